@@ -1,0 +1,128 @@
+"""Every word that is ever sent to a model, and the grammars its replies must follow.
+
+Knows nothing of models, images or rules. A change to any text here changes the keys of the answers cache by itself, since answers are kept under the
+exact words; `PROMPT_VERSION` only names the wording in verdicts, so raise it with every change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+PROMPT_VERSION = 1
+
+
+class Kind(StrEnum):
+    """What a yes/no question is about. For every kind, Yes counts against the image or for the statement, never the other way round."""
+
+    VISIBLE = "visible"
+    """One statement about what can be seen: a precondition."""
+    RULE = "rule"
+    """One whole rule, asked at once."""
+    RULES = "rules"
+    """A whole constitution, asked at once."""
+    PUBLIC = "public"
+    """No rule at all: the model's own idea of what may be shown."""
+
+
+_DIRECT = {
+    Kind.VISIBLE: "Is the following content visible in this image? Answer Yes or No.",
+    Kind.RULE: "Does this image violate the following rule? Answer Yes or No.",
+    Kind.RULES: "Does this image violate any of the following rules? Answer Yes or No.",
+    Kind.PUBLIC: "Is this image inappropriate for public viewing? Answer Yes or No.",
+}
+
+_DELIBERATE = {
+    Kind.VISIBLE: "Decide whether the following content is visible in this image.",
+    Kind.RULE: "Decide whether this image violates the following rule.",
+    Kind.RULES: "Decide whether this image violates any of the following rules.",
+    Kind.PUBLIC: "Decide whether this image is inappropriate for public viewing.",
+}
+
+_HOW = "Judge only what can be seen, not what may lie outside the image or what anyone intends. Think step by step, in a few short sentences."
+
+SUMMARISE = 'Summarise your decision as JSON: {"rating": "Yes" or "No", "rationale": one short sentence}.'
+
+SUMMARY_GRAMMAR = r"""
+root ::= "{\"rating\": \"" ("Yes" | "No") "\", \"rationale\": \"" char+ "\"}"
+char ::= [^"\\\x00-\x1F\x7F] | "\\" ["\\/bnrt]
+""".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A yes/no question about an image (or, without one, about nothing but its own words)."""
+
+    kind: Kind
+    subject: str
+    """The question's own words: a statement, a rule, several rules; empty for `Kind.PUBLIC`."""
+
+    @property
+    def direct(self) -> str:
+        """The words whose first answer token is read. The subject stands last, so that questions of one kind share all that precedes it."""
+        return "\n".join(filter(None, (_DIRECT[self.kind], self.subject)))
+
+    @property
+    def deliberate(self) -> str:
+        """The words of the first reasoning turn; the second is `SUMMARISE`."""
+        return "\n".join(filter(None, (f"{_DELIBERATE[self.kind]} {_HOW}", self.subject)))
+
+
+def visible(statement: str) -> Question:
+    """Ask whether one statement holds for what can be seen."""
+    return Question(Kind.VISIBLE, statement)
+
+
+def rules_subject(texts: Sequence[str]) -> str:
+    """Number several rules, one a line, for `Kind.RULES`."""
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class BoxStyle:
+    """How a model was taught to write a box: the JSON key, the order of the four numbers and the number that stands for the whole side."""
+
+    key: str
+    order: str
+    scale: int
+
+    @property
+    def grammar(self) -> str:
+        """GBNF for one box of four whole numbers, or null when the thing is not there."""
+        number = f"[0-9]{{1,{len(str(self.scale))}}}"
+        box = ' ", " '.join(["number"] * 4)
+        return f'root ::= "{{\\"{self.key}\\": " (box | "null") "}}"\nbox ::= "[" {box} "]"\nnumber ::= {number}'
+
+    def locate(self, objects: Sequence[str]) -> str:
+        """The words that ask for one box around all of `objects`."""
+        numbers = ", ".join(f"{axis}{end}" for axis, end in zip(self.order, "1122", strict=True))
+        shape = json.dumps({self.key: "?"}).replace('"?"', f"[{numbers}]")
+        missing = json.dumps({self.key: None})
+        return f"Where in this image is this: {' and '.join(objects)}? Answer as JSON, {shape} from 0 to {self.scale}, or {missing} if it is not visible."
+
+    def write(self, left: float, top: float, right: float, bottom: float) -> str:
+        """The reply for a box given in fractions of the image's sides."""
+        ends = {"x1": left, "y1": top, "x2": right, "y2": bottom}
+        return json.dumps({self.key: [round(ends[name] * self.scale) for name in self._names]})
+
+    def read(self, reply: str) -> tuple[float, float, float, float] | None:
+        """(left, top, right, bottom) in fractions of the sides, or None for null, an empty box or one outside the image."""
+        numbers = json.loads(reply)[self.key]
+        if numbers is None:
+            return None
+        ends = dict(zip(self._names, (number / self.scale for number in numbers), strict=True))
+        left, top, right, bottom = ends["x1"], ends["y1"], ends["x2"], ends["y2"]
+        return (left, top, right, bottom) if 0 <= left < right <= 1 and 0 <= top < bottom <= 1 else None
+
+    @property
+    def _names(self) -> list[str]:
+        return [f"{axis}{end}" for axis, end in zip(self.order, "1122", strict=True)]
+
+
+BOX_STYLES = {
+    "bbox-xyxy-1000": BoxStyle("bbox_2d", "xyxy", 1000),
+    "box-yxyx-1000": BoxStyle("box_2d", "yxyx", 1000),
+}
+"""Known conventions by the name a model's registry entry gives: Qwen3-VL's and the builtin's first, Gemma's second."""
