@@ -1,0 +1,1 @@
+"""Judge images against written rules with a local vision-language model."""

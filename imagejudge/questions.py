@@ -1,7 +1,8 @@
 """Every word that is ever sent to a model, and the grammars its replies must follow.
 
-Knows nothing of models, images or rules. A change to any text here changes the keys of the answers cache by itself, since answers are kept under the
-exact words; `PROMPT_VERSION` only names the wording in verdicts, so raise it with every change.
+Knows nothing of models, images or rules. A change to any text here changes the keys of the answers cache by itself,
+since answers are kept under the exact words; `PROMPT_VERSION` names the wording in verdicts, so raise it with every
+change.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ PROMPT_VERSION = 1
 
 
 class Kind(StrEnum):
-    """What a yes/no question is about. For every kind, Yes counts against the image or for the statement, never the other way round."""
+    """What a yes/no question is about. Yes always means that the statement holds or that the image breaks the rule."""
 
     VISIBLE = "visible"
     """One statement about what can be seen: a precondition."""
@@ -41,7 +42,10 @@ _DELIBERATE = {
     Kind.PUBLIC: "Decide whether this image is inappropriate for public viewing.",
 }
 
-_HOW = "Judge only what can be seen, not what may lie outside the image or what anyone intends. Think step by step, in a few short sentences."
+_HOW = (
+    "Judge only what can be seen, not what may lie outside the image or what anyone intends. "
+    "Think step by step, in a few short sentences."
+)
 
 SUMMARISE = 'Summarise your decision as JSON: {"rating": "Yes" or "No", "rationale": one short sentence}.'
 
@@ -61,7 +65,7 @@ class Question:
 
     @property
     def direct(self) -> str:
-        """The words whose first answer token is read. The subject stands last, so that questions of one kind share all that precedes it."""
+        """The words whose first answer token is read; the subject stands last, so that all before it can be shared."""
         return "\n".join(filter(None, (_DIRECT[self.kind], self.subject)))
 
     @property
@@ -82,7 +86,7 @@ def rules_subject(texts: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BoxStyle:
-    """How a model was taught to write a box: the JSON key, the order of the four numbers and the number that stands for the whole side."""
+    """How a model was taught to write a box: JSON key, order of the numbers, and the number for a whole side."""
 
     key: str
     order: str
@@ -100,7 +104,10 @@ class BoxStyle:
         numbers = ", ".join(f"{axis}{end}" for axis, end in zip(self.order, "1122", strict=True))
         shape = json.dumps({self.key: "?"}).replace('"?"', f"[{numbers}]")
         missing = json.dumps({self.key: None})
-        return f"Where in this image is this: {' and '.join(objects)}? Answer as JSON, {shape} from 0 to {self.scale}, or {missing} if it is not visible."
+        return (
+            f"Where in this image is this: {' and '.join(objects)}? "
+            f"Answer as JSON, {shape} from 0 to {self.scale}, or {missing} if it is not visible."
+        )
 
     def write(self, left: float, top: float, right: float, bottom: float) -> str:
         """The reply for a box given in fractions of the image's sides."""
@@ -108,7 +115,7 @@ class BoxStyle:
         return json.dumps({self.key: [round(ends[name] * self.scale) for name in self._names]})
 
     def read(self, reply: str) -> tuple[float, float, float, float] | None:
-        """(left, top, right, bottom) in fractions of the sides, or None for null, an empty box or one outside the image."""
+        """(left, top, right, bottom) in fractions of the sides; None for null and for a box that makes no sense."""
         numbers = json.loads(reply)[self.key]
         if numbers is None:
             return None

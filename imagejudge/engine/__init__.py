@@ -1,0 +1,1 @@
+"""Engines: everything that can answer questions about a picture."""

@@ -1,0 +1,89 @@
+"""What every engine can do: look at a picture once, then answer many questions about it.
+
+An engine returns facts (how strongly Yes beats No), never verdicts; it knows nothing of rules or thresholds.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from imagejudge.picture import Box, Picture
+from imagejudge.questions import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a model answered a yes/no question at its first token."""
+
+    gap: float
+    """logit(Yes) - logit(No) in nats, over all spellings of each word. Unlike the probability it never saturates."""
+    off_mass: float
+    """Probability of every token that is neither Yes nor No, in [0, 1]."""
+
+    @property
+    def p_yes(self) -> float:
+        """p(Yes) / (p(Yes) + p(No)), in [0, 1]: M(x, c) of arXiv 2501.00192."""
+        return 1 / (1 + math.exp(-self.gap)) if self.gap >= 0 else math.exp(self.gap) / (1 + math.exp(self.gap))
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model decided after thinking aloud."""
+
+    yes: bool
+    rationale: str
+    """One sentence, as the model put it: untrusted text."""
+    thoughts: str
+    """The free text that led there: untrusted text."""
+
+
+class View(ABC):
+    """One picture (or none), encoded once, ready for any number of questions.
+
+    Every method may raise `EngineFailure`. A view is good until its engine is closed.
+    """
+
+    @abstractmethod
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer yes/no questions together, in their order."""
+
+    @abstractmethod
+    def reason(self, question: Question) -> Reasoning | None:
+        """Let the model think aloud, then decide; None when its summary could not be read."""
+
+    @abstractmethod
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        """One box around all of `objects`; None when the model sees none, or cannot give boxes."""
+
+    @abstractmethod
+    def without(self, box: Box) -> View:
+        """A view of the picture with the box filled by its mean colour."""
+
+    @abstractmethod
+    def crop(self, box: Box) -> View:
+        """A view of the box alone."""
+
+
+class Engine(ABC):
+    """A model that is ready to look at pictures. Use it as a context manager, or call `close`."""
+
+    @abstractmethod
+    def view(self, picture: Picture | None) -> View:
+        """Begin to look at a picture; with None, questions are asked with no image at all."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the engine holds. May be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,152 @@
+"""The verdict line: what is written about each image, and its JSON Schema.
+
+Only shapes; the arithmetic that fills them is in `judge`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imagejudge.constitution import Severity
+
+SCHEMA_VERSION: Final = 1
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Outcome(StrEnum):
+    """What is said of a whole image."""
+
+    SAFE = "safe"
+    UNSURE = "unsure"
+    UNSAFE = "unsafe"
+    ERROR = "error"
+
+
+class RuleStatus(StrEnum):
+    """What became of a rule."""
+
+    VIOLATED = "violated"
+    CLEAR = "clear"
+    EXCEPTED = "excepted"
+    UNSURE = "unsure"
+
+
+class StepStatus(StrEnum):
+    """What became of a statement."""
+
+    SATISFIED = "satisfied"
+    NOT_SATISFIED = "not_satisfied"
+    UNSURE = "unsure"
+    NOT_ASKED = "not_asked"
+
+
+class By(StrEnum):
+    """Which part of the method decided a statement."""
+
+    PRIOR = "prior"
+    CENTRIC = "centric"
+    REASONING = "reasoning"
+    THRESHOLD = "threshold"
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Step(_Row):
+    """One statement of a rule and what the model made of it."""
+
+    ask: str
+    """The statement, in the words of the constitution."""
+    item: Annotated[int, Field(ge=1)] | None
+    """Which precondition of the chain it belongs to, from 1; null for an exception (`unless`)."""
+    status: StepStatus
+    by: By | None
+    """What decided it; null when it was not asked or stayed unsure."""
+    p_yes: Probability | None
+    """p(Yes) / (p(Yes) + p(No)) with the image; null when not asked."""
+    gap: float | None
+    """logit(Yes) - logit(No) with the image, in nats."""
+    prior: Probability | None
+    """p_yes of the same words with no image; null when not used."""
+    centric: Probability | None
+    """p_yes with the central region removed; null when that was not tried or no region was found."""
+    off_mass: Probability | None
+    """Probability of every first token that is neither Yes nor No."""
+    rationale: str | None
+    """The model's own sentence, when it reasoned."""
+
+
+class RuleResult(_Row):
+    """One rule applied to one image."""
+
+    rule: str
+    status: RuleStatus
+    steps: tuple[Step, ...]
+
+
+class Violation(_Row):
+    """A violated rule, with what a reader needs to act on it."""
+
+    rule: str
+    category: str
+    severity: Severity
+    rationale: str
+
+
+class ImageFacts(_Row):
+    """What the file turned out to be."""
+
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+    format: str
+    frames: Annotated[int, Field(ge=1)]
+
+
+class Timing(_Row):
+    """Wall-clock seconds spent on one image; answers that were known already cost nothing."""
+
+    decode: Seconds = 0.0
+    view: Seconds = 0.0
+    ask: Seconds = 0.0
+    reason: Seconds = 0.0
+
+
+class Failure(_Row):
+    """Why an image could not be judged."""
+
+    kind: str
+    message: str
+
+
+class Verdict(_Row):
+    """One line of output: one image file, judged by one constitution, one model and one method."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")] = SCHEMA_VERSION
+    path: str
+    """As it was given or found. Bytes that are not UTF-8 stand as lone surrogates (PEP 383) in JSON escapes."""
+    sha256: str | None
+    """Of the file's bytes; null when they could not be read."""
+    frame: Annotated[int, Field(ge=0)] | None
+    """Index of the frame this line is about, for an animation: its worst sampled one."""
+    verdict: Outcome
+    rationale: str
+    violations: tuple[Violation, ...]
+    rules: tuple[RuleResult, ...]
+    image: ImageFacts | None
+    model: str
+    constitution: str
+    method: str
+    imagejudge: str
+    seconds: Timing
+    error: Failure | None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) that every verdict line follows."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Verdict.model_json_schema()}
