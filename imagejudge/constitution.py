@@ -1,12 +1,19 @@
-"""A constitution: rules as an AND of ORs of plain statements, read from a TOML file.
+"""A constitution: rules as an AND of ORs of plain statements, its digest, and a choice among its rules.
 
-Knows nothing of models or images.
+Knows nothing of models or images, nor of how constitutions are written in files: `constitution_file` reads them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
+
+from imagejudge.errors import UsageError
 
 
 class Severity(StrEnum):
@@ -24,6 +31,8 @@ class Thresholds:
     unsatisfied: float = 0.3
     satisfied: float = 0.8
     centric: float = 0.6
+    line: int | None = field(default=None, compare=False, repr=False)
+    """Where the file sets them, counted from 1; so too below. None: not from a file, or left at the defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Statement:
     ask: str
     objects: tuple[str, ...] = ()
     """What the statement is about, for the centric step; empty means that the step is left out."""
+    line: int | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,12 @@ class Rule:
     """Empty: the rule is asked whole, from its text."""
     unless: tuple[Statement, ...] = ()
     enabled: bool = True
+    line: int | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """Every statement, those of the preconditions first, then the exceptions."""
+        return (*(statement for precondition in self.preconditions for statement in precondition.any), *self.unless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +81,73 @@ class Constitution:
     rules: tuple[Rule, ...]
     description: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)
+    source: str = ""
+    """Where the rules were taken from."""
+    licence: str = ""
+    """What the source allows."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex over all that verdicts depend on; worked out anew on each call, so keep it.
+
+        Names, descriptions, the order of rules, and how the file spells it all do not count.
+        """
+        thresholds = self.thresholds
+        meaning = {
+            "thresholds": [thresholds.unsatisfied, thresholds.satisfied, thresholds.centric],
+            "rules": sorted(map(_rule_meaning, self.rules), key=lambda rule: str(rule["id"])),
+        }
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """Name and the start of the digest, as verdicts carry it: `stickers@77b0c1a2d3e4`."""
+        return f"{self.name}@{self.digest[:12]}"
+
+
+def select(constitution: Constitution, chosen: Sequence[str] = (), ignored: Sequence[str] = ()) -> Constitution:
+    """Keep the enabled rules whose id or category is chosen (none chosen: all) and not ignored.
+
+    Raises `UsageError` for a name that is neither, for a disabled rule chosen by its id, and when no rule is left.
+    """
+    for name in (*chosen, *ignored):
+        _check_known(name, constitution.rules)
+    for rule in constitution.rules:
+        if rule.id in chosen and not rule.enabled:
+            raise UsageError(f"rule {rule.id!r} is disabled", "remove 'enabled = false' from the constitution")
+    rules = tuple(
+        rule
+        for rule in constitution.rules
+        if rule.enabled and (not chosen or _named(rule, chosen)) and not _named(rule, ignored)
+    )
+    if not rules:
+        raise UsageError(f"no rule of {constitution.name!r} is left to judge by", "select more rules or ignore fewer")
+    return replace(constitution, rules=rules)
+
+
+def _named(rule: Rule, names: Sequence[str]) -> bool:
+    return rule.id in names or bool(rule.category and rule.category in names)
+
+
+def _check_known(name: str, rules: Iterable[Rule]) -> None:
+    known = sorted({word for rule in rules for word in (rule.id, rule.category) if word})
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+        raise UsageError(f"no rule or category is called {name!r}", hint)
+
+
+def _rule_meaning(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "category": rule.category,
+        "severity": rule.severity,
+        "text": rule.text,
+        "preconditions": [_meanings(precondition.any) for precondition in rule.preconditions],
+        "unless": _meanings(rule.unless),
+        "enabled": rule.enabled,
+    }
+
+
+def _meanings(statements: Iterable[Statement]) -> list[Any]:
+    return [[statement.ask, statement.objects] for statement in statements]

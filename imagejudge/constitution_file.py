@@ -1,0 +1,230 @@
+"""Constitutions as TOML files: reads one, or says everything that is wrong with it at once, line by line.
+
+Knows the file's keys and limits; what rules mean is not its business.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import tomli
+
+from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
+from imagejudge.constitution_folder import offer
+from imagejudge.constitution_lines import Path as Place
+from imagejudge.constitution_lines import locate, nearest
+from imagejudge.constitution_table import MAX_WORD, Report, Table, is_id, kind_of, quote
+from imagejudge.errors import ConstitutionError
+
+SCHEMA = 1
+
+# All of it may be sent to a model for every image, so more than this is a mistake or worse.
+MAX_BYTES = 1_000_000
+MAX_RULES = 500
+MAX_STATEMENTS = 5_000
+"""In the whole file."""
+MAX_ITEMS = 32
+"""Preconditions or exceptions of one rule, and alternatives of one precondition."""
+MAX_OBJECTS = 8
+MAX_STATEMENT = 300
+"""Characters of a statement."""
+MAX_TEXT = 2_000
+"""Characters of a rule's text, a description, a source or a licence."""
+
+_TOP = ("schema", "name", "version", "description", "source", "licence", "thresholds", "rules")
+_THRESHOLDS = ("unsatisfied", "satisfied", "centric")
+_RULE = ("id", "category", "severity", "text", "preconditions", "unless", "enabled")
+_STATEMENT = ("ask", "objects")
+_EXAMPLES = {
+    "schema": f"schema = {SCHEMA}",
+    "name": 'name = "my-rules"',
+    "version": 'version = "1.0"',
+    "description": 'description = "What these rules are for"',
+    "source": 'source = "Where the rules come from"',
+    "licence": 'licence = "CC0-1.0"',
+    "thresholds": "[thresholds] with its keys on the lines below",
+    "rules": "[[rules]] above each rule",
+    "unsatisfied": "unsatisfied = 0.3",
+    "satisfied": "satisfied = 0.8",
+    "centric": "centric = 0.6",
+    "id": 'id = "person-on-fire"',
+    "category": 'category = "violence"',
+    "severity": 'severity = "low", "medium" or "high"',
+    "text": 'text = "Should not depict ..."',
+    "preconditions": 'preconditions = ["A person is visible."]',
+    "unless": 'unless = ["A statue is visible."]',
+    "enabled": "enabled = true or enabled = false",
+    "ask": 'ask = "A person is visible."',
+    "objects": 'objects = ["person"]',
+    "any": '{ any = ["A person is visible.", "An animal is visible."] }',
+}
+
+
+def load(path: Path) -> Constitution:
+    """Read a constitution.
+
+    Raises `ConstitutionError` with every mistake in the file, one a line: `file:line: what is wrong; what to write`.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise ConstitutionError(f"{show(path)}: a folder, not a TOML file", offer(path)) from None
+    except FileNotFoundError:
+        raise ConstitutionError(f"{show(path)}: no such file", offer(path)) from None
+    except OSError as error:
+        raise ConstitutionError(f"{show(path)}: cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise ConstitutionError(f"{show(path)}: larger than {MAX_BYTES:,} bytes; split it into several constitutions")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problem = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        raise ConstitutionError(f"{show(path)}:{line}: {problem}; save the file as UTF-8") from None
+    return parse(text, show(path))
+
+
+def parse(text: str, name: str) -> Constitution:
+    """Read a constitution from a file's text; complaints, raised as by `load`, give the file as `name`."""
+    try:
+        document = tomli.loads(text)
+        lines = locate(text)
+    except tomli.TOMLDecodeError as error:
+        problem = f"not TOML at column {error.colno}: {error.msg[:1].lower()}{error.msg[1:]}"
+        raise ConstitutionError(f"{name}:{error.lineno}: {problem}; correct what stands there or just before") from None
+    except (RecursionError, ValueError):
+        raise ConstitutionError(f"{name}: lists nested too deeply or a number too long; write it more simply") from None
+    report = Report(lines, _EXAMPLES)
+    constitution = _constitution(document, report)
+    if complaints := report.complaints():
+        raise ConstitutionError("\n".join(f"{name}:{line}: {words}" for line, words in complaints))
+    return constitution
+
+
+def show(path: Path) -> str:
+    """A path as it can be printed: line breaks, control characters and bytes that are not UTF-8 are escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
+
+
+def _constitution(document: Mapping[str, object], report: Report) -> Constitution:
+    schema = document.get("schema")
+    if type(schema) is int and schema != SCHEMA:
+        # Another schema has other keys: complaining of them would mislead.
+        problem = f"schema {schema} is not one that this version reads"
+        report.add(("schema",), problem, f"write schema = {SCHEMA}, or use a newer imagejudge")
+        return Constitution("", "", ())
+    top = Table(document, (), "the file", _TOP, report)
+    top.get("schema", int, required=True)
+    constitution = Constitution(
+        name=top.id("name", required=True),
+        version=top.sentence("version", MAX_WORD),
+        description=top.prose("description", MAX_TEXT),
+        source=top.prose("source", MAX_TEXT),
+        licence=top.prose("licence", MAX_TEXT),
+        thresholds=_thresholds(top, report),
+        rules=tuple(_rule(values, place, what, report) for values, place, what in _rule_tables(top, report)),
+    )
+    _check_ids(constitution.rules, report)
+    if sum(len(rule.statements) for rule in constitution.rules) > MAX_STATEMENTS:
+        top.complain("rules", f"more than {MAX_STATEMENTS:,} statements", "split the file into several constitutions")
+    return constitution
+
+
+def _thresholds(top: Table, report: Report) -> Thresholds:
+    values = top.get("thresholds", dict)
+    if values is None:
+        return Thresholds()
+    table = Table(values, top.path("thresholds"), "[thresholds]", _THRESHOLDS, report)
+    found = {key: number for key in _THRESHOLDS if (number := table.get(key, float)) is not None}
+    outside = [key for key, number in found.items() if not 0 < number < 1]
+    for key in outside:
+        instead = f"write a number between 0 and 1, such as {_EXAMPLES[key]}"
+        table.complain(key, f"{key!r} in [thresholds] is {found[key]}", instead)
+    thresholds = Thresholds(**found, line=table.line)
+    if not outside and thresholds.unsatisfied >= thresholds.satisfied:
+        table.complain(
+            "satisfied" if "satisfied" in found else "unsatisfied",
+            f"'unsatisfied' ({thresholds.unsatisfied}) is not below 'satisfied' ({thresholds.satisfied})",
+            "write the smaller number as 'unsatisfied'; left out, they are 0.3 and 0.8",
+        )
+    return thresholds
+
+
+def _rule_tables(top: Table, report: Report) -> Iterator[tuple[Mapping[str, object], Place, str]]:
+    """Each rule's table, its place, and what to call it in complaints."""
+    for number, (place, value) in enumerate(top.items("rules", MAX_RULES, required=True), 1):
+        if isinstance(value, dict):
+            yield value, place, f"rule {value['id']!r}" if is_id(value.get("id")) else f"rule {number}"
+        else:
+            report.add(place, f"rule {number} must be a table, not {kind_of(value)}", f"write {_EXAMPLES['rules']}")
+
+
+def _rule(values: Mapping[str, object], place: Place, what: str, report: Report) -> Rule:
+    table = Table(values, place, what, _RULE, report)
+    severity = table.get("severity", str)
+    if severity is not None and severity not in list(Severity):
+        near = difflib.get_close_matches(severity.lower(), list(Severity), n=1)
+        instead = f"did you mean {str(near[0])!r}?" if near else ""
+        table.complain("severity", f"unknown severity {quote(severity)} in {what}", instead)
+        severity = None
+    return Rule(
+        id=table.id("id", required=True),
+        text=table.sentence("text", MAX_TEXT),
+        category=table.id("category"),
+        severity=Severity(severity or Severity.MEDIUM),
+        preconditions=tuple(
+            _precondition(value, at, f"precondition {number} of {what}", report)
+            for number, (at, value) in enumerate(table.items("preconditions", MAX_ITEMS), 1)
+        ),
+        unless=_statements(table, "unless", f"exception {{}} of {what}", report),
+        enabled=table.get("enabled", bool) is not False,
+        line=table.line,
+    )
+
+
+def _precondition(value: object, place: Place, what: str, report: Report) -> Precondition:
+    """A statement, or `{ any = [statement, ...] }`."""
+    if not (isinstance(value, dict) and "any" in value):
+        return Precondition((_statement(value, place, what, report, (*_STATEMENT, "any")),))
+    beside = next((key for key in _STATEMENT if key in value), "")
+    table = Table(value, place, what, ("any",), report, silent=beside)
+    if beside:
+        table.complain(beside, f"{beside!r} beside 'any' in {what}", f"write {_EXAMPLES['any']}")
+    return Precondition(_statements(table, "any", f"alternative {{}} of {what}", report))
+
+
+def _statements(table: Table, key: str, what: str, report: Report) -> tuple[Statement, ...]:
+    items = enumerate(table.items(key, MAX_ITEMS), 1)
+    return tuple(_statement(value, at, what.format(number), report, _STATEMENT) for number, (at, value) in items)
+
+
+def _statement(value: object, place: Place, what: str, report: Report, keys: Sequence[str]) -> Statement:
+    """A plain string, or `{ ask = string, objects = [string, ...] }`."""
+    if isinstance(value, str):
+        return Statement(report.line(value, place, what, MAX_STATEMENT), line=nearest(report.lines, place))
+    if not isinstance(value, dict):
+        report.add(place, f"{what} must be a statement, not {kind_of(value)}", 'write a string or { ask = "..." }')
+        return Statement("")
+    if "any" in value and "any" not in keys:
+        report.add((*place, "any"), f"'any' in {what}", "write its statements one after another instead")
+        return Statement("")
+    table = Table(value, place, what, keys, report)
+    objects = enumerate(table.items("objects", MAX_OBJECTS), 1)
+    return Statement(
+        ask=table.sentence("ask", MAX_STATEMENT, required="any" not in table.meant),
+        objects=tuple(report.line(word, at, f"object {number} of {what}", MAX_WORD) for number, (at, word) in objects),
+        line=table.line,
+    )
+
+
+def _check_ids(rules: Sequence[Rule], report: Report) -> None:
+    first: dict[str, Rule] = {}
+    for number, rule in enumerate(rules):
+        # Ids name folders of examples too, and some file systems do not tell case apart.
+        earlier = first.setdefault(rule.id.casefold(), rule)
+        if rule.id and earlier is not rule:
+            problem = f"rule id {quote(rule.id)} is taken by the rule on line {earlier.line}"
+            report.add(("rules", number, "id"), problem, "write an id of its own for each rule")

@@ -1,0 +1,48 @@
+"""The constitutions that come with imagejudge: where they lie, and finding one by name.
+
+Knows nothing of what stands in them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from imagejudge.errors import ConstitutionError
+
+_PACKAGE = Path(__file__).parent
+# A wheel carries the folder inside the package; in a checkout, editable or not, it lies beside the package.
+_PLACES = (_PACKAGE / "constitutions", _PACKAGE.parent / "constitutions")
+
+
+def shipped() -> list[Path]:
+    """The files that come with imagejudge, sorted by name; a file's name without `.toml` is what `find` takes."""
+    folder = next((place for place in _PLACES if place.is_dir()), None)
+    return sorted(folder.glob("*.toml")) if folder else []
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The file meant: an existing one, or else the shipped constitution of that name.
+
+    A folder can be no constitution, so one that happens to have a shipped name does not hide it.
+    Raises `ConstitutionError`, with the nearest shipped names as its hint, when there is neither.
+    """
+    path = Path(name_or_path)
+    if path.exists() and not path.is_dir():
+        return path
+    for file in shipped():
+        if file.stem == str(name_or_path):
+            return file
+    if path.is_dir():
+        return path  # reading it says what is wrong
+    raise ConstitutionError(f"no constitution {str(name_or_path)!r}: neither a file nor a shipped name", offer(path))
+
+
+def offer(path: Path) -> str:
+    """A hint for whoever named a file that cannot be a constitution: the shipped ones, the nearest first."""
+    names = [file.stem for file in shipped()]
+    if not names:
+        return "give the path of a TOML file"
+    near = difflib.get_close_matches(path.stem, names, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"{guess}shipped: {', '.join(names)}"
