@@ -1,0 +1,84 @@
+"""`imagejudge check`: says whether constitutions are valid, what they come to, and what could be better."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from imagejudge.constitution import Constitution
+from imagejudge.constitution_file import load, show
+from imagejudge.constitution_folder import find
+from imagejudge.errors import ImageJudgeError
+from imagejudge.lint import Remark, lint
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def check(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="TOML files, or names of constitutions that are shipped.")
+    ],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when there are warnings.")] = False,
+) -> None:
+    """Validate constitutions: every mistake with its line, and advice on what a model may answer badly."""
+    raise typer.Exit(run(files, strict=strict, out=sys.stdout, err=sys.stderr))
+
+
+def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO) -> int:
+    """Report on each file: a summary to `out`, warnings and mistakes to `err`.
+
+    Returns the exit code: 2 if any file is wrong or missing, 1 if `strict` and there are warnings, else 0.
+    """
+    facts, complaints = _console(out), _console(err)
+    wrong = warned = False
+    for name in files:
+        try:
+            path = find(name)
+            constitution = load(path)
+        except ImageJudgeError as error:
+            wrong = True
+            complaints.print(error.message, style="red")
+            if error.hint:
+                complaints.print(f"  {error.hint}")
+            continue
+        _summarise(constitution, path, facts)
+        for remark in lint(constitution):
+            warned = True
+            complaints.print(_line(remark, path), style="yellow")
+    return 2 if wrong else int(strict and warned)
+
+
+def _console(stream: TextIO) -> Console:
+    """Colours only where `stream` is a terminal; never breaks lines, which editors and grep want whole."""
+    from rich.console import Console  # a tenth of start-up, and `imagejudge --help` needs none of it
+
+    return Console(file=stream, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+
+def _summarise(constitution: Constitution, path: Path, console: Console) -> None:
+    from imagejudge.judge import chain_of, questions_of
+
+    enabled = [rule for rule in constitution.rules if rule.enabled]
+    disabled = len(constitution.rules) - len(enabled)
+    first = {claim.question for rule in enabled for claim in chain_of(rule)[0]}
+    console.print(show(path), style="bold")
+    rows = {
+        "name": f"{constitution.name}, version {constitution.version}",
+        "digest": constitution.digest[:12],
+        "rules": f"{len(constitution.rules)}, {disabled} disabled" if disabled else f"{len(enabled)}",
+        "statements": f"{sum(len(rule.statements) for rule in enabled)}",
+        "questions": f"{len(questions_of(constitution))} distinct, {len(first)} in the first wave",
+    }
+    for label, value in rows.items():
+        console.print(f"  {label:<11} {value}")
+
+
+def _line(remark: Remark, path: Path) -> str:
+    """`file:line: rule: message [code]`, without what is not known."""
+    where = f"{show(path)}:{remark.line}" if remark.line else show(path)
+    return f"{where}: {f'{remark.rule}: ' if remark.rule else ''}{remark.message} [{remark.code}]"
