@@ -1,0 +1,494 @@
+"""From a file's bytes to pictures: 8-bit RGB, upright, over white. The only module that knows Pillow.
+
+Files are hostile here: whatever they hold, the outcome is pictures or an `Unreadable`, in bounded memory and time.
+Knows nothing of where files come from or what becomes of the pictures.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import re
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from imagejudge.picture import Picture
+from imagejudge.verdict import ImageFacts
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# An animation can only be played from its start, so work on it is bounded by looking at its beginning alone: this many
+# frames, or fewer when they are large (480 of 1920 x 1080), which is ten seconds of work at worst.
+_PLAYED_FRAMES: Final = 10_000
+_PLAYED_PIXELS: Final = 1_000_000_000
+# All sampled frames of a file are in memory at once, in three bytes a pixel.
+_KEPT_PIXELS: Final = 200_000_000
+
+_PLUGINS: Final = {
+    "AVIF": "AvifImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "DIB": "BmpImagePlugin",
+    "GIF": "GifImagePlugin",
+    "ICO": "IcoImagePlugin",
+    "JPEG": "JpegImagePlugin",
+    "PNG": "PngImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "WEBP": "WebPImagePlugin",
+}
+
+_NO_MEMORY: Final = "needs more memory than there is; scale the image down"
+
+# Pillow logs some complaints about files; without a handler of its own, logging would print them to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost."""
+
+    bytes: int = 100_000_000
+    """Size of the file."""
+    pixels: int = 100_000_000
+    """Width times height of a frame."""
+    frames: int = 4
+    """How many frames of an animation, or pages, are looked at; at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a file gives no picture: a kind for programs (docs/images.md lists them), a message for people."""
+
+    kind: str
+    message: str
+    sha256: str | None = None
+    """Of the file's bytes; None when they could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's bytes."""
+
+    path: str
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One sampled frame of an animation, or page; a still image has one, of index 0."""
+
+    index: int
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a file turned out to be, and its sampled frames in order, at least one."""
+
+    facts: ImageFacts
+    frames: tuple[Frame, ...]
+
+
+def read(path: str, limits: Limits) -> Source | Unreadable:
+    """Read a regular file of at most `limits.bytes`; anything else is told without waiting for it."""
+    try:
+        # Before opening, since opening a device may already do something; and again after, since it may have changed.
+        return _refuse(path, os.stat(path), limits) or _read(path, limits)  # noqa: PTH116 - Path rewrites "" and "a/"
+    except ValueError:  # a NUL byte, or a surrogate that stands for no byte
+        return Unreadable("missing", "no file can have this name")
+    except OSError as error:
+        return _os_error(path, error)
+
+
+def decode(source: Source, limits: Limits) -> Decoded | Unreadable:
+    """The evenly sampled frames of an image, first and last included.
+
+    Of an animation longer than 10,000 frames or 1,000,000,000 pixels, only that much from its start is sampled.
+    """
+    try:
+        format_ = _sniff(source.data)
+        with _settings(limits):
+            return _decode(source.data, format_, limits)
+    except _Refused as refused:
+        return Unreadable(refused.kind, refused.message, source.sha256)
+    except MemoryError:
+        return Unreadable("too-many-pixels", _NO_MEMORY, source.sha256)
+
+
+def _refuse(path: str, status: os.stat_result, limits: Limits) -> Unreadable | None:
+    if stat.S_ISDIR(status.st_mode):
+        if not os.access(path, os.R_OK | os.X_OK):
+            return Unreadable("permission", "may not list this folder; give yourself the right to read it")
+        return Unreadable("folder", "is a folder, where an image file is wanted")
+    if not stat.S_ISREG(status.st_mode):
+        return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
+    if status.st_size > limits.bytes:
+        return _too_large(limits)
+    return None
+
+
+def _read(path: str, limits: Limits) -> Source | Unreadable:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if refusal := _refuse(path, status, limits):
+            return refusal
+        data = file.read(status.st_size + 1)
+        if len(data) > status.st_size:  # it grew, or tells no size, as files in /proc do
+            data += file.read(limits.bytes + 1 - len(data))
+    if len(data) > limits.bytes:
+        return _too_large(limits)
+    if not data:
+        return Unreadable("empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest())
+    return Source(path, data, hashlib.sha256(data).hexdigest())
+
+
+def _too_large(limits: Limits) -> Unreadable:
+    return Unreadable("too-large", f"the file is larger than {limits.bytes:,} bytes; raise the limit with --max-bytes")
+
+
+def _os_error(path: str, error: OSError) -> Unreadable:
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        with suppress(OSError, ValueError):
+            if stat.S_ISLNK(os.lstat(path).st_mode):
+                return Unreadable("missing", "is a symbolic link to a file that does not exist")
+        return Unreadable("missing", "no such file; check its name")
+    if isinstance(error, PermissionError):
+        return Unreadable("permission", "may not read this file; give yourself the right to read it")
+    if error.errno in (errno.ENXIO, errno.ENODEV):
+        return Unreadable("not-a-file", "is a socket or device, not a file; save the image to a file first")
+    return Unreadable("io", f"cannot be read: {reason}")
+
+
+class _Refused(Exception):  # noqa: N818 - leaves this module as an Unreadable
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+_SIGNATURES: Final = (
+    (rb"\x89PNG", "PNG"),
+    (rb"\xff\xd8\xff", "JPEG"),
+    (rb"RIFF....WEBP", "WEBP"),
+    (rb"GIF8[79]a", "GIF"),
+    (rb"II[*+]\0|MM\0[*+]", "TIFF"),
+    (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),
+    (rb"[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "DIB"),
+    (rb"P[1-6f][\s#]", "PPM"),
+    (rb"\0\0\x01\0", "ICO"),
+)
+_OTHERS: Final = (
+    (rb"8BPS", "Photoshop"),
+    (rb"%PDF", "PDF"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000"),
+    (rb"\0\0\x02\0", "Windows cursor"),
+    (rb"icns", "Apple icon"),
+    (rb"gimp xcf", "GIMP"),
+    (rb"DDS ", "DirectDraw"),
+    (rb"qoif", "QOI"),
+    (rb"\x76\x2f\x31\x01", "OpenEXR"),
+    (rb"#\?RADIANCE", "Radiance HDR"),
+)
+
+
+def _sniff(data: bytes) -> str:
+    """The format by its first bytes, whatever the file is called. Pillow is never asked to guess: it knows more
+    formats than we trust, some of which start other programs.
+    """
+    head = data[:64]
+    if head[4:8] == b"ftyp":
+        brands = data[8 : min(int.from_bytes(head[:4], "big"), 256)]
+        names = {brands[at : at + 4] for at in range(0, len(brands), 4)}
+        if names & {b"avif", b"avis"}:
+            return "AVIF"
+        if names & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
+            return "HEIF"
+        raise _Refused("unsupported", "videos are not read; export frames of it as PNG or JPEG")
+    for signature, name in _SIGNATURES:
+        if re.match(signature, head, re.DOTALL):
+            return name
+    for signature, name in _OTHERS:
+        if re.match(signature, head):
+            raise _Refused("unsupported", f"{name} files are not read; export it as PNG or JPEG")
+    text = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in text:
+        raise _Refused("unsupported", "SVG files are not read, as they are drawings without pixels; export it as PNG")
+    if text.startswith((b"<!doctype html", b"<html")):
+        raise _Refused("not-an-image", "is a web page under an image's name; download the image again")
+    if text.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise _Refused("not-an-image", "is a Git LFS pointer in place of the image; run `git lfs pull`")
+    raise _Refused("not-an-image", "is not an image of a known format; leave it out or convert it to PNG or JPEG")
+
+
+@cache
+def _available(format_: str) -> bool:
+    """Load the one Pillow plugin that reads a format; False when this installation has none."""
+    if format_ == "HEIF":
+        try:
+            import_module("pillow_heif").register_heif_opener()
+        except ImportError:
+            return False
+        return True
+    return bool(getattr(import_module(f"PIL.{_PLUGINS[format_]}"), "SUPPORTED", True))
+
+
+# ------------------------------------------------------------------------------------------------- Pillow
+
+_lock = threading.Lock()
+_inside = 0
+_outside: tuple[warnings.catch_warnings[None], int | None]
+
+
+@contextmanager
+def _settings(limits: Limits) -> Iterator[None]:
+    """Pillow's size limit set to ours and its warnings off, for as long as any thread decodes.
+
+    Both belong to the whole process, so the first thread in sets them and the last one out puts them back.
+    """
+    from PIL import Image
+
+    global _inside, _outside
+    wanted = -(-limits.pixels // 2)  # Pillow warns at its limit, and refuses at twice that
+    with _lock:
+        if not _inside:
+            _outside = warnings.catch_warnings(), Image.MAX_IMAGE_PIXELS
+            _outside[0].__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\.")
+            Image.MAX_IMAGE_PIXELS = wanted
+        Image.MAX_IMAGE_PIXELS = max(wanted, Image.MAX_IMAGE_PIXELS or 0)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _outside[0].__exit__(None, None, None)
+                Image.MAX_IMAGE_PIXELS = _outside[1]
+
+
+@contextmanager
+def _pillow(format_: str) -> Iterator[None]:
+    """Around calls of Pillow and nothing else: on hostile bytes it raises almost anything."""
+    try:
+        yield
+    except Exception as error:
+        raise _explain(error, format_) from error
+
+
+_CUT: Final = re.compile("truncat|incomplete|insufficient|end of file|not enough|unpack|cannot read full", re.I)
+_STRANGE: Final = re.compile("unsupport|not support|unknown .*mode|unknown data organization|no decoder", re.I)
+
+
+def _explain(error: Exception, format_: str) -> _Refused:
+    from PIL.Image import DecompressionBombError
+
+    if isinstance(error, DecompressionBombError):
+        return _Refused("too-many-pixels", "holds more pixels than allowed; raise the limit with --max-pixels")
+    if isinstance(error, MemoryError):
+        return _Refused("too-many-pixels", _NO_MEMORY)
+    words = str(error)
+    # struct's words about its buffers help nobody.
+    detail = "" if "unpack" in words else f" ({''.join(filter(str.isprintable, words[:120]))})"
+    if isinstance(error, EOFError) or _CUT.search(words):
+        return _Refused("truncated", f"the {format_} data ends too early{detail}; copy or download the file again")
+    if isinstance(error, NotImplementedError) or _STRANGE.search(words):
+        return _Refused("unsupported", f"a kind of {format_} that is not read{detail}; convert it to PNG or JPEG")
+    return _Refused("corrupt", f"the {format_} data is damaged or cut off{detail}; replace the file")
+
+
+def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
+    from PIL import Image
+
+    if not _available(format_):
+        advice = "pip install imagejudge[heif]" if format_ == "HEIF" else "pip install --upgrade pillow"
+        raise _Refused("unsupported", f"reading {format_} needs one more package; run `{advice}`")
+    if format_ == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little"):  # Pillow does not say why it fails
+        raise _Refused("truncated", "the WEBP data ends too early; copy or download the file again")
+    with _pillow(format_):
+        # What Image.open does once it knows the format, but with the reason when it fails, and with no other format
+        # to fall back on.
+        image = Image.OPEN[format_][0](BytesIO(data), "")
+    _check_size(image, limits)
+    _mend_transparency(image)
+    total = _count(image, data, format_)
+    chosen = _sample(image, total, format_, limits)
+    frames = tuple(Frame(index, _picture(image, index, format_, limits)) for index in chosen)
+    first = frames[0].picture
+    return Decoded(ImageFacts(width=first.width, height=first.height, format=format_, frames=total), frames)
+
+
+def _check_size(image: Image.Image, limits: Limits) -> None:
+    width, height = image.size
+    if width * height > limits.pixels:
+        raise _Refused(
+            "too-many-pixels",
+            f"{width} x {height} is more than {limits.pixels:,} pixels; raise the limit with --max-pixels",
+        )
+    if not width or not height:
+        raise _Refused("corrupt", "the image has no pixels; replace the file")
+
+
+def _count(image: Image.Image, data: bytes, format_: str) -> int:
+    """How many frames or pages; counting stops where looking does, for formats that do not tell."""
+    if image.format == "MPO":  # a JPEG with more JPEGs behind it, such as a depth map: only the first is the picture
+        return 1
+    if format_ == "GIF":
+        return max(1, _count_gif(data))
+    if format_ != "TIFF":
+        return max(1, int(getattr(image, "n_frames", 1)))
+    # Pillow's own counting takes time that grows with the square of the number of pages.
+    pages = 1
+    with _pillow(format_):
+        with suppress(EOFError):
+            while pages < _PLAYED_FRAMES:
+                image.seek(pages)
+                pages += 1
+        image.seek(0)
+    return pages
+
+
+def _count_gif(data: bytes) -> int:
+    """Walk over the blocks of a GIF without decoding them, as Pillow's own counting has no bound."""
+    count = 0
+    at = 13 + _color_table(data, 10)
+    while at < len(data) and count < _PLAYED_FRAMES:
+        block = data[at]
+        if block == 0x2C:  # an image
+            if at + 10 >= len(data):
+                break
+            count += 1
+            at += 11 + _color_table(data, at + 9)
+        elif block == 0x21:  # an extension
+            at += 2
+        elif block == 0x3B:  # the end
+            break
+        else:  # as Pillow does, look for the next block
+            at += 1
+            continue
+        while at < len(data) and data[at]:
+            at += data[at] + 1
+        at += 1
+    return count
+
+
+def _color_table(data: bytes, at: int) -> int:
+    flags = data[at] if at < len(data) else 0
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _sample(image: Image.Image, total: int, format_: str, limits: Limits) -> list[int]:
+    """Indexes of the frames to look at, in order, the first always among them."""
+    size = image.width * image.height
+    played = min(total, _PLAYED_FRAMES)
+    if format_ not in ("TIFF", "HEIF"):  # whose pages stand for themselves
+        played = max(1, min(played, _PLAYED_PIXELS // size))
+    wanted = max(1, min(played, limits.frames, _KEPT_PIXELS // size))
+    return [at * (played - 1) // max(1, wanted - 1) for at in range(wanted)]
+
+
+def _picture(image: Image.Image, index: int, format_: str, limits: Limits) -> Picture:
+    """One frame. Frames must be asked for in order."""
+    with _pillow(format_):
+        if index or image.tell():
+            image.seek(index)
+    _check_size(image, limits)
+    with _pillow(format_):
+        image.load()
+    _check_size(image, limits)  # some formats show their true size only now
+    upright = image
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        upright = _eight_bits(image)
+    with _pillow(format_):
+        upright = _over_white(upright)
+        if (turn := _TURNS.get(_orientation(image))) is not None:
+            upright = upright.transpose(turn)
+        return Picture(upright.width, upright.height, upright.tobytes())
+
+
+_TURNS: Final[dict[int, Any]] = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+"""EXIF orientation to the number of Pillow's Transpose that undoes it."""
+
+
+def _orientation(image: Image.Image) -> int:
+    with suppress(Exception):  # damaged notes about an image do not make the image unreadable
+        return int(image.getexif().get(0x0112, 1))
+    return 1
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    if image.mode in ("La", "RGBa"):  # colours already multiplied by alpha
+        image = image.convert(image.mode.upper())
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image)
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _mend_transparency(image: Image.Image) -> None:
+    """Scale the transparent colour of a PNG that has not 8 bits to the values that Pillow gives its pixels."""
+    color = image.info.get("transparency")
+    tile = getattr(image, "tile", None)
+    if image.format != "PNG" or color is None or not tile:
+        return
+    raw = str(tile[0][3])
+    if isinstance(color, int) and raw in ("L;2", "L;4"):
+        image.info["transparency"] = color * (85 if raw == "L;2" else 17)
+    elif isinstance(color, tuple) and raw == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in color)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits to 8, which Pillow itself would cut off at 255.
+
+    Whole numbers lose their lower bits. Measurements without a scale (32-bit, signed or floating point) are stretched
+    from the least to the greatest, except for floating point within 0 to 1, where 1 is white.
+    """
+    from PIL import Image
+
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    if image.mode.startswith("I;16") or (image.format == "PPM" and image.mode == "I"):
+        depth = 12 if tags.get(258) == (12,) else 16
+        grey = (values >> (depth - 8)).astype(np.uint8)
+    else:
+        grey = _stretch(values.astype(np.float32))
+    if tags.get(262) == 0:  # zero is white
+        grey = 255 - grey
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey[values == clear] = 255
+    return Image.fromarray(grey)
+
+
+def _stretch(values: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    known = np.isfinite(values)
+    low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    with np.errstate(all="ignore"):
+        scaled = (values - low) * (255 / max(high - low, 1e-30))
+    eight: np.ndarray[Any, np.dtype[np.uint8]] = np.nan_to_num(scaled, nan=0).clip(0, 255).round().astype(np.uint8)
+    return eight

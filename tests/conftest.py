@@ -1,0 +1,29 @@
+"""Fixtures that every test gets. Images for tests are in make_images.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or touches the user's cache, configuration or environment; gives the home folder it has instead."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith("IMAGEJUDGE_")]:
+        monkeypatch.delenv(name)
+    for name, below in {
+        "HOME": ".",
+        "USERPROFILE": ".",
+        "APPDATA": "config",
+        "LOCALAPPDATA": "cache",
+        "XDG_CACHE_HOME": "cache",
+        "XDG_CONFIG_HOME": "config",
+        "XDG_DATA_HOME": "data",
+        "XDG_STATE_HOME": "state",
+        "IMAGEJUDGE_CACHE_DIR": "imagejudge-cache",
+    }.items():
+        monkeypatch.setenv(name, str(home / below))
+    return home

@@ -1,0 +1,177 @@
+"""Small real images for tests, good ones and bad ones, as the bytes of files."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from functools import cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+WIDTH, HEIGHT = 12, 8
+
+RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
+
+
+def quarters(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
+    """Red and green above, blue and white below: shows any turn or mirroring."""
+    image = Image.new("RGB", (width, height), WHITE)
+    image.paste(RED, (0, 0, width // 2, height // 2))
+    image.paste(GREEN, (width // 2, 0, width, height // 2))
+    image.paste(BLUE, (0, height // 2, width // 2, height))
+    return image
+
+
+def encode(image: Image.Image, format_: str, **options: Any) -> bytes:
+    """The bytes of a file in a format that Pillow writes."""
+    if format_ == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    file = io.BytesIO()
+    image.save(file, format_, **options)
+    return file.getvalue()
+
+
+def animation(format_: str, colors: list[tuple[int, int, int]], **options: Any) -> bytes:
+    """One plain frame for each colour."""
+    frames = [Image.new("RGB", (WIDTH, HEIGHT), color) for color in colors]
+    return encode(frames[0], format_, save_all=True, append_images=frames[1:], **options)
+
+
+def shades(count: int) -> list[tuple[int, int, int]]:
+    """Colours that tell frames apart; the red part is the frame's index times 5."""
+    return [(index * 5 % 256, 255 - index * 5 % 256, 40) for index in range(count)]
+
+
+def turned(orientation: int, format_: str = "PNG", **options: Any) -> bytes:
+    """`quarters`, stored so that only a reader that follows the EXIF orientation sees it upright."""
+    # What undoes each orientation, seen from the stored pixels; mirrored and turned ones undo themselves.
+    store = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    image = quarters()
+    if orientation in store:
+        image = image.transpose(store[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encode(image, format_, exif=exif.tobytes(), **options)
+
+
+def png(
+    rows: np.ndarray[Any, Any],
+    depth: int,
+    color: int,
+    *chunks: tuple[bytes, bytes],
+    size: tuple[int, int] | None = None,
+) -> bytes:
+    """A PNG written by hand, for what Pillow does not write: `rows` holds each row's bytes as stored."""
+    width, height = size or (rows.shape[1] * 8 // (depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]), rows.shape[0])
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)), *chunks]
+    parts += [(b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, parts))
+
+
+def png_chunk(part: tuple[bytes, bytes]) -> bytes:
+    """Length, kind, data and checksum."""
+    kind, data = part
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_16(values: np.ndarray[Any, Any], color: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG with 16 bits a channel; `values` is (height, width * channels)."""
+    return png(values.astype(">u2").view(np.uint8), 16, color, *chunks)
+
+
+def tiff(values: bytes, size: tuple[int, int], **tags: Any) -> bytes:
+    """A little-endian TIFF written by hand, in one strip. Tags: bits, photometric, format (1 whole, 2 signed, 3 float),
+    following (where the next page is)."""
+    entries = [
+        (256, 4, size[0]),
+        (257, 4, size[1]),
+        (258, 3, tags["bits"]),
+        (259, 3, 1),
+        (262, 3, tags.get("photometric", 1)),
+        (273, 4, 8),
+        (277, 3, 1),
+        (278, 4, size[1]),
+        (279, 4, len(values)),
+        (339, 3, tags.get("format", 1)),
+    ]
+    table = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(values)) + values
+    return head + struct.pack("<H", len(entries)) + table + struct.pack("<I", tags.get("following", 0))
+
+
+def gif(count: int, width: int = 1, height: int = 1) -> bytes:
+    """The smallest frames a GIF can have, many of them: one pixel each, on a canvas of any size."""
+    frame = b"\x2c\0\0\0\0\1\0\1\0\0\x02\x02\x44\x01\0"
+    palette = bytes((*RED, *BLUE))
+    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + palette + frame * count + b";"
+
+
+@cache
+def good() -> dict[str, bytes]:
+    """A file of each format that is read, by name; all show `quarters`, though lossy ones only nearly."""
+    image = quarters()
+    return {
+        "image.png": encode(image, "PNG"),
+        "image.jpg": encode(image, "JPEG", quality=95, subsampling=0),
+        "image.webp": encode(image, "WEBP", lossless=True),
+        "image.gif": encode(image, "GIF"),
+        "image.bmp": encode(image, "BMP"),
+        "image.dib": encode(image, "DIB"),
+        "image.tiff": encode(image, "TIFF", compression="tiff_lzw"),
+        "image.ppm": encode(image, "PPM"),
+        "image.ico": encode(quarters(16, 16), "ICO"),
+        "image.avif": encode(image, "AVIF", quality=95, subsampling="4:4:4"),
+        "image.heic": encode(image, "HEIF", quality=95, chroma=444),
+        "animated.gif": animation("GIF", shades(6)),
+        "animated.png": animation("PNG", shades(6)),
+        "animated.webp": animation("WEBP", shades(6), lossless=True),
+        "animated.avif": animation("AVIF", shades(6)),
+        "pages.tiff": animation("TIFF", shades(6)),
+    }
+
+
+@cache
+def bad() -> dict[str, tuple[str, bytes]]:
+    """Files that hold no picture, by name: the kind of error each must give, and its bytes."""
+    image = good()["image.png"]
+    return {
+        "empty.png": ("empty", b""),
+        "text.png": ("not-an-image", b"Dear diary,\n"),
+        "page.jpg": ("not-an-image", b"<!DOCTYPE html><title>404</title>"),
+        "pointer.png": ("not-an-image", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+        "drawing.png": ("unsupported", b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>'),
+        "document.png": ("unsupported", b"%PDF-1.7\n"),
+        "film.png": ("unsupported", b"\0\0\0\x18ftypisom\0\0\2\0isommp41"),
+        "half.png": ("truncated", image[: len(image) * 3 // 4]),
+        "half.jpg": ("truncated", good()["image.jpg"][:-40]),
+        "half.gif": ("truncated", good()["image.gif"][:-8]),
+        "noise.png": ("corrupt", image[:33] + bytes(range(256))),
+        "bomb.png": ("too-many-pixels", bomb(60_000, 60_000)),
+        "words.png": ("corrupt", text_bomb(100_000_000)),
+    }
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A small PNG that says it is huge."""
+    return png(np.zeros((1, 1), np.uint8), 8, 0, size=(width, height))
+
+
+def text_bomb(length: int) -> bytes:
+    """A small PNG with a note that unpacks to `length` bytes."""
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(bytes(1_000_000)) for _ in range(length // 1_000_000)) + packer.flush()
+    return png(np.zeros((1, 1), np.uint8), 8, 0, (b"zTXt", b"Comment\0\0" + packed))
