@@ -1,1 +1,3 @@
 """Judge images against written rules with a local vision-language model."""
+
+__version__ = "0.1.0"

@@ -6,7 +6,7 @@ Only shapes; the arithmetic that fills them is in `judge`.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -81,6 +81,12 @@ class Step(_Row):
     rationale: str | None
     """The model's own sentence, when it reasoned."""
 
+    @classmethod
+    def not_asked(cls, ask: str, item: int | None) -> Self:
+        """A statement that nothing depended on any more."""
+        blank = dict.fromkeys(("by", "p_yes", "gap", "prior", "centric", "off_mass", "rationale"))
+        return cls(ask=ask, item=item, status=StepStatus.NOT_ASKED, **blank)
+
 
 class RuleResult(_Row):
     """One rule applied to one image."""
@@ -132,21 +138,24 @@ class Verdict(_Row):
     """As it was given or found. Bytes that are not UTF-8 stand as lone surrogates (PEP 383) in JSON escapes."""
     sha256: str | None
     """Of the file's bytes; null when they could not be read."""
-    frame: Annotated[int, Field(ge=0)] | None
+    frame: Annotated[int, Field(ge=0)] | None = None
     """Index of the frame this line is about, for an animation: its worst sampled one."""
     verdict: Outcome
     rationale: str
-    violations: tuple[Violation, ...]
-    rules: tuple[RuleResult, ...]
-    image: ImageFacts | None
+    violations: tuple[Violation, ...] = ()
+    rules: tuple[RuleResult, ...] = ()
+    image: ImageFacts | None = None
     model: str
     constitution: str
     method: str
     imagejudge: str
-    seconds: Timing
-    error: Failure | None
+    seconds: Timing = Timing()
+    error: Failure | None = None
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) that every verdict line follows."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Verdict.model_json_schema()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Verdict.model_json_schema(mode="serialization"),
+    }

@@ -1,0 +1,193 @@
+"""Answers that outlive a run, in one SQLite file that several processes may use at once.
+
+Knows images, models and prompts only by their digests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import platformdirs
+
+from imagejudge.recall import Memory, Request
+
+T = TypeVar("T")
+
+_VERSION = 1
+_FILE = "answers.sqlite"
+_PATIENCE = 60.0
+"""Seconds to wait for another process that is writing."""
+
+_TABLES = """
+CREATE TABLE answers (
+    model TEXT, image TEXT, part TEXT, prompt BLOB, reply TEXT, PRIMARY KEY (model, image, part, prompt)
+) WITHOUT ROWID;
+CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, digest TEXT) WITHOUT ROWID;
+"""
+
+_README = """This folder belongs to imagejudge: what models answered about images, kept so that nothing is asked twice.
+It holds no images, and no file names but those of models. It may be deleted at any time.
+"""
+
+
+def default_folder() -> Path:
+    """Where this platform keeps caches."""
+    return Path(platformdirs.user_cache_dir("imagejudge", appauthor=False))
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """What a cache holds."""
+
+    path: Path
+    bytes: int
+    answers: int
+    images: int
+    models: int
+
+
+class Cache:
+    """Open with `Cache(folder)`; without a folder it remembers nothing, as it also does once its file has failed."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.note: str | None = None
+        """What went wrong, for the user: the run goes on."""
+        self._db: sqlite3.Connection | None = None
+        if folder is None:
+            return
+        self.path = folder / _FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError), (folder / "README.txt").open("x", encoding="utf-8") as readme:
+                readme.write(_README)
+            self._db = self._open()
+        except (OSError, sqlite3.OperationalError) as error:
+            self.note = f"answers are not kept, {self.path} cannot be used: {error}"
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return _connect(self.path)
+        except sqlite3.OperationalError:  # locked, unreadable, no space: the file itself may be good
+            raise
+        except sqlite3.DatabaseError as error:
+            aside = _set_aside(self.path)
+            self.note = f"the answers cache could not be read ({error}); it now lies in {aside} and a new one is begun"
+            return _connect(self.path)
+
+    def _try(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """Use the database; the first time it fails, say so and go on without it, since answers can be asked again."""
+        if self._db is None:
+            return otherwise
+        try:
+            return action(self._db)
+        except sqlite3.DatabaseError as error:
+            self.note = f"answers are not kept any more, {self.path} failed: {error}"
+            self._db = None
+            return otherwise
+
+    def load(self, model: str, image: str) -> Memory:
+        """Every reply of a model about an image. Safe to call from any thread."""
+
+        def rows(db: sqlite3.Connection) -> dict[Request, Any]:
+            found = db.execute("SELECT part, prompt, reply FROM answers WHERE model=? AND image=?", (model, image))
+            return {Request(part, prompt): json.loads(reply) for part, prompt, reply in found}
+
+        return Memory(self._try(rows, {}))
+
+    def save(self, model: str, image: str, memory: Memory) -> None:
+        """Keep the fresh replies, all or none. Call it from one thread."""
+        rows = [(model, image, *request, json.dumps(reply)) for request, reply in memory.fresh.items()]
+        if rows:
+            self._write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+            memory.fresh.clear()
+
+    def file_digest(self, path: Path) -> str | None:
+        """The digest a file had, if its size and time of change are still the same."""
+        return self._value("SELECT digest FROM files WHERE path=? AND size=? AND modified=?", _stamp(path))
+
+    def keep_file_digest(self, path: Path, digest: str) -> None:
+        """Remember a file's digest."""
+        self._write("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", [(*_stamp(path), digest)])
+
+    def _value(self, query: str, key: tuple[Any, ...]) -> str | None:
+        row = self._try(lambda db: db.execute(query, key).fetchone(), None)
+        return row[0] if row else None
+
+    def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        def write(db: sqlite3.Connection) -> None:
+            with db:
+                db.executemany(statement, rows)
+
+        self._try(write, None)
+
+    def info(self) -> CacheInfo:
+        """Count what is kept."""
+        count = "SELECT count(*), count(DISTINCT image), count(DISTINCT model) FROM answers"
+        answers, images, models = self._try(lambda db: db.execute(count).fetchone(), (0, 0, 0))
+        return CacheInfo(self.path, sum(path.stat().st_size for path in _files(self.path)), answers, images, models)
+
+    def clear(self) -> None:
+        """Forget everything; a process that uses the cache right now goes on with an empty one."""
+
+        def delete(db: sqlite3.Connection) -> None:
+            with db:
+                for table in ("answers", "files"):
+                    db.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
+            db.execute("VACUUM")
+
+        self._try(delete, None)
+
+    def close(self) -> None:
+        """Give back the file."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    stat = path.stat()
+    return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a database and its side files; keep them for whoever wants to look into it."""
+    mark = f"aside-{time.strftime('%Y%m%d-%H%M%S')}"
+    for file in list(_files(path)):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            file.rename(file.with_name(f"{file.name}.{mark}"))
+    return path.with_name(f"{path.name}.{mark}")
+
+
+def _files(path: Path) -> Iterator[Path]:
+    for suffix in ("", "-wal", "-shm"):
+        if (file := path.with_name(path.name + suffix)).exists():
+            yield file
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        # A power cut may lose the last answers, never the file: they can be asked again.
+        db.execute("PRAGMA synchronous=NORMAL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                if not db.execute("SELECT 1 FROM sqlite_master WHERE name='answers'").fetchone():
+                    for statement in _TABLES.split(";"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version={_VERSION}")
+        elif version != _VERSION:
+            raise sqlite3.DatabaseError(f"it has version {version}, not {_VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -1,0 +1,33 @@
+"""`imagejudge cache`: look at the kept answers, or forget them."""
+
+from __future__ import annotations
+
+import typer
+
+from imagejudge.cli.options import CacheOptions, grouped
+from imagejudge.cli.setup import open_cache
+
+app = typer.Typer(help="Look at the answers that are kept, or forget them.", no_args_is_help=True)
+
+
+@app.command("info")
+@grouped
+def info(cache: CacheOptions) -> None:
+    """Where answers are kept, and how many."""
+    with open_cache(cache) as opened:
+        known = opened.info()
+    typer.echo(f"path     {known.path}")
+    typer.echo(f"size     {known.bytes / 1e6:,.1f} MB")
+    typer.echo(f"answers  {known.answers:,}")
+    typer.echo(f"images   {known.images:,}")
+    typer.echo(f"models   {known.models:,}")
+
+
+@app.command("clear")
+@grouped
+def clear(cache: CacheOptions) -> None:
+    """Forget all answers. Verdicts that were written stay as they are."""
+    with open_cache(cache) as opened:
+        answers = opened.info().answers
+        opened.clear()
+    typer.echo(f"forgot {answers:,} answers")

@@ -1,0 +1,63 @@
+"""`imagejudge doctor`: what can run here."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.table import Table
+
+from imagejudge import __version__, models
+from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
+from imagejudge.cli.setup import make_engines, model_digest, open_cache
+from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.picture import Picture
+from imagejudge.questions import visible
+
+_LIBRARIES = ("llama-cpp-python", "pillow", "numpy", "pydantic", "typer")
+
+
+@grouped
+def doctor(*, model: ModelOptions, cache: CacheOptions) -> None:
+    """Show versions, what llama.cpp finds on this machine, and time one question to the model.
+
+    Without --model only the machine is looked at.
+    """
+    from imagejudge.engine import llama
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("imagejudge", __version__)
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
+    table.add_row("libraries", ", ".join(f"{name} {version(name)}" for name in _LIBRARIES))
+    for title, text in llama.describe().items():
+        table.add_row(title, text)
+    if model.model is not None:
+        _add_model(table, model, cache)
+    Console(highlight=False).print(table)
+
+
+def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions) -> None:
+    files = models.resolve(options.model, options.mmproj)
+    with open_cache(cache_options) as cache:
+        digest = model_digest(files, cache)
+    table.add_row("model", f"{files.name}@{digest[:12]}")
+    for title, path in (("text model", files.model), ("image encoder", files.mmproj)):
+        table.add_row(title, f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})")
+    with make_engines(files, options)[0] as engine:
+        try:
+            started = time.perf_counter()
+            view = engine.view(Picture(64, 64, bytes(64 * 64 * 3)))
+            seen = time.perf_counter()
+            first = view.ask([visible("A person is visible.")])[0]
+            again = time.perf_counter()
+            view.ask([visible("An animal is visible.")])
+            ended = time.perf_counter()
+        except EngineFailure as failure:
+            raise ModelError(f"the model failed its first question: {failure.message}") from failure
+    table.add_row("load and first look", f"{seen - started:.2f} s, at a black square")
+    table.add_row("first question", f"{again - seen:.3f} s, p(Yes) {first.p_yes:.2f}, off-mass {first.off_mass:.3f}")
+    table.add_row("next question", f"{ended - again:.3f} s")

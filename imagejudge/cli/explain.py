@@ -1,0 +1,108 @@
+"""`imagejudge explain`: every question about one image, with what was answered."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.setup import prepared
+from imagejudge.constitution import Constitution
+from imagejudge.errors import UsageError
+from imagejudge.images import ImageRef
+from imagejudge.scan import Scanner
+from imagejudge.sinks.text import VERDICT_STYLES, printable
+from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
+
+_RULE_STYLES = {
+    RuleStatus.VIOLATED: VERDICT_STYLES[Outcome.UNSAFE],
+    RuleStatus.UNSURE: VERDICT_STYLES[Outcome.UNSURE],
+    RuleStatus.EXCEPTED: "cyan",
+    RuleStatus.CLEAR: VERDICT_STYLES[Outcome.SAFE],
+}
+_STEP_WORDS = {
+    StepStatus.SATISFIED: "yes",
+    StepStatus.NOT_SATISFIED: "no",
+    StepStatus.UNSURE: "unsure",
+    StepStatus.NOT_ASKED: "not asked",
+}
+
+
+@grouped
+def explain(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image file.")],
+    *,
+    images: ImageOptions,
+    rules: RuleOptions,
+    model: ModelOptions,
+    cache: CacheOptions,
+) -> None:
+    """Show every question about one image, with its probabilities and what decided it.
+
+    p: probability of Yes with the image. prior: the same words with no image. centric: with the central region
+    removed. gap: Yes over No in nats. off: probability of anything but Yes and No.
+    """
+    with (
+        prepared(rules, model, images, cache) as setup,
+        closing(Scanner(setup.plan, setup.cache, setup.engines).scan([ImageRef(image)])) as verdicts,
+    ):
+        verdict = next(verdicts)
+    if verdict.error is not None:
+        raise UsageError(f"{image}: {verdict.error.message}", "see docs/images.md for what each kind of failure means")
+    _show(Console(highlight=False), verdict, setup.plan.constitution)
+
+
+def _show(console: Console, verdict: Verdict, constitution: Constitution) -> None:
+    rules = {rule.id: rule for rule in constitution.rules}
+    style = VERDICT_STYLES[verdict.verdict]
+    frame = "" if verdict.frame is None else f", frame {verdict.frame}"
+    console.print(Text.assemble((printable(verdict.path) + frame, "bold"), ": ", (verdict.verdict, style)))
+    console.print(Text(f"{verdict.model}, {verdict.constitution}, {verdict.method}", "dim"))
+    for result in verdict.rules:
+        console.print()
+        console.print(Text.assemble((result.rule, "bold"), ": ", (result.status, _RULE_STYLES[result.status])))
+        console.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
+        console.print(Padding(_steps(result), (0, 0, 0, 2)))
+
+
+def _steps(result: RuleResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", justify="right", style="dim")
+    table.add_column("question", ratio=1, overflow="fold")
+    for name in ("p", "prior", "centric", "gap", "off"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("found", no_wrap=True)
+    for step in result.steps:
+        table.add_row(
+            "unless" if step.item is None else str(step.item),
+            _question(step),
+            _share(step.p_yes),
+            _share(step.prior),
+            _share(step.centric),
+            "" if step.gap is None else f"{step.gap:+.1f}",
+            _share(step.off_mass),
+            _found(step),
+        )
+    return table
+
+
+def _question(step: Step) -> Text:
+    text = Text(printable(step.ask))
+    if step.rationale:
+        text.append(f"\n“{printable(step.rationale)}”", "italic dim")
+    return text
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _found(step: Step) -> str:
+    word = _STEP_WORDS[step.status]
+    return f"{word}, {step.by}" if step.by else word

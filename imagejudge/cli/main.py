@@ -1,0 +1,89 @@
+"""The program `imagejudge`: its commands, and the one place that turns what went wrong into an exit code.
+
+0: nothing found. 1: something found. 2: the job could not be done. 130: interrupted. Typer would exit with 1 for an
+exception that escapes and for a closed pipe, which must not read as "something found".
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from typing import Annotated
+
+import typer
+
+from imagejudge import __version__
+from imagejudge.cli import cache, check, doctor, explain, scan
+from imagejudge.cli.console import complain, say
+from imagejudge.errors import ImageJudgeError
+
+FAILED = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="imagejudge",
+    help=(
+        "Judge images against rules you write, with a local vision-language model.\n\n"
+        "Rules live in a TOML file, a constitution; a model answers small yes/no questions about each image; "
+        "arithmetic on the answers gives a verdict with its reasons, one JSON object a line."
+    ),
+    epilog=(
+        "Try it: imagejudge scan docs/examples/stickers --constitution stickers --model builtin. "
+        "Exit codes: 0 nothing found, 1 something found, 2 the job could not be done, 130 interrupted."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("scan")(scan.scan)
+app.command("explain")(explain.explain)
+app.command("check")(check.check)
+app.add_typer(cache.app, name="cache")
+app.command("doctor")(doctor.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"imagejudge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Nothing to do before a command: its options are its own."""
+
+
+def main() -> None:
+    """Run a command and exit with its code."""
+    try:
+        app()
+    except ImageJudgeError as error:
+        complain(error)
+    except BrokenPipeError:
+        # What is still buffered has no reader either: without this the interpreter complains while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say("error", "the reader of standard output went away before the end", "bold red")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception:
+        say("error", "this is a bug in imagejudge, or something it should have foreseen", "bold red")
+        say("hint", f"please report it with the file {_write_traceback()}", "bold cyan")
+    sys.exit(FAILED)
+
+
+def _write_traceback() -> str:
+    """Keep what a maintainer needs to find a bug; never the whole of it on the user's screen."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="imagejudge-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as log:
+        log.write(f"imagejudge {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S %z')}\n{sys.argv}\n\n{traceback.format_exc()}")
+    return log.name

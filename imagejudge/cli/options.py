@@ -1,0 +1,210 @@
+"""Command-line options that several commands share, in groups.
+
+A group is a dataclass whose fields are Typer options; `grouped` lets a command take whole groups as parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from imagejudge.judge import Method
+
+
+class MethodName(StrEnum):
+    """How answers become findings."""
+
+    CLUE = "clue"
+    THRESHOLD = "threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOptions:
+    """Which rules, and how they are judged."""
+
+    constitution: Annotated[
+        str | None,
+        typer.Option(
+            "--constitution",
+            "-c",
+            metavar="FILE|NAME",
+            envvar="IMAGEJUDGE_CONSTITUTION",
+            help="The rules: a TOML file, or the name of a shipped one such as `stickers`.",
+            rich_help_panel="Rules",
+        ),
+    ] = None
+    select: Annotated[
+        list[str],
+        typer.Option(metavar="RULE", help="Judge only this rule or category. Repeatable.", rich_help_panel="Rules"),
+    ] = field(default_factory=list)
+    ignore: Annotated[
+        list[str],
+        typer.Option(metavar="RULE", help="Leave out this rule or category. Repeatable.", rich_help_panel="Rules"),
+    ] = field(default_factory=list)
+    method: Annotated[
+        MethodName,
+        typer.Option(help="`threshold` is the plain baseline: yes at 0.5.", rich_help_panel="Rules"),
+    ] = MethodName.CLUE
+    no_reasoning: Annotated[
+        bool,
+        typer.Option("--no-reasoning", help="Leave undecided what arithmetic cannot decide.", rich_help_panel="Rules"),
+    ] = False
+    no_debias: Annotated[
+        bool,
+        typer.Option(
+            "--no-debias", help="Take answers as they come, without comparing priors.", rich_help_panel="Rules"
+        ),
+    ] = False
+
+    def as_method(self) -> Method:
+        """The method these options name."""
+        return Method(self.method.value, reasoning=not self.no_reasoning, debias=not self.no_debias)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Which model, and how it runs."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|GGUF",
+            envvar="IMAGEJUDGE_MODEL",
+            help="`builtin`, or the GGUF file of a text model (then with --mmproj).",
+            rich_help_panel="Model",
+        ),
+    ] = None
+    mmproj: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GGUF",
+            envvar="IMAGEJUDGE_MMPROJ",
+            help="The model's image encoder.",
+            rich_help_panel="Model",
+        ),
+    ] = None
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Engines side by side on one device.", rich_help_panel="Model")
+    ] = 1
+    gpus: Annotated[
+        str | None,
+        typer.Option(metavar="0,1,...", help="One engine on each of these GPUs.", rich_help_panel="Model"),
+    ] = None
+    gpu_layers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Layers to put on a GPU. [default: all, if there is one]", rich_help_panel="Model"),
+    ] = None
+    main_gpu: Annotated[int, typer.Option(min=0, help="The GPU of a single engine.", rich_help_panel="Model")] = 0
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads of each engine. [default: all it may use]", rich_help_panel="Model"),
+    ] = None
+    ctx: Annotated[
+        int | None,
+        typer.Option(min=256, help="Context length in tokens. [default: what is needed]", rich_help_panel="Model"),
+    ] = None
+    image_max_tokens: Annotated[
+        int, typer.Option(min=16, max=16384, help="Most tokens that one image becomes.", rich_help_panel="Model")
+    ] = 1024
+    extra_bufts: Annotated[
+        bool | None,
+        typer.Option(
+            "--extra-bufts/--no-extra-bufts",
+            help="Repacked weights on the CPU. [default: on, but off with AMX, where they crash]",
+            rich_help_panel="Model",
+        ),
+    ] = None
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for one image before it is given up.", rich_help_panel="Model")
+    ] = 600.0
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="GB that an engine may take (Linux). [default: any]", rich_help_panel="Model"),
+    ] = None
+    recycle: Annotated[
+        int, typer.Option(min=1, help="Restart an engine after so many images.", rich_help_panel="Model")
+    ] = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """How files become pictures."""
+
+    frames: Annotated[
+        int, typer.Option(min=1, max=64, help="Frames to sample from an animation.", rich_help_panel="Images")
+    ] = 4
+    max_bytes: Annotated[int, typer.Option(min=1, help="Largest file to read.", rich_help_panel="Images")] = 100_000_000
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Largest picture to decode, width times height.", rich_help_panel="Images")
+    ] = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """Where answers are kept."""
+
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            "-n",
+            envvar="IMAGEJUDGE_NO_CACHE",
+            help="Neither look up nor keep answers.",
+            rich_help_panel="Cache",
+        ),
+    ] = False
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar="IMAGEJUDGE_CACHE_DIR",
+            help="Where answers are kept. [default: the user's cache folder]",
+            rich_help_panel="Cache",
+        ),
+    ] = None
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let Typer see the fields of a command's dataclass parameters as options of their own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        group = groups.get(parameter.name)
+        if group is None:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+        else:
+            parameters.extend(_parameters(group))
+
+    @wraps(command)
+    def flat(**values: Any) -> None:
+        built = {
+            name: group(**{member.name: values.pop(member.name) for member in dataclasses.fields(group)})
+            for name, group in groups.items()
+        }
+        command(**values, **built)
+
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flat
+
+
+def _parameters(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            member.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=[] if member.default is dataclasses.MISSING else member.default,
+            annotation=hints[member.name],
+        )
+        for member in dataclasses.fields(group)
+    ]

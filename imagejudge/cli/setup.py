@@ -1,0 +1,120 @@
+"""From options to everything a scan needs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imagejudge import constitution_file, constitution_folder, decode, models
+from imagejudge.cache import Cache, default_folder
+from imagejudge.cli.console import warn
+from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions
+from imagejudge.constitution import Constitution, select
+from imagejudge.engine import host
+from imagejudge.engine.worker import Limits, Worker
+from imagejudge.errors import UsageError
+from imagejudge.scan import Plan
+
+ENGINE = "imagejudge.engine.llama:load"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A plan, where its answers are kept, and the engines to answer with."""
+
+    plan: Plan
+    cache: Cache
+    engines: list[Worker]
+
+
+@contextlib.contextmanager
+def prepared(
+    rules: RuleOptions, model: ModelOptions, images: ImageOptions, cache_options: CacheOptions
+) -> Iterator[Setup]:
+    """Set up a scan; nothing is loaded yet but the rules. Says on standard error what the user should know."""
+    constitution = load_rules(rules)
+    files = models.resolve(model.model, model.mmproj)
+    if files.name == models.BUILTIN:
+        warn(models.BUILTIN_NOTE)
+    with open_cache(cache_options) as cache:
+        digest = model_digest(files, cache)
+        plan = Plan(
+            constitution=constitution,
+            method=rules.as_method(),
+            model=f"{files.name}@{digest[:12]}",
+            answers=hashlib.sha256(f"{digest}:{model.image_max_tokens}".encode()).hexdigest(),
+            limits=decode.Limits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
+        )
+        yield Setup(plan, cache, make_engines(files, model))
+
+
+def load_rules(rules: RuleOptions) -> Constitution:
+    """The constitution, with the rules that were chosen."""
+    if rules.constitution is None:
+        names = ", ".join(path.stem for path in constitution_folder.shipped())
+        raise UsageError(
+            "no constitution was chosen", f"name a TOML file or a shipped one with --constitution: {names}"
+        )
+    whole = constitution_file.load(constitution_folder.find(rules.constitution))
+    return select(whole, rules.select, rules.ignore)
+
+
+@contextlib.contextmanager
+def open_cache(options: CacheOptions) -> Iterator[Cache]:
+    """The answers cache; whatever went wrong with it is said once, when it is known."""
+    cache = Cache(None if options.no_cache else options.cache_dir or default_folder())
+    before = cache.note
+    if before is not None:
+        warn(before)
+    try:
+        yield cache
+    finally:
+        if cache.note is not None and cache.note != before:
+            warn(cache.note)
+        cache.close()
+
+
+def model_digest(files: models.ModelFiles, cache: Cache) -> str:
+    """The model's digest; a large file is read once and then known by its size and time of change."""
+    digests = []
+    for path in (files.model, files.mmproj):
+        digest = cache.file_digest(path)
+        if digest is None:
+            digest = models.file_digest(path)
+            cache.keep_file_digest(path, digest)
+        digests.append(digest)
+    return models.whole_digest(digests)
+
+
+def make_engines(files: models.ModelFiles, options: ModelOptions) -> list[Worker]:
+    """One engine for each GPU named, or as many as asked for on one device."""
+    limits = Limits(
+        seconds=options.timeout,
+        memory=None if options.memory_limit is None else int(options.memory_limit * 1e9),
+        pictures=options.recycle,
+    )
+    common = {
+        "model": str(files.model),
+        "mmproj": str(files.mmproj),
+        "box_style": files.box_style,
+        "gpu_layers": options.gpu_layers,
+        "ctx": options.ctx,
+        "image_max_tokens": options.image_max_tokens,
+        "extra_bufts": options.extra_bufts,
+    }
+    gpus = _gpus(options)
+    threads = options.threads
+    if threads is None and len(gpus) > 1:
+        threads = max(1, host.threads() // len(gpus))
+    return [Worker(ENGINE, {**common, "threads": threads, "main_gpu": gpu}, limits) for gpu in gpus]
+
+
+def _gpus(options: ModelOptions) -> list[int]:
+    if options.gpus is None:
+        return [options.main_gpu] * options.workers
+    try:
+        return [int(number) for number in options.gpus.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--gpus {options.gpus} is not a list of numbers", "write for example --gpus 0,1") from error

@@ -1,0 +1,88 @@
+"""The other end of a `Worker`: runs one engine, answers one request after another, ends when its parent does.
+
+Started as `python -m imagejudge.engine.child`. Requests come on standard input and replies leave on what was standard
+output; anything the engine's native code prints goes to standard error instead, so that it cannot corrupt a reply.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import signal
+import sys
+import traceback
+from typing import Any, BinaryIO
+
+from imagejudge.engine import wire
+from imagejudge.engine.base import Engine, View
+from imagejudge.errors import EngineFailure, ImageJudgeError
+from imagejudge.picture import Box, Picture
+from imagejudge.questions import Kind, Question
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    start = wire.receive(sys.stdin.buffer)
+    if start is None:
+        return
+    module, _, function = start[0]["factory"].partition(":")
+    try:
+        engine: Engine = getattr(importlib.import_module(module), function)(start[0]["options"])
+    except ImageJudgeError as error:
+        wire.send(replies, {"refused": [error.message, error.hint]})
+        return
+    wire.send(replies, {"ok": None})
+    with engine:
+        _serve(engine, sys.stdin.buffer, replies)
+
+
+def _serve(engine: Engine, requests: BinaryIO, replies: BinaryIO) -> None:
+    views: dict[int, View] = {}
+    while (message := wire.receive(requests)) is not None:
+        try:
+            reply = {"ok": _obey(engine, views, *message)}
+        except EngineFailure as failure:
+            reply = {"failure": [failure.kind, failure.message]}
+        except Exception as error:  # the border of the process: whatever it was, the parent must hear of it
+            traceback.print_exc()
+            reply = {"failure": ["engine-error", f"{type(error).__name__}: {error}"]}
+        wire.send(replies, reply)
+
+
+def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], payload: bytes) -> Any:
+    number = request["view"]
+    match request["do"]:
+        case "look":
+            views.clear()
+            picture = Picture(request["width"], request["height"], payload) if request["width"] else None
+            views[number] = engine.view(picture)
+            return None
+        case "ask":
+            answers = views[number].ask([_question(pair) for pair in request["questions"]])
+            return [[answer.gap, answer.off_mass] for answer in answers]
+        case "reason":
+            reasoning = views[number].reason(_question(request["question"]))
+            return reasoning and dataclasses.asdict(reasoning)
+        case "locate":
+            box = views[number].locate(request["objects"])
+            return box and dataclasses.asdict(box)
+        case "without":
+            views[request["new"]] = views[number].without(Box(**request["box"]))
+            return None
+        case "crop":
+            views[request["new"]] = views[number].crop(Box(**request["box"]))
+            return None
+        case unknown:
+            raise ValueError(f"no such request: {unknown}")
+
+
+def _question(pair: list[str]) -> Question:
+    return Question(Kind(pair[0]), pair[1])
+
+
+if __name__ == "__main__":
+    main()

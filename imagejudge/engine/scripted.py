@@ -1,0 +1,67 @@
+"""An engine that answers from a function instead of a model: for tests, also of programs that use this package.
+
+engine = Scripted(lambda picture, question: 0.9 if "person" in question.subject else 0.1)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from imagejudge.engine.base import Answer, Engine, Reasoning, View
+from imagejudge.picture import Box, Picture
+from imagejudge.questions import Question
+
+
+def certain(p_yes: float, off_mass: float = 0.0) -> Answer:
+    """An answer with a given probability of Yes, in (0, 1)."""
+    return Answer(gap=math.log(p_yes / (1 - p_yes)), off_mass=off_mass)
+
+
+@dataclass(slots=True)
+class Scripted(Engine):
+    """Answers what `answer` says, and remembers what it was asked."""
+
+    answer: Callable[[Picture | None, Question], float | Answer]
+    """The probability of Yes for a picture (None: no image) and a question, or a whole `Answer`."""
+    reason: Callable[[Picture | None, Question], Reasoning | None] = lambda picture, question: None
+    locate: Callable[[Picture | None, tuple[str, ...]], Box | None] = lambda picture, objects: None
+    waves: list[list[Question]] = field(default_factory=list)
+    """Every list of questions that was asked at once, about any picture."""
+    reasoned: list[Question] = field(default_factory=list)
+    """Every question that was reasoned about."""
+    located: list[tuple[str, ...]] = field(default_factory=list)
+    """Every group of objects that was looked for."""
+
+    def view(self, picture: Picture | None) -> View:
+        """Look at a picture."""
+        return _ScriptedView(self, picture)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ScriptedView(View):
+    engine: Scripted
+    picture: Picture | None
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        self.engine.waves.append(list(questions))
+        replies = [self.engine.answer(self.picture, question) for question in questions]
+        return [reply if isinstance(reply, Answer) else certain(reply) for reply in replies]
+
+    def reason(self, question: Question) -> Reasoning | None:
+        self.engine.reasoned.append(question)
+        return self.engine.reason(self.picture, question)
+
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        self.engine.located.append(tuple(objects))
+        return self.engine.locate(self.picture, tuple(objects))
+
+    def without(self, box: Box) -> View:
+        return _ScriptedView(self.engine, self.picture and self.picture.without(box))
+
+    def crop(self, box: Box) -> View:
+        return _ScriptedView(self.engine, self.picture and self.picture.crop(box))

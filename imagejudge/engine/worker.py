@@ -1,0 +1,234 @@
+"""Any engine in a child process, because native code can abort, hang or eat all memory: that costs one image.
+
+Knows the wire and the child's life, nothing of models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from imagejudge.engine import wire
+from imagejudge.engine.base import Answer, Engine, Reasoning, View
+from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.picture import Box, Picture
+from imagejudge.questions import Question
+
+_POLL = 0.2
+"""Seconds between two looks at the child's memory while it works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one image may cost, and how long a child may live."""
+
+    seconds: float = 600.0
+    """Wall-clock time for all questions about one picture."""
+    memory: int | None = None
+    """Resident bytes of the child (read on Linux only); None: no limit."""
+    pictures: int = 2000
+    """A child is replaced after so many pictures: native memory is known to grow (llama.cpp #27725, #28008)."""
+
+
+class Worker(Engine):
+    """Starts the child at the first question and again after it died.
+
+    `factory` is `module:function`; the child calls it with `options`, which must be JSON. A view is good until the next
+    call of `view`. Raises `EngineFailure` for what costs one image, `ModelError` when the engine refuses to start.
+    """
+
+    def __init__(self, factory: str, options: Mapping[str, Any], limits: Limits) -> None:
+        self._factory = factory
+        self._options = dict(options)
+        self._limits = limits
+        self._child: _Child | None = None
+        self._pictures = 0
+        self._deadline = 0.0
+        self._numbers = itertools.count()
+        self._closed = False
+
+    def view(self, picture: Picture | None) -> View:
+        """Hand a picture to the child, starting or replacing it where needed."""
+        if self._child is not None and self._pictures >= self._limits.pictures:
+            self._stop()
+        child = self._child or self._start()
+        self._pictures += 1
+        self._deadline = time.monotonic() + self._limits.seconds
+        number = next(self._numbers)
+        size = {"width": picture.width, "height": picture.height} if picture else {"width": 0, "height": 0}
+        self._call(child, {"do": "look", "view": number, **size}, picture.rgb if picture else b"")
+        return _WorkerView(self, child, number)
+
+    def close(self) -> None:
+        """End the child, also while another thread waits for it: that thread sees an `EngineFailure`."""
+        self._closed = True
+        self._stop()
+
+    def _start(self) -> _Child:
+        if self._closed:
+            raise EngineFailure("engine-error", "the engine was closed")
+        child = _Child()
+        try:
+            # No time limit: a large model on a slow disk takes what it takes, and Ctrl-C works.
+            reply = child.call({"factory": self._factory, "options": self._options}, b"", None, None)
+        except EngineFailure as failure:
+            child.kill()
+            raise ModelError(
+                f"the model's engine ended while loading: {failure.message}",
+                "`imagejudge doctor` shows what the machine can do; a damaged model file is the usual cause",
+            ) from failure
+        if "refused" in reply:
+            child.kill()
+            raise ModelError(*reply["refused"])
+        self._child, self._pictures = child, 0
+        return child
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+
+    def _call(self, child: _Child, request: dict[str, Any], payload: bytes = b"") -> Any:
+        if child is not self._child:
+            raise EngineFailure("engine-crash", "the engine that held this view is gone")
+        try:
+            reply = child.call(request, payload, self._deadline, self._limits.memory)
+        except BaseException:  # also Ctrl-C: a reply that nobody waits for would be taken for the next one's
+            self._stop()
+            raise
+        if "failure" in reply:
+            raise EngineFailure(*reply["failure"])
+        return reply["ok"]
+
+    def _edit(self, child: _Child, view: int, edit: str, box: Box) -> View:
+        number = next(self._numbers)
+        self._call(child, {"do": edit, "view": view, "new": number, "box": dataclasses.asdict(box)})
+        return _WorkerView(self, child, number)
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerView(View):
+    worker: Worker
+    child: _Child
+    number: int
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        pairs = [[question.kind, question.subject] for question in questions]
+        return [Answer(*reply) for reply in self._call({"do": "ask", "questions": pairs})]
+
+    def reason(self, question: Question) -> Reasoning | None:
+        reply = self._call({"do": "reason", "question": [question.kind, question.subject]})
+        return Reasoning(**reply) if reply else None
+
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        reply = self._call({"do": "locate", "objects": list(objects)})
+        return Box(**reply) if reply else None
+
+    def without(self, box: Box) -> View:
+        return self.worker._edit(self.child, self.number, "without", box)
+
+    def crop(self, box: Box) -> View:
+        return self.worker._edit(self.child, self.number, "crop", box)
+
+    def _call(self, request: dict[str, Any]) -> Any:
+        return self.worker._call(self.child, {**request, "view": self.number})
+
+
+class _Child:
+    """One process and its pipes. A thread reads the replies, so that waiting can have a limit on every platform."""
+
+    def __init__(self) -> None:
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        # -P: the folder one happens to stand in, perhaps a download folder, must not supply modules.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "imagejudge.engine.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        self._requests, self._output = cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
+        self._replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def call(self, request: dict[str, Any], payload: bytes, deadline: float | None, memory: int | None) -> Any:
+        """Send a request and wait for its reply, until `deadline` (monotonic seconds) and below `memory` bytes."""
+        try:
+            wire.send(self._requests, request, payload)
+        except OSError as error:
+            raise self._died() from error
+        while True:
+            try:
+                reply = self._replies.get(timeout=_POLL)
+            except queue.Empty:
+                self._check(deadline, memory)
+                continue
+            if reply is None:
+                raise self._died()
+            self._check(None, memory)
+            return reply
+
+    def kill(self) -> None:
+        """End the process and wait for it."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._output.close()
+        with contextlib.suppress(OSError):  # what was still to be sent cannot be any more
+            self._requests.close()
+        self._log.close()
+
+    def _read(self) -> None:
+        while (message := wire.receive(self._output)) is not None:
+            self._replies.put(message[0])
+        self._replies.put(None)
+
+    def _check(self, deadline: float | None, memory: int | None) -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise EngineFailure("engine-timeout", "no answer within the time limit (--timeout)")
+        if memory is not None and (used := _resident(self._process.pid)) > memory:
+            raise EngineFailure(
+                "engine-memory", f"the engine took {used / 1e9:.1f} GB, more than the limit (--memory-limit)"
+            )
+
+    def _died(self) -> EngineFailure:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return EngineFailure("engine-crash", "the engine closed its pipe")
+        cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        last = self._last_words()
+        return EngineFailure("engine-crash", f"the engine {cause}" + (f": {last}" if last else ""))
+
+    def _last_words(self) -> str:
+        """The line of the child's standard error that most likely says why it died."""
+        try:
+            self._log.seek(max(0, self._log.seek(0, 2) - 16384))
+            lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        except ValueError:
+            return ""
+        telling = [line for line in lines if "ASSERT" in line or "rror" in line]
+        return (telling or lines or [""])[-1][:300]
+
+
+def _resident(pid: int) -> int:
+    """Resident bytes of a process; 0 where the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    import resource
+
+    return pages * resource.getpagesize()

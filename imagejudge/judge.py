@@ -1,0 +1,257 @@
+"""Arithmetic on answers: which rules an image violates. The method is CLUE (arXiv 2501.00192).
+
+Pure and synchronous: it sees a `View`, the priors and a constitution, never files, models or clocks.
+
+A rule is an AND of ORs. Rules walk their chains together, one precondition at a time, so that a wave of questions goes
+to the model at once and none is asked twice. What arithmetic cannot decide is put off until the rule's other
+preconditions have been tried, because a chain that fails anywhere needs no reasoning anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from imagejudge.constitution import Constitution, Rule, Thresholds
+from imagejudge.engine.base import Answer, View
+from imagejudge.questions import Kind, Question, visible
+from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
+
+UNMEASURED = 0.9
+"""Above this off-mass, Yes and No together are too rare among first tokens for their ratio to mean anything (ours)."""
+CONFIDENT = 0.05
+"""Least confidence of a central region (the paper's, for its detector)."""
+SMALL = 0.01
+"""A central region below this share of the image is looked at in a crop."""
+CROP_MARGIN = 2.0
+"""How many times as long as the region's the crop's sides are: bare pixels tell a model little (ours)."""
+EVEN = 0.5
+"""The prior that is assumed where none is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How answers become findings."""
+
+    name: Literal["clue", "threshold"] = "clue"
+    """`threshold` is the plain baseline: p_yes >= 0.5, no debiasing, no reasoning."""
+    reasoning: bool = True
+    debias: bool = True
+    """Compare with the prior and with the image whose central region is removed."""
+
+    @property
+    def label(self) -> str:
+        """Name for the verdict line."""
+        if self.name == "threshold":
+            return self.name
+        return self.name + "-no-debias" * (not self.debias) + "-no-reasoning" * (not self.reasoning)
+
+    @property
+    def needs_priors(self) -> bool:
+        """Whether the questions must also be asked with no image."""
+        return self.name == "clue" and self.debias
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A statement as the judge handles it: its question, and what it is about."""
+
+    question: Question
+    objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What is known of a claim so far. `open` means that a costlier step may still decide it."""
+
+    answer: Answer
+    status: StepStatus
+    by: By | None = None
+    open: bool = False
+    centric: float | None = None
+    rationale: str | None = None
+    seen: View | None = None
+    """The view reasoning should use, when it is not the whole picture."""
+
+
+_Item: TypeAlias = tuple[_Claim, ...]
+"""Alternatives: one that holds is enough."""
+
+
+def chain_of(rule: Rule) -> tuple[_Item, ...]:
+    """The rule's preconditions; a rule without any is one claim about its whole text."""
+    if not rule.preconditions:
+        return ((_Claim(Question(Kind.RULE, rule.text)),),)
+    return tuple(
+        tuple(_Claim(visible(statement.ask), statement.objects) for statement in precondition.any)
+        for precondition in rule.preconditions
+    )
+
+
+def exceptions_of(rule: Rule) -> _Item:
+    """The rule's exceptions, any of which clears it."""
+    return tuple(_Claim(visible(statement.ask), statement.objects) for statement in rule.unless)
+
+
+def questions_of(constitution: Constitution) -> list[Question]:
+    """Every question the enabled rules can lead to, once each, in a stable order: what priors are needed for."""
+    items = (
+        item for rule in constitution.rules if rule.enabled for item in (*chain_of(rule), exceptions_of(rule)) if item
+    )
+    return list(dict.fromkeys(claim.question for item in items for claim in item))
+
+
+def judge(
+    constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method
+) -> tuple[RuleResult, ...]:
+    """Apply every enabled rule to one view, in the constitution's order.
+
+    `priors` holds an answer without image for each of `questions_of(constitution)` where `method.needs_priors`.
+    Raises `EngineFailure` as the view does.
+    """
+    rules = [rule for rule in constitution.rules if rule.enabled]
+    inquiry = _Inquiry(view, priors, constitution.thresholds, method)
+    chains = {rule.id: chain_of(rule) for rule in rules}
+    inquiry.walk(chains.values())
+    inquiry.settle(chains.values())
+    exceptions = {
+        rule.id: (exceptions_of(rule),) for rule in rules if rule.unless and inquiry.may_hold(chains[rule.id])
+    }
+    inquiry.walk(exceptions.values())
+    inquiry.settle(exceptions.values())
+    return tuple(_result(rule, chains[rule.id], inquiry) for rule in rules)
+
+
+class _Inquiry:
+    """All that has been found out about one view. Claims are shared by rules and looked into once."""
+
+    def __init__(self, view: View, priors: Mapping[Question, Answer], thresholds: Thresholds, method: Method) -> None:
+        self._view = view
+        self._priors = priors
+        self._thresholds = thresholds
+        self._method = method
+        self._answers: dict[Question, Answer] = {}
+        self.findings: dict[_Claim, _Finding] = {}
+
+    def prior(self, claim: _Claim) -> float | None:
+        """p_yes of the claim's words with no image; None where the method does not use it."""
+        return self._priors[claim.question].p_yes if self._method.needs_priors else None
+
+    def status(self, item: _Item) -> StepStatus:
+        """Three-valued OR of an item's claims; a claim nobody asked counts as unsure."""
+        found = [self.findings[claim].status if claim in self.findings else StepStatus.UNSURE for claim in item]
+        if StepStatus.SATISFIED in found:
+            return StepStatus.SATISFIED
+        return StepStatus.UNSURE if StepStatus.UNSURE in found else StepStatus.NOT_SATISFIED
+
+    def may_hold(self, chain: Sequence[_Item]) -> bool:
+        """Whether no item of the chain has failed."""
+        return all(self.status(item) is not StepStatus.NOT_SATISFIED for item in chain)
+
+    def walk(self, chains: Iterable[Sequence[_Item]]) -> None:
+        """Ask the chains' items, all first ones together, then all second ones of those still standing, and so on."""
+        depth, standing = 0, list(chains)
+        while standing := [chain for chain in standing if depth < len(chain)]:
+            self._ask(claim for chain in standing for claim in chain[depth])
+            standing = [chain for chain in standing if self.status(chain[depth]) is not StepStatus.NOT_SATISFIED]
+            depth += 1
+
+    def settle(self, chains: Iterable[Sequence[_Item]]) -> None:
+        """Spend the costlier steps on what is open in chains that may still hold: first regions, then reasoning."""
+        standing = [chain for chain in chains if self.may_hold(chain)]
+        for step in (self._look_closer, self._reason):
+            for chain in standing:
+                for item in chain:
+                    for claim in item:
+                        if self.may_hold(chain) and self.status(item) is StepStatus.UNSURE:
+                            step(claim)
+
+    def _ask(self, claims: Iterable[_Claim]) -> None:
+        new = list(dict.fromkeys(claim for claim in claims if claim not in self.findings))
+        questions = [q for q in dict.fromkeys(claim.question for claim in new) if q not in self._answers]
+        if questions:
+            self._answers.update(zip(questions, self._view.ask(questions), strict=True))
+        for claim in new:
+            self.findings[claim] = self._weigh(claim, self._answers[claim.question])
+
+    def _weigh(self, claim: _Claim, answer: Answer) -> _Finding:
+        """Decide by arithmetic alone, or leave the claim open."""
+        p_yes = answer.p_yes
+        if answer.off_mass > UNMEASURED:
+            return _Finding(answer, StepStatus.UNSURE)
+        if self._method.name == "threshold":
+            return _Finding(answer, StepStatus.SATISFIED if p_yes >= EVEN else StepStatus.NOT_SATISFIED, By.THRESHOLD)
+        measured = self.prior(claim)
+        prior, by = (EVEN, By.THRESHOLD) if measured is None else (measured, By.PRIOR)
+        if p_yes - prior < -self._thresholds.unsatisfied * prior:
+            return _Finding(answer, StepStatus.NOT_SATISFIED, by)
+        if p_yes - prior > self._thresholds.satisfied * (1 - prior):
+            return _Finding(answer, StepStatus.SATISFIED, by)
+        return _Finding(answer, StepStatus.UNSURE, open=True)
+
+    def _look_closer(self, claim: _Claim) -> None:
+        """The centric step: does the answer hang on the region the claim is about?"""
+        finding = self.findings[claim]
+        if not (finding.open and claim.objects and self._method.debias):
+            return
+        box = self._view.locate(claim.objects)
+        if box is None or box.confidence < CONFIDENT:
+            return
+        if box.area < SMALL:
+            crop = self._view.crop(box.grown(CROP_MARGIN))
+            finding = replace(self._weigh(claim, crop.ask([claim.question])[0]), seen=crop)
+        if finding.open:
+            rest = self._view.without(box).ask([claim.question])[0].p_yes
+            whole = self._answers[claim.question].p_yes
+            finding = replace(finding, centric=rest)
+            if whole - rest > self._thresholds.centric:
+                finding = replace(finding, status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
+        self.findings[claim] = finding
+
+    def _reason(self, claim: _Claim) -> None:
+        finding = self.findings[claim]
+        if not (finding.open and self._method.reasoning):
+            return
+        reasoning = (finding.seen or self._view).reason(claim.question)
+        if reasoning is None:
+            self.findings[claim] = replace(finding, open=False)
+            return
+        status = StepStatus.SATISFIED if reasoning.yes else StepStatus.NOT_SATISFIED
+        self.findings[claim] = replace(
+            finding, status=status, by=By.REASONING, open=False, rationale=reasoning.rationale
+        )
+
+
+def _result(rule: Rule, chain: Sequence[_Item], inquiry: _Inquiry) -> RuleResult:
+    steps = [_step(claim, number, inquiry) for number, item in enumerate(chain, 1) for claim in item]
+    steps += [_step(claim, None, inquiry) for claim in exceptions_of(rule)]
+    return RuleResult(rule=rule.id, status=_status(rule, chain, inquiry), steps=tuple(steps))
+
+
+def _status(rule: Rule, chain: Sequence[_Item], inquiry: _Inquiry) -> RuleStatus:
+    if not inquiry.may_hold(chain):
+        return RuleStatus.CLEAR
+    holds = all(inquiry.status(item) is StepStatus.SATISFIED for item in chain)
+    excepted = inquiry.status(exceptions_of(rule)) if rule.unless else StepStatus.NOT_SATISFIED
+    if excepted is StepStatus.SATISFIED:
+        return RuleStatus.EXCEPTED
+    return RuleStatus.VIOLATED if holds and excepted is StepStatus.NOT_SATISFIED else RuleStatus.UNSURE
+
+
+def _step(claim: _Claim, item: int | None, inquiry: _Inquiry) -> Step:
+    finding = inquiry.findings.get(claim)
+    if finding is None:
+        return Step.not_asked(claim.question.subject, item)
+    return Step(
+        ask=claim.question.subject,
+        item=item,
+        status=finding.status,
+        by=finding.by,
+        p_yes=finding.answer.p_yes,
+        gap=finding.answer.gap,
+        prior=inquiry.prior(claim),
+        centric=finding.centric,
+        off_mass=finding.answer.off_mass,
+        rationale=finding.rationale,
+    )

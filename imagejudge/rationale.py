@@ -1,0 +1,59 @@
+"""From rule results to what is said of the whole image: the outcome, its violations and the reasons in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imagejudge.constitution import Constitution, Rule
+from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a verdict line says above its details."""
+
+    outcome: Outcome
+    rationale: str
+    violations: tuple[Violation, ...]
+
+
+def summarise(constitution: Constitution, results: Sequence[RuleResult]) -> Summary:
+    """One violated rule makes an image unsafe; else one undecided rule makes it unsure."""
+    rules = {rule.id: rule for rule in constitution.rules}
+    violations = tuple(_violation(rules[r.rule], r) for r in results if r.status is RuleStatus.VIOLATED)
+    if violations:
+        reasons = " ".join(f"{violation.rule}: {violation.rationale}" for violation in violations)
+        return Summary(Outcome.UNSAFE, reasons, violations)
+    unsure = [result for result in results if result.status is RuleStatus.UNSURE]
+    if unsure:
+        return Summary(Outcome.UNSURE, " ".join(f"{r.rule}: {_doubt(r)}" for r in unsure), ())
+    excepted = [result for result in results if result.status is RuleStatus.EXCEPTED]
+    return Summary(Outcome.SAFE, " ".join(f"{r.rule}: excepted, {_grounds(r, None)}." for r in excepted), ())
+
+
+def _violation(rule: Rule, result: RuleResult) -> Violation:
+    items = dict.fromkeys(step.item for step in result.steps if step.item is not None)
+    reasons = "; ".join(_grounds(result, item) for item in items) + "."
+    return Violation(rule=rule.id, category=rule.category, severity=rule.severity, rationale=reasons)
+
+
+def _grounds(result: RuleResult, item: int | None) -> str:
+    """Why an item holds: its strongest alternative."""
+    held = [step for step in result.steps if step.item == item and step.status is StepStatus.SATISFIED]
+    return _words(max(held, key=lambda step: step.gap or 0.0))
+
+
+def _doubt(result: RuleResult) -> str:
+    doubtful = [step for step in result.steps if step.status is StepStatus.UNSURE]
+    return "not sure that " + "; ".join(_words(step) for step in doubtful) + "."
+
+
+def _words(step: Step) -> str:
+    ask = step.ask.rstrip(".")
+    # A capital that only begins the sentence goes; one of an acronym or a name of one letter stays.
+    if ask[1:2].islower() or ask.startswith("A "):
+        ask = ask[0].lower() + ask[1:]
+    if step.by is By.REASONING and step.rationale:
+        return f"{ask} ({step.p_yes:.2f}, reasoned: {step.rationale})"
+    return f"{ask} ({step.p_yes:.2f})"

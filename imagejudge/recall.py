@@ -1,0 +1,119 @@
+"""Answers that are known need not be asked again: a view that looks them up first.
+
+Knows what makes two requests the same, not where answers are kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from imagejudge.engine.base import Answer, Reasoning, View
+from imagejudge.picture import Box
+from imagejudge.questions import PROMPT_VERSION, SUMMARISE, SUMMARY_GRAMMAR, Question
+
+
+class Request(NamedTuple):
+    """What was asked about one image."""
+
+    part: str
+    """Which frame, and how it was edited; or that it is about the file itself."""
+    prompt: bytes
+    """Digest of the exact words; empty for what was found out without a model."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """All that is known about one image for one model, as JSON values."""
+
+    known: dict[Request, Any] = field(default_factory=dict)
+    fresh: dict[Request, Any] = field(default_factory=dict)
+    """Those that are not kept yet."""
+
+    def add(self, request: Request, reply: Any) -> None:
+        """Take in a new reply."""
+        self.known[request] = self.fresh[request] = reply
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Wall-clock seconds the engine took, by what it did."""
+
+    view: float = 0.0
+    ask: float = 0.0
+    reason: float = 0.0
+
+
+class RecallView(View):
+    """Answers from memory, and opens the real view only for what is missing."""
+
+    def __init__(self, memory: Memory, part: str, open_view: Callable[[], View], watch: Stopwatch) -> None:
+        self._memory = memory
+        self._part = part
+        self._open = open_view
+        self._view: View | None = None
+        self._watch = watch
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer yes/no questions, those that are new in one go."""
+        requests = {question: self._request("ask", question.direct) for question in questions}
+        new = [question for question, request in requests.items() if request not in self._memory.known]
+        if new:
+            view = self._opened()
+            started = time.perf_counter()
+            answers = view.ask(new)
+            self._watch.ask += time.perf_counter() - started
+            for question, answer in zip(new, answers, strict=True):
+                self._memory.add(requests[question], [answer.gap, answer.off_mass])
+        return [Answer(*self._memory.known[requests[question]]) for question in questions]
+
+    def reason(self, question: Question) -> Reasoning | None:
+        """Let the model think, unless it did before."""
+        reply = self._slow(
+            self._request("reason", question.deliberate, SUMMARISE, SUMMARY_GRAMMAR),
+            lambda view: (thought := view.reason(question)) and dataclasses.asdict(thought),
+        )
+        return Reasoning(**reply) if reply else None
+
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        """Look for objects, unless they were looked for before."""
+        reply = self._slow(
+            self._request("locate", str(PROMPT_VERSION), *objects),
+            lambda view: (box := view.locate(objects)) and dataclasses.asdict(box),
+        )
+        return Box(**reply) if reply else None
+
+    def without(self, box: Box) -> View:
+        """The picture with the box filled."""
+        return self._edited("without", box, lambda: self._opened().without(box))
+
+    def crop(self, box: Box) -> View:
+        """The box alone."""
+        return self._edited("crop", box, lambda: self._opened().crop(box))
+
+    def _edited(self, edit: str, box: Box, open_view: Callable[[], View]) -> View:
+        corners = ",".join(f"{side:.4f}" for side in (box.left, box.top, box.right, box.bottom))
+        return RecallView(self._memory, f"{self._part}/{edit}:{corners}", open_view, self._watch)
+
+    def _request(self, *words: str) -> Request:
+        return Request(self._part, hashlib.blake2b(json.dumps(words).encode(), digest_size=16).digest())
+
+    def _slow(self, request: Request, ask: Callable[[View], Any]) -> Any:
+        if request not in self._memory.known:
+            view = self._opened()
+            started = time.perf_counter()
+            self._memory.add(request, ask(view))
+            self._watch.reason += time.perf_counter() - started
+        return self._memory.known[request]
+
+    def _opened(self) -> View:
+        if self._view is None:
+            started = time.perf_counter()
+            self._view = self._open()
+            self._watch.view += time.perf_counter() - started
+        return self._view

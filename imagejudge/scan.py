@@ -1,0 +1,241 @@
+"""The loop: from image files to verdicts, in order, one each. The only module that knows all the others.
+
+Files are read and decoded ahead in threads; each engine has a thread that judges; whoever iterates gets the verdicts
+and is the only writer.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from imagejudge import __version__, decode
+from imagejudge.cache import Cache
+from imagejudge.constitution import Constitution
+from imagejudge.engine.base import Answer, Engine
+from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.images import ImageRef
+from imagejudge.judge import Method, judge, questions_of
+from imagejudge.picture import Picture
+from imagejudge.questions import Question
+from imagejudge.rationale import Summary, summarise
+from imagejudge.recall import Memory, RecallView, Request, Stopwatch
+from imagejudge.verdict import Failure, ImageFacts, Outcome, RuleResult, Timing, Verdict
+
+_BLANK = "blank"
+"""Stands for the image where there is none, in the answers cache."""
+_RANK = {Outcome.SAFE: 0, Outcome.UNSURE: 1, Outcome.UNSAFE: 2}
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is judged by what: all that decides a verdict besides the image."""
+
+    constitution: Constitution
+    method: Method
+    model: str
+    """Name and digest, for the verdict line."""
+    answers: str
+    """Under what the model's answers are kept: everything about it that can change an answer."""
+    limits: decode.Limits
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One sampled frame; `picture` decodes it, if that was not done yet."""
+
+    index: int
+    picture: Callable[[], Picture]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A file that can be judged."""
+
+    ref: ImageRef
+    sha256: str
+    facts: ImageFacts
+    frames: tuple[_Frame, ...]
+    memory: Memory
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _FrameResult:
+    index: int
+    rules: tuple[RuleResult, ...]
+    summary: Summary
+
+    @property
+    def badness(self) -> tuple[int, int]:
+        return _RANK[self.summary.outcome], len(self.summary.violations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A verdict, with the answers that are to be kept before it is shown."""
+
+    verdict: Verdict
+    memory: Memory
+
+
+class Scanner:
+    """Judges images by one plan with one or more engines, which it closes.
+
+    An engine is only used for answers that the cache lacks. Raises `ModelError` when an engine cannot start.
+    """
+
+    def __init__(self, plan: Plan, cache: Cache, engines: Sequence[Engine]) -> None:
+        self._plan = plan
+        self._cache = cache
+        self._engines = engines
+        self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
+        for engine in engines:
+            self._idle.put(engine)
+        self._priors: Mapping[Question, Answer] = {}
+
+    def scan(self, refs: Iterable[ImageRef]) -> Generator[Verdict, None, None]:
+        """One verdict for each image, in order. Close the iterator to stop early."""
+        workers = len(self._engines)
+        decoding = ThreadPoolExecutor(max(2, workers), "decode")
+        judging = ThreadPoolExecutor(workers, "judge")
+        try:
+            prepared = _ahead(decoding, self._prepare, refs, 2 * workers + 2)
+            for judged in _ahead(judging, self._judge, self._primed(prepared), workers):
+                if isinstance(judged, _Judged):
+                    self._cache.save(self._plan.answers, str(judged.verdict.sha256), judged.memory)
+                yield judged.verdict if isinstance(judged, _Judged) else judged
+        finally:
+            # Engines first: a thread that waits for one then gets its failure at once.
+            for pool in (decoding, judging):
+                pool.shutdown(wait=False, cancel_futures=True)
+            for engine in self._engines:
+                engine.close()
+
+    def _primed(self, prepared: Iterable[_Prepared | Verdict]) -> Iterator[_Prepared | Verdict]:
+        """Measure the priors before the first image that can be judged."""
+        for item in prepared:
+            if isinstance(item, _Prepared) and not self._priors and self._plan.method.needs_priors:
+                self._priors = self._measure_priors()
+            yield item
+
+    def _measure_priors(self) -> dict[Question, Answer]:
+        """Ask every question with no image, all at once: the answers must not depend on which image came first."""
+        questions = questions_of(self._plan.constitution)
+        memory = self._cache.load(self._plan.answers, _BLANK)
+        blank = RecallView(memory, _BLANK, lambda: self._engines[0].view(None), Stopwatch())
+        try:
+            answers = blank.ask(questions)
+        except EngineFailure as failure:
+            raise ModelError(
+                f"the model could not be asked without an image: {failure.message}",
+                "`imagejudge doctor` shows what the machine can do",
+            ) from failure
+        self._cache.save(self._plan.answers, _BLANK, memory)
+        return dict(zip(questions, answers, strict=True))
+
+    def _prepare(self, ref: ImageRef) -> _Prepared | Verdict:
+        """Read a file, and decode it unless its answers are known already."""
+        started = time.perf_counter()
+        limits = self._plan.limits
+        source = decode.read(ref.path, limits)
+        if isinstance(source, decode.Unreadable):
+            return self._error(ref, source.sha256, Failure(kind=source.kind, message=source.message))
+        memory = self._cache.load(self._plan.answers, source.sha256)
+        about_file = Request(f"sampled:{limits.frames}", b"")
+        if about_file in memory.known:
+            facts = ImageFacts(**memory.known[about_file]["facts"])
+            sampled = memory.known[about_file]["sampled"]
+            frames = tuple(_Frame(index, partial(_decode_again, source, limits, index)) for index in sampled)
+        else:
+            decoded = decode.decode(source, limits)
+            if isinstance(decoded, decode.Unreadable):
+                return self._error(ref, source.sha256, Failure(kind=decoded.kind, message=decoded.message))
+            facts = decoded.facts
+            frames = tuple(_Frame(frame.index, partial(_itself, frame.picture)) for frame in decoded.frames)
+            memory.add(about_file, {"facts": facts.model_dump(), "sampled": [frame.index for frame in frames]})
+        return _Prepared(ref, source.sha256, facts, frames, memory, time.perf_counter() - started)
+
+    def _judge(self, item: _Prepared | Verdict) -> _Judged | Verdict:
+        """Judge the sampled frames of one image; its verdict is the worst frame's."""
+        if isinstance(item, Verdict):
+            return item
+        watch = Stopwatch()
+        engine = self._idle.get()
+        try:
+            frames = [self._judge_frame(frame, item.memory, engine, watch) for frame in item.frames]
+        except EngineFailure as failure:
+            error = Failure(kind=failure.kind, message=failure.message)
+            return _Judged(self._error(item.ref, item.sha256, error, item.facts), item.memory)
+        finally:
+            self._idle.put(engine)
+        worst = max(frames, key=lambda frame: frame.badness)
+        verdict = self._verdict(
+            path=item.ref.path,
+            sha256=item.sha256,
+            frame=worst.index if item.facts.frames > 1 else None,
+            verdict=worst.summary.outcome,
+            rationale=worst.summary.rationale,
+            violations=worst.summary.violations,
+            rules=worst.rules,
+            image=item.facts,
+            seconds=_timing(item.seconds, watch),
+        )
+        return _Judged(verdict, item.memory)
+
+    def _judge_frame(self, frame: _Frame, memory: Memory, engine: Engine, watch: Stopwatch) -> _FrameResult:
+        view = RecallView(memory, str(frame.index), lambda: engine.view(frame.picture()), watch)
+        rules = judge(self._plan.constitution, view, self._priors, self._plan.method)
+        return _FrameResult(frame.index, rules, summarise(self._plan.constitution, rules))
+
+    def _error(self, ref: ImageRef, sha256: str | None, error: Failure, image: ImageFacts | None = None) -> Verdict:
+        return self._verdict(
+            path=ref.path, sha256=sha256, verdict=Outcome.ERROR, rationale=error.message, image=image, error=error
+        )
+
+    def _verdict(self, **fields: Any) -> Verdict:
+        return Verdict(
+            model=self._plan.model,
+            constitution=self._plan.constitution.label,
+            method=self._plan.method.label,
+            imagejudge=__version__,
+            **fields,
+        )
+
+
+def _timing(decode: float, watch: Stopwatch) -> Timing:
+    view, ask, reason = (round(seconds, 4) for seconds in (watch.view, watch.ask, watch.reason))
+    return Timing(decode=round(decode, 4), view=view, ask=ask, reason=reason)
+
+
+def _itself(picture: Picture) -> Picture:
+    return picture
+
+
+def _decode_again(source: decode.Source, limits: decode.Limits, index: int) -> Picture:
+    """One frame of a file that was decoded in an earlier run."""
+    decoded = decode.decode(source, limits)
+    for frame in decoded.frames if isinstance(decoded, decode.Decoded) else ():
+        if frame.index == index:
+            return frame.picture
+    raise EngineFailure("changed-decoder", "the file could be decoded in an earlier run but not in this one")
+
+
+def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
+    """`map` in order, working on at most `depth` items beyond the one that is being handed out."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > depth:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -1,0 +1,40 @@
+"""Verdicts as lines for people: path first, one line an image, colour where the stream is a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from imagejudge.verdict import Outcome, Verdict
+
+VERDICT_STYLES = {
+    Outcome.SAFE: "green",
+    Outcome.UNSURE: "yellow",
+    Outcome.UNSAFE: "bold red",
+    Outcome.ERROR: "bold magenta",
+}
+
+
+def printable(text: str) -> str:
+    """Text of unknown origin with everything a terminal might act on written as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+class Lines:
+    """Writes `path: verdict: reasons`. With `findings_only`, safe images are left out."""
+
+    def __init__(self, console: Console, *, findings_only: bool) -> None:
+        self._console = console
+        self._findings_only = findings_only
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one line."""
+        if self._findings_only and verdict.verdict is Outcome.SAFE:
+            return
+        line = Text.assemble(printable(verdict.path), ": ", (verdict.verdict, VERDICT_STYLES[verdict.verdict]))
+        if verdict.rationale:
+            line.append(f": {printable(verdict.rationale)}")
+        self._console.print(line)
+
+    def close(self) -> None:
+        """Nothing is held back."""

@@ -1,0 +1,52 @@
+"""What a scan amounts to: counts of verdicts and rules, and the exit code they deserve."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from imagejudge.constitution import Severity
+from imagejudge.verdict import Outcome, RuleStatus, Verdict
+
+_SEVERITIES = {Severity.LOW: 1, Severity.MEDIUM: 2, Severity.HIGH: 3}
+
+
+class FailOn(StrEnum):
+    """The least that makes a scan exit with 1."""
+
+    UNSURE = "unsure"
+    UNSAFE = "unsafe"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+_LEAST = {FailOn.UNSURE: 0, FailOn.UNSAFE: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts, as verdicts come in."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    rules: Counter[tuple[str, RuleStatus]] = field(default_factory=Counter)
+    levels: Counter[int] = field(default_factory=Counter)
+    """Images by how bad they are: 0 unsure, 1 to 3 unsafe by their highest severity."""
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one more image."""
+        self.outcomes[verdict.verdict] += 1
+        self.rules.update((result.rule, result.status) for result in verdict.rules)
+        if verdict.verdict is Outcome.UNSURE:
+            self.levels[0] += 1
+        elif verdict.verdict is Outcome.UNSAFE:
+            self.levels[max(_SEVERITIES[violation.severity] for violation in verdict.violations)] += 1
+
+    @property
+    def images(self) -> int:
+        """How many images were counted."""
+        return self.outcomes.total()
+
+    def found(self, fail_on: FailOn) -> bool:
+        """Whether any image is at least that bad."""
+        return any(count for level, count in self.levels.items() if level >= _LEAST[fail_on])
