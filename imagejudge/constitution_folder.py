@@ -28,13 +28,15 @@ def find(name_or_path: str | Path) -> Path:
     Raises `ConstitutionError`, with the nearest shipped names as its hint, when there is neither.
     """
     path = Path(name_or_path)
-    if path.exists() and not path.is_dir():
+    try:
+        exists, folder = path.exists(), path.is_dir()
+    except OSError:
+        return path  # reading it says what is wrong; so for a folder below
+    if exists and not folder:
         return path
-    for file in shipped():
-        if file.stem == str(name_or_path):
-            return file
-    if path.is_dir():
-        return path  # reading it says what is wrong
+    named = next((file for file in shipped() if file.stem == str(name_or_path)), None)
+    if named or folder:
+        return named or path
     raise ConstitutionError(f"no constitution {str(name_or_path)!r}: neither a file nor a shipped name", offer(path))
 
 
