@@ -85,19 +85,14 @@ class Constitution:
     """Where the rules were taken from."""
     licence: str = ""
     """What the source allows."""
+    digest: str = field(init=False, compare=False, repr=False)
+    """SHA-256 in hex over all that verdicts depend on.
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 in hex over all that verdicts depend on; worked out anew on each call, so keep it.
+    Names, descriptions, the order of rules, and how the file spells it all do not count.
+    """
 
-        Names, descriptions, the order of rules, and how the file spells it all do not count.
-        """
-        thresholds = self.thresholds
-        meaning = {
-            "thresholds": [thresholds.unsatisfied, thresholds.satisfied, thresholds.centric],
-            "rules": sorted(map(_rule_meaning, self.rules), key=lambda rule: str(rule["id"])),
-        }
-        return hashlib.sha256(json.dumps(meaning, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", _digest(self))
 
     @property
     def label(self) -> str:
@@ -135,6 +130,15 @@ def _check_known(name: str, rules: Iterable[Rule]) -> None:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
         raise UsageError(f"no rule or category is called {name!r}", hint)
+
+
+def _digest(constitution: Constitution) -> str:
+    thresholds = constitution.thresholds
+    meaning = {
+        "thresholds": [thresholds.unsatisfied, thresholds.satisfied, thresholds.centric],
+        "rules": sorted(map(_rule_meaning, constitution.rules), key=lambda rule: str(rule["id"])),
+    }
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _rule_meaning(rule: Rule) -> dict[str, Any]:

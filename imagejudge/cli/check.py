@@ -44,7 +44,7 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
             wrong = True
             complaints.print(error.message, style="red")
             if error.hint:
-                complaints.print(f"  {error.hint}")
+                complaints.print(f"hint: {error.hint}")
             continue
         _summarise(constitution, path, facts)
         for remark in lint(constitution):
@@ -55,9 +55,14 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
 
 def _console(stream: TextIO) -> Console:
     """Colours only where `stream` is a terminal; never breaks lines, which editors and grep want whole."""
-    from rich.console import Console  # a tenth of start-up, and `imagejudge --help` needs none of it
+    from rich.console import Console  # a tenth of start-up, which other commands need not pay
 
-    return Console(file=stream, soft_wrap=True, markup=False, highlight=False, emoji=False)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Let the program's own handler see it: the default exits with 1, which means that there are warnings."""
+            raise  # it is being handled while this is called
+
+    return Plain(file=stream, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def _summarise(constitution: Constitution, path: Path, console: Console) -> None:
