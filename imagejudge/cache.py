@@ -174,10 +174,12 @@ def _files(path: Path) -> Iterator[Path]:
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
     try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise sqlite3.DatabaseError(f"it has version {version}, not {_VERSION}")
         db.execute("PRAGMA journal_mode=WAL")
         # A power cut may lose the last answers, never the file: they can be asked again.
         db.execute("PRAGMA synchronous=NORMAL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             with db:
                 db.execute("BEGIN IMMEDIATE")
@@ -185,8 +187,6 @@ def _connect(path: Path) -> sqlite3.Connection:
                     for statement in _TABLES.split(";"):
                         db.execute(statement)
                     db.execute(f"PRAGMA user_version={_VERSION}")
-        elif version != _VERSION:
-            raise sqlite3.DatabaseError(f"it has version {version}, not {_VERSION}")
     except BaseException:
         db.close()
         raise

@@ -1,0 +1,174 @@
+"""The child process: what it costs when native code aborts, hangs or eats memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from imagejudge.engine.worker import Limits, Worker
+from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.picture import Box, Picture
+from imagejudge.questions import visible
+
+QUESTION = visible("It is bright.")
+TESTS = Path(__file__).parent.parent
+
+
+def picture(red: int, green: int = 0) -> Picture:
+    return Picture(4, 4, bytes([red, green, 0] * 16))
+
+
+GOOD, BAD = picture(255), picture(255, 13)
+
+MakeWorker = Callable[..., Worker]
+
+
+@pytest.fixture(autouse=True)
+def _engines_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+
+
+@pytest.fixture
+def make_worker() -> Iterator[MakeWorker]:
+    made = []
+
+    def make(engine: str, options: dict[str, str] | None = None, **limits: float) -> Worker:
+        made.append(Worker(f"engines:{engine}", options or {}, Limits(**limits)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.close()
+    assert not psutil.Process().children(recursive=True)
+
+
+def ask(worker: Worker, shown: Picture | None = GOOD) -> float:
+    return worker.view(shown).ask([QUESTION])[0].p_yes
+
+
+def test_everything_a_view_can_do_reaches_the_engine(make_worker: MakeWorker) -> None:
+    worker = make_worker("brightness")
+    view = worker.view(Picture(2, 1, bytes([255, 0, 0, 0, 0, 0])))
+    assert view.ask([QUESTION, QUESTION])[1].p_yes == pytest.approx(0.98)
+    reasoning = view.reason(QUESTION)
+    assert reasoning is not None
+    assert (reasoning.yes, reasoning.rationale) == (True, "It is bright.")
+    assert view.locate(["lamp"]) == Box(0.0, 0.0, 0.5, 0.5, 0.9)
+    left, right = Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)
+    assert view.without(left).ask([QUESTION])[0].p_yes == pytest.approx(0.02 + 0.96 * 128 / 255)
+    assert view.crop(right).ask([QUESTION])[0].p_yes == pytest.approx(0.02)
+    assert view.ask([QUESTION])[0].p_yes == pytest.approx(0.98)
+    assert ask(worker, None) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind", "words"),
+    [
+        ("abort", "engine-crash", "SIGABRT: GGML_ASSERT"),
+        ("segfault", "engine-crash", "SIGSEGV"),
+        ("hang", "engine-timeout", "--timeout"),
+        ("eat", "engine-memory", "--memory-limit"),
+        ("raise", "engine-error", "decode failed with 1"),
+    ],
+)
+def test_trouble_costs_one_picture(make_worker: MakeWorker, trouble: str, kind: str, words: str) -> None:
+    limits = {"seconds": 2.0} if trouble == "hang" else {"memory": 400_000_000} if trouble == "eat" else {}
+    worker = make_worker("troubled", {"trouble": trouble}, **limits)
+    assert ask(worker) > 0.9
+    with pytest.raises(EngineFailure) as failure:
+        ask(worker, BAD)
+    assert failure.value.kind == kind
+    assert words in failure.value.message
+    assert ask(worker) > 0.9
+
+
+def test_native_output_does_not_corrupt_replies(make_worker: MakeWorker) -> None:
+    assert ask(make_worker("troubled", {"trouble": "chatter"}), BAD) > 0.9
+
+
+def test_a_view_does_not_outlive_its_child(make_worker: MakeWorker) -> None:
+    worker = make_worker("troubled", {"trouble": "abort"})
+    view = worker.view(BAD)
+    for _ in range(2):
+        with pytest.raises(EngineFailure):
+            view.ask([QUESTION])
+
+
+def test_the_child_is_replaced_after_some_pictures(make_worker: MakeWorker) -> None:
+    worker = make_worker("brightness", pictures=3)
+    processes = []
+    for _ in range(7):
+        ask(worker)
+        (child,) = psutil.Process().children()
+        processes.append(child.pid)
+    assert [processes.count(pid) for pid in dict.fromkeys(processes)] == [3, 3, 1]
+
+
+def test_an_engine_that_refuses_says_why(make_worker: MakeWorker) -> None:
+    with pytest.raises(ModelError) as error:
+        ask(make_worker("refusing", {"file": "x.gguf"}))
+    assert (error.value.message, error.value.hint) == ("cannot load x.gguf", "get another one")
+
+
+def test_an_engine_that_dies_while_loading_stops_the_run(make_worker: MakeWorker) -> None:
+    with pytest.raises(ModelError, match=r"while loading.*SIGABRT"):
+        ask(make_worker("stillborn"))
+
+
+def test_closing_frees_a_thread_that_waits(make_worker: MakeWorker) -> None:
+    worker = make_worker("troubled", {"trouble": "hang"})
+    failures: list[EngineFailure] = []
+
+    def wait() -> None:
+        try:
+            ask(worker, BAD)
+        except EngineFailure as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while not psutil.Process().children():
+        time.sleep(0.01)
+    time.sleep(0.5)
+    worker.close()
+    thread.join(10)
+    assert failures
+
+
+def test_the_child_ends_with_its_parent() -> None:
+    program = (
+        "import engines, sys, time\n"
+        "from imagejudge.engine.worker import Limits, Worker\n"
+        "from imagejudge.picture import Picture\n"
+        "worker = Worker('engines:brightness', {}, Limits())\n"
+        "worker.view(Picture(1, 1, bytes(3)))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"ready\n"
+    (child,) = psutil.Process(parent.pid).children()
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    child.wait(timeout=10)
+
+
+def test_modules_of_the_current_folder_are_not_imported(make_worker: MakeWorker, tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('hostile')")
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert ask(make_worker("brightness")) > 0.9
+    finally:
+        os.chdir(here)

@@ -1,0 +1,93 @@
+"""Engines that misbehave, for the child process: each is named by `engines:function` and really does what it says."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from imagejudge.engine.base import Engine, Reasoning
+from imagejudge.engine.scripted import Scripted
+from imagejudge.errors import ModelError
+from imagejudge.picture import Box, Picture
+from imagejudge.questions import Question
+
+Trouble = Callable[[], None]
+
+
+def brightness(options: Mapping[str, Any]) -> Engine:
+    """Says Yes the more strongly the brighter the first pixel is; with no image, even."""
+    del options
+    return Scripted(
+        _brightness,
+        reason=lambda picture, question: Reasoning(True, "It is bright.", "I look at it."),
+        locate=lambda picture, objects: Box(0.0, 0.0, 0.5, 0.5, 0.9),
+    )
+
+
+def troubled(options: Mapping[str, Any]) -> Engine:
+    """Like `brightness`, but a picture whose first pixel's green is 13 brings the trouble that `options` names."""
+    trouble = _TROUBLES[options["trouble"]]
+
+    def answer(picture: Picture | None, question: Question) -> float:
+        if picture is not None and picture.rgb[1] == 13:
+            trouble()
+        return _brightness(picture, question)
+
+    return Scripted(answer)
+
+
+def refusing(options: Mapping[str, Any]) -> Engine:
+    """Does not start."""
+    raise ModelError(f"cannot load {options['file']}", "get another one")
+
+
+def stillborn(options: Mapping[str, Any]) -> Engine:
+    """Dies while it is loaded."""
+    del options
+    os.abort()
+
+
+def _brightness(picture: Picture | None, question: Question) -> float:
+    del question
+    return 0.5 if picture is None else 0.02 + 0.96 * picture.rgb[0] / 255
+
+
+def _abort() -> None:
+    print("GGML_ASSERT(n_tokens > 0) failed", file=sys.stderr, flush=True)
+    os.abort()
+
+
+def _segfault() -> None:
+    ctypes.string_at(0)
+
+
+def _hang() -> None:
+    time.sleep(3600)
+
+
+def _eat() -> None:
+    hoard = [bytes(b"x" * 10_000_000) for _ in range(60)]
+    time.sleep(3600)
+    del hoard
+
+
+def _raise() -> None:
+    raise RuntimeError("decode failed with 1")
+
+
+def _chatter() -> None:
+    os.write(1, b'{"ok": "not a reply"}\n')
+
+
+_TROUBLES: dict[str, Trouble] = {
+    "abort": _abort,
+    "segfault": _segfault,
+    "hang": _hang,
+    "eat": _eat,
+    "raise": _raise,
+    "chatter": _chatter,
+}
