@@ -6,6 +6,7 @@ Knows nothing of where files come from or what becomes of the pictures.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import logging
@@ -107,9 +108,13 @@ def read(path: str, limits: Limits) -> Source | Unreadable:
     """Read a regular file of at most `limits.bytes`; anything else is told without waiting for it."""
     try:
         # Before opening, since opening a device may already do something; and again after, since it may have changed.
-        return _refuse(path, os.stat(path), limits) or _read(path, limits)  # noqa: PTH116 - Path rewrites "" and "a/"
+        status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
     except ValueError:  # a NUL byte, or a surrogate that stands for no byte
         return Unreadable("missing", "no file can have this name")
+    except OSError as error:
+        return _os_error(path, error)
+    try:
+        return _refuse(path, status, limits) or _read(path, limits)
     except OSError as error:
         return _os_error(path, error)
 
@@ -162,7 +167,6 @@ def _too_large(limits: Limits) -> Unreadable:
 
 
 def _os_error(path: str, error: OSError) -> Unreadable:
-    reason = error.strerror or str(error)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         with suppress(OSError, ValueError):
             if stat.S_ISLNK(os.lstat(path).st_mode):
@@ -172,7 +176,7 @@ def _os_error(path: str, error: OSError) -> Unreadable:
         return Unreadable("permission", "may not read this file; give yourself the right to read it")
     if error.errno in (errno.ENXIO, errno.ENODEV):
         return Unreadable("not-a-file", "is a socket or device, not a file; save the image to a file first")
-    return Unreadable("io", f"cannot be read: {reason}")
+    return Unreadable("io", f"cannot be read: {error.strerror or error}")
 
 
 class _Refused(Exception):  # noqa: N818 - leaves this module as an Unreadable
@@ -192,8 +196,7 @@ _SIGNATURES: Final = (
     (rb"[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "DIB"),
     (rb"P[1-6f][\s#]", "PPM"),
     (rb"\0\0\x01\0", "ICO"),
-)
-_OTHERS: Final = (
+    # From here on, known but not read.
     (rb"8BPS", "Photoshop"),
     (rb"%PDF", "PDF"),
     (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
@@ -224,9 +227,8 @@ def _sniff(data: bytes) -> str:
         raise _Refused("unsupported", "videos are not read; export frames of it as PNG or JPEG")
     for signature, name in _SIGNATURES:
         if re.match(signature, head, re.DOTALL):
-            return name
-    for signature, name in _OTHERS:
-        if re.match(signature, head):
+            if name in _PLUGINS:
+                return name
             raise _Refused("unsupported", f"{name} files are not read; export it as PNG or JPEG")
     text = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in text:
@@ -247,10 +249,13 @@ def _available(format_: str) -> bool:
         except ImportError:
             return False
         return True
-    return bool(getattr(import_module(f"PIL.{_PLUGINS[format_]}"), "SUPPORTED", True))
+    plugin = import_module(f"PIL.{_PLUGINS[format_]}")
+    if format_ == "TIFF":
+        # libtiff prints its complaints to stderr by itself, and Pillow offers no way to stop it.
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(import_module("PIL._imaging").__file__).TIFFSetErrorHandler(None)
+    return bool(getattr(plugin, "SUPPORTED", True))
 
-
-# ------------------------------------------------------------------------------------------------- Pillow
 
 _lock = threading.Lock()
 _inside = 0
@@ -307,7 +312,7 @@ def _explain(error: Exception, format_: str) -> _Refused:
         return _Refused("too-many-pixels", _NO_MEMORY)
     words = str(error)
     # struct's words about its buffers help nobody.
-    detail = "" if "unpack" in words else f" ({''.join(filter(str.isprintable, words[:120]))})"
+    detail = f" ({''.join(filter(str.isprintable, words[:120]))})" if words and "unpack" not in words else ""
     if isinstance(error, EOFError) or _CUT.search(words):
         return _Refused("truncated", f"the {format_} data ends too early{detail}; copy or download the file again")
     if isinstance(error, NotImplementedError) or _STRANGE.search(words):

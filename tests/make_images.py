@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 WIDTH, HEIGHT = 12, 8
@@ -175,3 +180,18 @@ def text_bomb(length: int) -> bytes:
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(bytes(1_000_000)) for _ in range(length // 1_000_000)) + packer.flush()
     return png(np.zeros((1, 1), np.uint8), 8, 0, (b"zTXt", b"Comment\0\0" + packed))
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Without root's right to read everything, in the current folder; skips the test where that cannot be had."""
+    if os.name != "posix":
+        pytest.skip("files have no modes here")
+    user = os.geteuid()
+    Path.cwd().chmod(0o755)
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
