@@ -197,7 +197,7 @@ def _precondition(value: object, place: Place, what: str, report: Report) -> Pre
 
 
 def _statements(table: Table, key: str, what: str, report: Report) -> tuple[Statement, ...]:
-    items = enumerate(table.items(key, MAX_ITEMS), 1)
+    items = enumerate(table.items(key, MAX_ITEMS, required=key == "any"), 1)
     return tuple(_statement(value, at, what.format(number), report, _STATEMENT) for number, (at, value) in items)
 
 

@@ -160,9 +160,8 @@ class Table:
         if values is None:
             return []
         if not values:
-            self.complain(
-                key, f"{key!r} in {self.what} is empty", f"write {self._report.examples[key]}, or leave it out"
-            )
+            instead = f"write {self._report.examples[key]}" + (not required) * ", or leave it out"
+            self.complain(key, f"{key!r} in {self.what} is empty", instead)
         elif len(values) > limit:
             self.complain(key, f"{key!r} in {self.what} has {len(values):,} items", f"write at most {limit:,}")
             return []

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from imagejudge.constitution import Constitution, Rule, Statement, Thresholds
 
@@ -71,6 +72,23 @@ _IRREGULAR = {
 }
 
 
+Code: TypeAlias = Literal[
+    "all-disabled",
+    "alternatives",
+    "duplicate-statement",
+    "near-duplicate",
+    "negation",
+    "no-full-stop",
+    "no-preconditions",
+    "odd-threshold",
+    "question",
+    "too-long",
+    "two-claims",
+    "unknown-object",
+    "vague-word",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
     """One piece of advice: what is wrong and what to write instead."""
@@ -78,7 +96,7 @@ class Remark:
     line: int | None
     rule: str
     """The rule's id; empty for what concerns no single rule."""
-    code: str
+    code: Code
     message: str
 
 
@@ -139,7 +157,7 @@ def _roles(rule: Rule) -> Iterator[tuple[Statement, _Role]]:
     yield from ((statement, _Role.EXCEPTION) for statement in rule.unless)
 
 
-def _about_statement(ask: str, role: _Role) -> Iterator[tuple[str, str]]:
+def _about_statement(ask: str, role: _Role) -> Iterator[tuple[Code, str]]:
     """What is amiss with the words of one statement: codes and messages."""
     ask = _plain(ask)
     bare = _QUOTED.sub("", ask)  # words to be read in the image claim nothing

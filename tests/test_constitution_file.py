@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 import tomlkit
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
 from imagejudge.constitution_file import (
@@ -397,6 +400,47 @@ def test_all_mistakes_are_told_at_once_in_order_of_the_file() -> None:
         'severity = "zzz"\n'
     )
     assert [line.split(":")[0] for line in said] == ["1", "1", "2", "4", "5", "6", "8", "8", "9", "11", "11", "12"]
+
+
+snippets = st.sampled_from(
+    [
+        "",
+        "\n",
+        '"',
+        "'",
+        '"""',
+        "[",
+        "]",
+        "[[rules]]",
+        "{",
+        "}",
+        "=",
+        ",",
+        ".",
+        "#",
+        "\\",
+        "7",
+        "nan",
+        "id",
+        "any",
+        "x = {}",
+        "\x00",
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(FULL)), st.integers(0, 12), snippets), min_size=1, max_size=3))
+def test_a_damaged_file_is_read_or_complained_of_with_lines_that_exist(edits: list[tuple[int, int, str]]) -> None:
+    text = FULL
+    for start, length, instead in edits:
+        text = text[:start] + instead + text[start + length :]
+    try:
+        parse(text, "c.toml")
+    except ConstitutionError as error:
+        for line in error.message.split("\n"):
+            number = re.match(r"c\.toml:([0-9]+): .+; .+", line)
+            assert number, line
+            assert 1 <= int(number[1]) <= text.count("\n") + 1
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
