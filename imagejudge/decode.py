@@ -136,7 +136,7 @@ def decode(source: Source, limits: Limits) -> Decoded | Unreadable:
 
 def _refuse(path: str, status: os.stat_result, limits: Limits) -> Unreadable | None:
     if stat.S_ISDIR(status.st_mode):
-        if not os.access(path, os.R_OK | os.X_OK):
+        if not os.access(path, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             return Unreadable("permission", "may not list this folder; give yourself the right to read it")
         return Unreadable("folder", "is a folder, where an image file is wanted")
     if not stat.S_ISREG(status.st_mode):

@@ -195,3 +195,10 @@ def unprivileged() -> Iterator[None]:
         yield
     finally:
         os.seteuid(user)
+
+
+def webp_canvas(width: int, height: int) -> bytes:
+    """An animated WebP with one small frame on a canvas of any size."""
+    data = animation("WEBP", shades(2))
+    at = data.index(b"VP8X") + 12
+    return data[:at] + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3] + data[at + 6 :]
