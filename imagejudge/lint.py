@@ -130,7 +130,7 @@ def _odd_thresholds(thresholds: Thresholds) -> Iterator[Remark]:
 
 
 def _all_disabled(constitution: Constitution) -> Iterator[Remark]:
-    if not any(rule.enabled for rule in constitution.rules):
+    if constitution.rules and not any(rule.enabled for rule in constitution.rules):
         message = "every rule is disabled, so nothing can be judged; remove 'enabled = false' from one"
         yield Remark(constitution.rules[0].line, "", "all-disabled", message)
 
@@ -210,7 +210,7 @@ def _joins_claims(text: str) -> bool:
 
 
 def _unknown_objects(statement: Statement, rule: Rule) -> Iterator[str]:
-    """Objects none of whose rule's statements speaks of, with some tolerance for endings."""
+    """Objects that no statement of the rule speaks of; endings may differ."""
     words = [word for other in (statement, *rule.statements) for word in _PART.findall(_plain(other.ask))]
     for name in statement.objects:
         missing = [word for word in _PART.findall(_plain(name)) if not any(_akin(word, known) for known in words)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagejudge.constitution import (
@@ -165,6 +165,7 @@ def gap(draw: Draw) -> str:
     return draw(st.sampled_from(["", "\n", "  ", "\n# a comment\n", "\t"]))
 
 
+@settings(deadline=None)
 @given(st.data(), constitutions)
 def test_what_is_written_is_read_back_however_it_is_laid_out(data: st.DataObject, constitution: Constitution) -> None:
     read = parse(write(constitution, data.draw), "c.toml")
@@ -172,12 +173,14 @@ def test_what_is_written_is_read_back_however_it_is_laid_out(data: st.DataObject
     assert read.digest == constitution.digest
 
 
+@settings(deadline=None)
 @given(st.data(), constitutions)
 def test_order_of_rules_does_not_change_the_digest(data: st.DataObject, constitution: Constitution) -> None:
     rules = tuple(data.draw(st.permutations(constitution.rules)))
     assert replace(constitution, rules=rules).digest == constitution.digest
 
 
+@settings(deadline=None)
 @given(constitutions, constitutions)
 def test_constitutions_that_mean_something_else_have_another_digest(one: Constitution, other: Constitution) -> None:
     def by_id(constitution: Constitution) -> list[Rule]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tomlkit
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
@@ -429,6 +429,7 @@ snippets = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(FULL)), st.integers(0, 12), snippets), min_size=1, max_size=3))
 def test_a_damaged_file_is_read_or_complained_of_with_lines_that_exist(edits: list[tuple[int, int, str]]) -> None:
     text = FULL

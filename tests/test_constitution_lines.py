@@ -4,7 +4,7 @@ import json
 
 import pytest
 import tomli
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagejudge.constitution_lines import Path, locate, nearest
@@ -203,6 +203,7 @@ def paths(value: object, path: Path = ()) -> list[Path]:
     return [below for key, inner in items for below in [(*path, key), *paths(inner, (*path, key))]]
 
 
+@settings(deadline=None)
 @given(st.data(), st.dictionaries(names, values, max_size=5))
 def test_every_value_is_found_however_it_is_written(data: st.DataObject, document: dict[str, object]) -> None:
     writer = Writer(data.draw)
