@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 # frames, or fewer when they are large (480 of 1920 x 1080), which is ten seconds of work at worst.
 _PLAYED_FRAMES: Final = 10_000
 _PLAYED_PIXELS: Final = 1_000_000_000
+# Pages can be turned to directly, but only counted by reading what is said about each, which may be long.
+_COUNTED_PAGES: Final = 1000
+# A progressive JPEG goes over its picture about ten times. Each time costs the decoder the whole picture again, but
+# the file as little as 30 bytes, so a small file could take days.
+_JPEG_PASSES: Final = 100
 # All sampled frames of a file are in memory at once, in three bytes a pixel.
 _KEPT_PIXELS: Final = 200_000_000
 
@@ -333,12 +338,21 @@ def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
         # to fall back on.
         image = Image.OPEN[format_][0](BytesIO(data), "")
     _check_size(image, limits)
+    if format_ == "JPEG" and image.info.get("progressive") and _passes(data) > _JPEG_PASSES:
+        raise _Refused("corrupt", "goes over its picture too often, as only attacks do; save it anew in an editor")
     _mend_transparency(image)
     total = _count(image, data, format_)
-    chosen = _sample(image, total, format_, limits)
-    frames = tuple(Frame(index, _picture(image, index, format_, limits)) for index in chosen)
+    frames: list[Frame] = []
+    kept = 0
+    for index in _sample(image, total, format_, limits):
+        picture = _picture(image, index, format_, limits)
+        frames.append(Frame(index, picture))
+        kept += picture.width * picture.height
+        if kept > max(_KEPT_PIXELS, limits.pixels):  # pages that grow
+            raise _Refused("too-many-pixels", "its pages are too large together; look at fewer with --frames")
     first = frames[0].picture
-    return Decoded(ImageFacts(width=first.width, height=first.height, format=format_, frames=total), frames)
+    facts = ImageFacts(width=first.width, height=first.height, format=format_, frames=total)
+    return Decoded(facts, tuple(frames))
 
 
 def _check_size(image: Image.Image, limits: Limits) -> None:
@@ -350,6 +364,20 @@ def _check_size(image: Image.Image, limits: Limits) -> None:
         )
     if not width or not height:
         raise _Refused("corrupt", "the image has no pixels; replace the file")
+
+
+def _passes(data: bytes) -> int:
+    """How many scans a JPEG has, up to its end: what phones append to it does not count."""
+    count, at = 0, 2
+    while marker := _JPEG_MARKER.search(data, at):
+        if marker[0] == b"\xff\xd9":
+            break
+        count += marker[0] == b"\xff\xda"
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return count
+
+
+_JPEG_MARKER: Final = re.compile(rb"\xff[^\0\x01\xd0-\xd8\xff]")
 
 
 def _count(image: Image.Image, data: bytes, format_: str) -> int:
@@ -364,7 +392,7 @@ def _count(image: Image.Image, data: bytes, format_: str) -> int:
     pages = 1
     with _pillow(format_):
         with suppress(EOFError):
-            while pages < _PLAYED_FRAMES:
+            while pages < _COUNTED_PAGES:
                 image.seek(pages)
                 pages += 1
         image.seek(0)

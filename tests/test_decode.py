@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -62,6 +63,13 @@ def greys(data: bytes) -> list[int]:
 def close(picture: module.Picture, image: Image.Image, most: int) -> bool:
     seen = np.frombuffer(picture.rgb, np.uint8).astype(int)
     return (picture.width, picture.height) == image.size and abs(seen - np.asarray(image, int).ravel()).max() <= most
+
+
+def test_the_documentation_names_every_kind() -> None:
+    code = Path(module.__file__).read_text(encoding="utf-8")
+    kinds = set(re.findall(r'(?:Unreadable|_Refused)\(\s*"([a-z-]+)"', code))
+    table = (Path(__file__).parent.parent / "docs" / "images.md").read_text(encoding="utf-8").partition("| kind |")[2]
+    assert set(re.findall(r"^\| `([a-z-]+)`", table, re.M)) == kinds
 
 
 class TestRead:
@@ -335,7 +343,9 @@ class TestPixels:
     def test_other_kinds_of_color(self) -> None:
         assert greys(encode(Image.new("1", (2, 1), 1), "PNG")) == [255, 255]
         assert greys(encode(Image.new("L", (1, 1), 77), "WEBP", lossless=True)) == [77]
-        assert pixels(encode(Image.new("YCbCr", (1, 1), (128, 128, 128)), "TIFF")) == [(128, 128, 128)]
+        assert pixels(encode(Image.new("YCbCr", (1, 1), (128, 128, 128)), "TIFF", compression="tiff_lzw")) == [
+            (128, 128, 128)
+        ]
         assert min(pixels(encode(Image.new("LAB", (1, 1), (255, 128, 128)), "TIFF"))[0]) >= 254
 
     @pytest.mark.parametrize("orientation", range(1, 9))
@@ -518,6 +528,26 @@ class TestLimits:
         started = time.perf_counter()
         assert refused(huge).kind == "too-many-pixels"
         assert time.perf_counter() - started < 1
+
+    def test_a_jpeg_that_goes_over_its_picture_without_end(self) -> None:
+        data = encode(quarters(), "JPEG", progressive=True)
+        scan = data[data.rindex(b"\xff\xda") : -2]
+        assert decoded(data[:-2] + scan * 50 + data[-2:])
+        assert refused(data[:-2] + scan * 1000 + data[-2:]).kind == "corrupt"
+        assert decoded(data + scan * 1000)  # as a film behind the picture may look
+
+    def test_pages_that_grow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "_KEPT_PIXELS", 1000)
+        data = encode(quarters(2, 2), "TIFF", save_all=True, append_images=[quarters(30, 30)] * 3)
+        assert refused(data, Limits(pixels=900)).kind == "too-many-pixels"
+        assert decoded(data, Limits(pixels=900, frames=2))
+
+    def test_pages_are_counted_up_to_a_thousand(self) -> None:
+        page = make_images.tiff(b"\x40", (1, 1), bits=8)[9:-4]
+        ends = [9 + at * (len(page) + 4) for at in range(1, 1200)]
+        data = b"II*\0\x09\0\0\0\x40" + b"".join(page + struct.pack("<I", end) for end in [*ends, 0])
+        assert decoded(data).facts.frames == 1000
+        assert [frame.index for frame in decoded(data).frames] == [0, 333, 666, 999]
 
     def test_settings_are_put_back_after_threads(self) -> None:
         before, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -64,6 +65,11 @@ def test_only_images_by_name_and_nothing_hidden() -> None:
 def test_every_extension_is_found() -> None:
     make(*(f"d/a{extension}" for extension in EXTENSIONS))
     assert found("d") == sorted(f"d/a{extension}" for extension in EXTENSIONS)
+
+
+def test_the_documentation_lists_every_extension() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "images.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^    (\.png .*)$", page, re.M)[0].split()) == EXTENSIONS
 
 
 def test_nothing_found_is_no_error() -> None:
