@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, TextIO
 
 import typer
+from rich.console import Console
 
+from imagejudge.cli.console import console
 from imagejudge.constitution import Constitution
-from imagejudge.constitution_file import load, show
-from imagejudge.constitution_folder import find
+from imagejudge.constitution.file import load
+from imagejudge.constitution.folder import find
+from imagejudge.constitution.remarks import Remark, lint
 from imagejudge.errors import ImageJudgeError
-from imagejudge.lint import Remark, lint
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from imagejudge.printable import printable
 
 
 def check(
@@ -34,7 +34,7 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
 
     Returns the exit code: 2 if any file is wrong or missing, 1 if `strict` and there are warnings, else 0.
     """
-    facts, complaints = _console(out), _console(err)
+    facts, complaints = console(out), console(err)
     wrong = warned = False
     for name in files:
         try:
@@ -53,25 +53,13 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
     return 2 if wrong else int(strict and warned)
 
 
-def _console(stream: TextIO) -> Console:
-    """Colours only where `stream` is a terminal; never breaks lines, which editors and grep want whole."""
-    from rich.console import Console  # a tenth of start-up, which other commands need not pay
-
-    class Plain(Console):
-        def on_broken_pipe(self) -> None:
-            """Let the program's own handler see it: the default exits with 1, which means that there are warnings."""
-            raise  # it is being handled while this is called
-
-    return Plain(file=stream, soft_wrap=True, markup=False, highlight=False, emoji=False)
-
-
-def _summarise(constitution: Constitution, path: Path, console: Console) -> None:
+def _summarise(constitution: Constitution, path: Path, facts: Console) -> None:
     from imagejudge.judge import chain_of, questions_of
 
     enabled = [rule for rule in constitution.rules if rule.enabled]
     disabled = len(constitution.rules) - len(enabled)
     first = {claim.question for rule in enabled for claim in chain_of(rule)[0]}
-    console.print(show(path), style="bold")
+    facts.print(printable(path), style="bold")
     rows = {
         "name": f"{constitution.name}, version {constitution.version}",
         "digest": constitution.digest[:12],
@@ -80,10 +68,10 @@ def _summarise(constitution: Constitution, path: Path, console: Console) -> None
         "questions": f"{len(questions_of(constitution))} distinct, {len(first)} in the first wave",
     }
     for label, value in rows.items():
-        console.print(f"  {label:<11} {value}")
+        facts.print(f"  {label:<11} {value}")
 
 
 def _line(remark: Remark, path: Path) -> str:
     """`file:line: rule: message [code]`, without what is not known."""
-    where = f"{show(path)}:{remark.line}" if remark.line else show(path)
+    where = f"{printable(path)}:{remark.line}" if remark.line else printable(path)
     return f"{where}: {f'{remark.rule}: ' if remark.rule else ''}{remark.message} [{remark.code}]"

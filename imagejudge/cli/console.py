@@ -1,23 +1,40 @@
-"""How the program speaks to a person: always on standard error, which leaves standard output to data."""
+"""How the program speaks to a person."""
 
 from __future__ import annotations
 
+import sys
+from typing import TextIO
+
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from imagejudge.errors import ImageJudgeError
-from imagejudge.sinks.text import printable
+from imagejudge.printable import printable
 
 
-def stderr() -> Console:
-    """A console on standard error as it is now; plain when that is no terminal."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+class _Console(Console):
+    """Rich's own would end the program with 1, "something found", when its reader goes away."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the program."""
+        raise BrokenPipeError
+
+
+def console(stream: TextIO, *, wrap: bool = False) -> Console:
+    """Writes to `stream`, in colour only on a terminal. Only tables want `wrap`: grep wants whole lines."""
+    return _Console(file=stream, soft_wrap=not wrap, markup=False, highlight=False, emoji=False)
+
+
+def table() -> Table:
+    """An empty table without lines between its cells, which also reads well in a pipe."""
+    return Table(box=None, pad_edge=False, header_style="dim")
 
 
 def say(label: str, message: str, style: str) -> None:
     """One labelled line (or several, where the message has several)."""
     lines = "\n".join(printable(line) for line in message.splitlines())
-    stderr().print(Text.assemble((f"{label}: ", style), lines))
+    console(sys.stderr).print(Text.assemble((f"{label}: ", style), lines))
 
 
 def warn(message: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from importlib.metadata import version
 
-from rich.console import Console
 from rich.table import Table
 
 from imagejudge import __version__, models
+from imagejudge.cli.console import console
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
 from imagejudge.cli.setup import make_engines, model_digest, open_cache
 from imagejudge.errors import EngineFailure, ModelError
@@ -37,7 +38,7 @@ def doctor(*, model: ModelOptions, cache: CacheOptions) -> None:
         table.add_row(title, text)
     if model.model is not None:
         _add_model(table, model, cache)
-    Console(highlight=False).print(table)
+    console(sys.stdout, wrap=True).print(table)
 
 
 def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from typing import Annotated
 
@@ -11,13 +12,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imagejudge.cli.console import console, table
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.setup import prepared
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.images import ImageRef
+from imagejudge.printable import printable
 from imagejudge.scan import Scanner
-from imagejudge.sinks.text import VERDICT_STYLES, printable
+from imagejudge.sinks.text import VERDICT_STYLES
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 _RULE_STYLES = {
@@ -55,31 +58,31 @@ def explain(
         verdict = next(verdicts)
     if verdict.error is not None:
         raise UsageError(f"{image}: {verdict.error.message}", "see docs/images.md for what each kind of failure means")
-    _show(Console(highlight=False), verdict, setup.plan.constitution)
+    _show(console(sys.stdout, wrap=True), verdict, setup.plan.constitution)
 
 
-def _show(console: Console, verdict: Verdict, constitution: Constitution) -> None:
+def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
     rules = {rule.id: rule for rule in constitution.rules}
     style = VERDICT_STYLES[verdict.verdict]
     frame = "" if verdict.frame is None else f", frame {verdict.frame}"
-    console.print(Text.assemble((printable(verdict.path) + frame, "bold"), ": ", (verdict.verdict, style)))
-    console.print(Text(f"{verdict.model}, {verdict.constitution}, {verdict.method}", "dim"))
+    out.print(Text.assemble((printable(verdict.path) + frame, "bold"), ": ", (verdict.verdict, style)))
+    out.print(Text(f"{verdict.model}, {verdict.constitution}, {verdict.method}", "dim"))
     for result in verdict.rules:
-        console.print()
-        console.print(Text.assemble((result.rule, "bold"), ": ", (result.status, _RULE_STYLES[result.status])))
-        console.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
-        console.print(Padding(_steps(result), (0, 0, 0, 2)))
+        out.print()
+        out.print(Text.assemble((result.rule, "bold"), ": ", (result.status, _RULE_STYLES[result.status])))
+        out.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
+        out.print(Padding(_steps(result), (0, 0, 0, 2)))
 
 
 def _steps(result: RuleResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("", justify="right", style="dim")
-    table.add_column("question", ratio=1, overflow="fold")
+    steps = table()
+    steps.add_column("", justify="right", style="dim")
+    steps.add_column("question", ratio=1, overflow="fold")
     for name in ("p", "prior", "centric", "gap", "off"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("found", no_wrap=True)
+        steps.add_column(name, justify="right", no_wrap=True)
+    steps.add_column("found", no_wrap=True)
     for step in result.steps:
-        table.add_row(
+        steps.add_row(
             "unless" if step.item is None else str(step.item),
             _question(step),
             _share(step.p_yes),
@@ -89,7 +92,7 @@ def _steps(result: RuleResult) -> Table:
             _share(step.off_mass),
             _found(step),
         )
-    return table
+    return steps
 
 
 def _question(step: Step) -> Text:

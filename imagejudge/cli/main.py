@@ -12,9 +12,10 @@ import sys
 import tempfile
 import time
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from imagejudge import __version__
 from imagejudge.cli import cache, check, doctor, explain, scan
@@ -24,8 +25,33 @@ from imagejudge.errors import ImageJudgeError
 FAILED = 2
 INTERRUPTED = 130
 
+
+class _Program(TyperGroup):
+    """All commands, with every way they can end."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command; `typer.Exit` carries the exit code out."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except ImageJudgeError as error:
+            complain(error)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # What is still buffered has no reader either: the interpreter must not try to write it when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            say("error", "the reader of standard output went away before the end", "bold red")
+        except Exception:
+            say("error", "this is a bug in imagejudge, or something it should have foreseen", "bold red")
+            say("hint", f"please report it with the file {_write_traceback()}", "bold cyan")
+        raise typer.Exit(FAILED)
+
+
 app = typer.Typer(
     name="imagejudge",
+    cls=_Program,
     help=(
         "Judge images against rules you write, with a local vision-language model.\n\n"
         "Rules live in a TOML file, a constitution; a model answers small yes/no questions about each image; "
@@ -62,21 +88,8 @@ def root(
 
 
 def main() -> None:
-    """Run a command and exit with its code."""
-    try:
-        app()
-    except ImageJudgeError as error:
-        complain(error)
-    except BrokenPipeError:
-        # What is still buffered has no reader either: without this the interpreter complains while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        say("error", "the reader of standard output went away before the end", "bold red")
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception:
-        say("error", "this is a bug in imagejudge, or something it should have foreseen", "bold red")
-        say("hint", f"please report it with the file {_write_traceback()}", "bold cyan")
-    sys.exit(FAILED)
+    """The console script."""
+    app()
 
 
 def _write_traceback() -> str:

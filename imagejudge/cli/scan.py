@@ -12,20 +12,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
 from imagejudge import images
-from imagejudge.cli.console import say, stderr, warn
+from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.setup import Setup, prepared
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
+from imagejudge.printable import printable
 from imagejudge.scan import Scanner
 from imagejudge.sinks.jsonl import Identity, JsonLines, ResumableFile
-from imagejudge.sinks.text import VERDICT_STYLES, Lines, printable
+from imagejudge.sinks.text import VERDICT_STYLES, Lines
 from imagejudge.tally import FailOn, Tally
 from imagejudge.verdict import Outcome, RuleStatus
 
@@ -169,7 +168,7 @@ def _writer(setup: Setup, output: Path | None, form: Format | None, *, quiet: bo
         plan = setup.plan
         return ResumableFile(output, Identity(plan.model, plan.constitution.label, plan.method.label), **how)
     if form is Format.TEXT or (form is None and output is None and sys.stdout.isatty()):
-        return Lines(Console(highlight=False, soft_wrap=True), findings_only=quiet)
+        return Lines(console(sys.stdout), findings_only=quiet)
     return JsonLines(sys.stdout.buffer)
 
 
@@ -225,18 +224,18 @@ def _summarise(tally: Tally, constitution: Constitution) -> None:
             if tally.outcomes[outcome]
         )
     )
-    console = stderr()
+    err = console(sys.stderr, wrap=True)
     noted = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
     rules = [rule for rule in constitution.rules if any(tally.rules[rule.id, status] for status in noted)]
     if rules:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("rule", overflow="fold")
-        table.add_column("severity")
+        found = table()
+        found.add_column("rule", overflow="fold")
+        found.add_column("severity")
         for status in noted:
-            table.add_column(status, justify="right")
+            found.add_column(status, justify="right")
         for rule in rules:
-            table.add_row(
+            found.add_row(
                 printable(rule.id), rule.severity, *(str(tally.rules[rule.id, status] or "") for status in noted)
             )
-        console.print(table)
-    console.print(counts)
+        err.print(found)
+    err.print(counts)

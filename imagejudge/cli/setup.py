@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imagejudge import constitution_file, constitution_folder, decode, models
+from imagejudge import decode, models
 from imagejudge.cache import Cache, default_folder
 from imagejudge.cli.console import warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions
-from imagejudge.constitution import Constitution, select
+from imagejudge.constitution import Constitution, find, load, select, shipped
 from imagejudge.engine import host
 from imagejudge.engine.worker import Limits, Worker
 from imagejudge.errors import UsageError
@@ -53,11 +53,11 @@ def prepared(
 def load_rules(rules: RuleOptions) -> Constitution:
     """The constitution, with the rules that were chosen."""
     if rules.constitution is None:
-        names = ", ".join(path.stem for path in constitution_folder.shipped())
+        names = ", ".join(path.stem for path in shipped())
         raise UsageError(
             "no constitution was chosen", f"name a TOML file or a shipped one with --constitution: {names}"
         )
-    whole = constitution_file.load(constitution_folder.find(rules.constitution))
+    whole = load(find(rules.constitution))
     return select(whole, rules.select, rules.ignore)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from imagejudge.printable import printable
 from imagejudge.verdict import Outcome, Verdict
 
 VERDICT_STYLES = {
@@ -13,11 +14,6 @@ VERDICT_STYLES = {
     Outcome.UNSAFE: "bold red",
     Outcome.ERROR: "bold magenta",
 }
-
-
-def printable(text: str) -> str:
-    """Text of unknown origin with everything a terminal might act on written as escapes."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class Lines:

@@ -156,5 +156,5 @@ def test_a_closed_pipe_is_left_to_the_program() -> None:
 def test_importing_the_command_loads_nothing_heavy() -> None:
     program = "import sys; import imagejudge.cli.check as c; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert "imagejudge.constitution_file" in loaded
+    assert "imagejudge.constitution.file" in loaded
     assert {"pydantic", "tomlkit", "PIL", "llama_cpp", "numpy"}.isdisjoint(loaded)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement, Thresholds
-from imagejudge.constitution_file import parse
-from imagejudge.lint import MAX_WORDS, PAIRS, VAGUE, Remark, lint
+from imagejudge.constitution.file import parse
+from imagejudge.constitution.remarks import MAX_WORDS, PAIRS, VAGUE, Remark, lint
 
 HEAD = 'schema = 1\nname = "n"\nversion = "1"\n'
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagejudge.errors import ConstitutionError
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 # A wheel carries the folder inside the package; in a checkout, editable or not, it lies beside the package.
 _PLACES = (_PACKAGE / "constitutions", _PACKAGE.parent / "constitutions")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from imagejudge.constitution import Constitution, Rule, Statement, Thresholds
+from imagejudge.constitution.rules import Constitution, Rule, Statement, Thresholds
 
 MAX_WORDS = 20
 """A statement of more words than this is probably several."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
-from imagejudge.constitution_lines import Path, nearest
+from imagejudge.constitution.lines import Path, nearest
 
 MAX_WORD = 64
 """Characters of a name, an id or an object."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
-from imagejudge.constitution_file import (
+from imagejudge.constitution.file import (
     MAX_BYTES,
     MAX_ITEMS,
     MAX_OBJECTS,
@@ -20,9 +20,9 @@ from imagejudge.constitution_file import (
     MAX_TEXT,
     load,
     parse,
-    show,
 )
 from imagejudge.errors import ConstitutionError
+from imagejudge.printable import printable
 
 FULL = """\
 schema = 1
@@ -489,5 +489,5 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_paths_are_shown_printable() -> None:
-    assert show(Path("a/\u00e9 b.toml")) == "a/\u00e9 b.toml"
-    assert show(Path(os.fsdecode(b"a\n\x1b\xff.toml"))) == "a\\n\\x1b\\udcff.toml"
+    assert printable(Path("a/\u00e9 b.toml")) == "a/\u00e9 b.toml"
+    assert printable(Path(os.fsdecode(b"a\n\x1b\xff.toml"))) == "a\\n\\x1b\\udcff.toml"

@@ -1,6 +1,6 @@
 """A constitution: rules as an AND of ORs of plain statements, its digest, and a choice among its rules.
 
-Knows nothing of models or images, nor of how constitutions are written in files: `constitution_file` reads them.
+Knows nothing of models or images, nor of how constitutions are written in files.
 """
 
 from __future__ import annotations

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import tomli
 
-from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
-from imagejudge.constitution_folder import offer
-from imagejudge.constitution_lines import Path as Place
-from imagejudge.constitution_lines import locate, nearest
-from imagejudge.constitution_table import MAX_WORD, Report, Table, is_id, kind_of, quote
+from imagejudge.constitution.folder import offer
+from imagejudge.constitution.lines import Path as Place
+from imagejudge.constitution.lines import locate, nearest
+from imagejudge.constitution.rules import Constitution, Precondition, Rule, Severity, Statement, Thresholds
+from imagejudge.constitution.table import MAX_WORD, Report, Table, is_id, kind_of, quote
 from imagejudge.errors import ConstitutionError
+from imagejudge.printable import printable
 
 SCHEMA = 1
 
@@ -71,20 +72,22 @@ def load(path: Path) -> Constitution:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        raise ConstitutionError(f"{show(path)}: a folder, not a TOML file", offer(path)) from None
+        raise ConstitutionError(f"{printable(path)}: a folder, not a TOML file", offer(path)) from None
     except FileNotFoundError:
-        raise ConstitutionError(f"{show(path)}: no such file", offer(path)) from None
+        raise ConstitutionError(f"{printable(path)}: no such file", offer(path)) from None
     except OSError as error:
-        raise ConstitutionError(f"{show(path)}: cannot be read: {error.strerror}") from error
+        raise ConstitutionError(f"{printable(path)}: cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise ConstitutionError(f"{show(path)}: larger than {MAX_BYTES:,} bytes; split it into several constitutions")
+        raise ConstitutionError(
+            f"{printable(path)}: larger than {MAX_BYTES:,} bytes; split it up"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         problem = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        raise ConstitutionError(f"{show(path)}:{line}: {problem}; save the file as UTF-8") from None
-    return parse(text, show(path))
+        raise ConstitutionError(f"{printable(path)}:{line}: {problem}; save the file as UTF-8") from None
+    return parse(text, printable(path))
 
 
 def parse(text: str, name: str) -> Constitution:
@@ -102,11 +105,6 @@ def parse(text: str, name: str) -> Constitution:
     if complaints := report.complaints():
         raise ConstitutionError("\n".join(f"{name}:{line}: {words}" for line, words in complaints))
     return constitution
-
-
-def show(path: Path) -> str:
-    """A path as it can be printed: line breaks, control characters and bytes that are not UTF-8 are escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
 
 
 def _constitution(document: Mapping[str, object], report: Report) -> Constitution:

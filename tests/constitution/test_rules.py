@@ -18,7 +18,7 @@ from imagejudge.constitution import (
     Thresholds,
     select,
 )
-from imagejudge.constitution_file import parse
+from imagejudge.constitution.file import parse
 from imagejudge.errors import UsageError
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from imagejudge import constitution_folder
-from imagejudge.constitution_file import load
-from imagejudge.constitution_folder import find, shipped
+from imagejudge.constitution import folder as finder
+from imagejudge.constitution.file import load
+from imagejudge.constitution.folder import find, shipped
 from imagejudge.errors import ConstitutionError
 
 
@@ -17,14 +17,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     for name in ("stickers.toml", "assets.toml", "README.md"):
         (place / name).touch()
-    monkeypatch.setattr(constitution_folder, "_PLACES", (tmp_path / "absent", place))
+    monkeypatch.setattr(finder, "_PLACES", (tmp_path / "absent", place))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return place
 
 
 def test_every_shipped_constitution_is_found_by_name_and_says_where_it_is_from() -> None:
-    beside = Path(constitution_folder.__file__).parents[1] / "constitutions"
+    beside = Path(finder.__file__).parents[2] / "constitutions"
     assert {file.name for file in shipped()} >= {file.name for file in beside.glob("*.toml")}
     for file in shipped():
         assert find(file.stem) == file
@@ -74,7 +74,7 @@ def test_a_path_that_cannot_be_looked_at_is_left_to_the_reader(folder: Path) -> 
 
 
 def test_without_shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constitution_folder, "_PLACES", (tmp_path / "absent",))
+    monkeypatch.setattr(finder, "_PLACES", (tmp_path / "absent",))
     assert shipped() == []
     with pytest.raises(ConstitutionError) as caught:
         find("stickers")

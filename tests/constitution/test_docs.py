@@ -10,13 +10,13 @@ from typing import get_args
 
 import pytest
 
-from imagejudge import constitution_file
 from imagejudge.cli import check
-from imagejudge.constitution_file import load
+from imagejudge.constitution import file
+from imagejudge.constitution.file import load
+from imagejudge.constitution.remarks import FAR, MAX_WORDS, Code, lint
 from imagejudge.errors import ConstitutionError
-from imagejudge.lint import FAR, MAX_WORDS, Code, lint
 
-PAGE = Path(__file__).parents[1] / "docs" / "constitution.md"
+PAGE = Path(__file__).parents[2] / "docs" / "constitution.md"
 BLOCKS = re.findall(r"^```(.+)\n((?:.*\n)*?)```$", PAGE.read_text("utf-8"), re.MULTILINE)
 FILES = [(kind, text) for kind, text in BLOCKS if kind.startswith("toml")]
 CONSOLE = [text for kind, text in BLOCKS if kind == "console"]
@@ -70,7 +70,7 @@ def test_the_good_example_is_good() -> None:
 
 def test_the_page_gives_the_limits_of_the_code() -> None:
     page = " ".join(PAGE.read_text("utf-8").split())
-    limits = constitution_file
+    limits = file
     for limit in (
         f"1 to {limits.MAX_RULES} rules with up to {limits.MAX_STATEMENTS:,} statements",
         f"1 to {limits.MAX_ITEMS} of: a statement",

@@ -1,0 +1,64 @@
+"""The commands around `scan`, as users run them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest_cli import Run
+
+Options = Sequence[str]
+
+
+@pytest.mark.parametrize("command", [[], ["scan"], ["explain"], ["check"], ["doctor"], ["cache"], ["cache", "clear"]])
+def test_help_explains_itself(run: Run, command: list[str]) -> None:
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert b"Usage: imagejudge" in done.stdout
+    assert max(len(line) for line in done.stdout.decode().splitlines()) <= 80
+
+
+def test_no_arguments_shows_the_help(run: Run) -> None:
+    done = run()
+    assert done.returncode == 2
+    assert b"Usage: imagejudge" in done.stdout + done.stderr
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").stdout == b"imagejudge 0.1.0\n"
+
+
+def test_explain_shows_every_question(run: Run, pair: Options, rules: Options, images: Path) -> None:
+    done = run("explain", images / "0000.png", *pair, *rules)
+    assert done.returncode == 0
+    shown = done.stdout.decode()
+    for words in ("A person is visible.", "An animal is visible.", "A knife is visible.", "unless", "prior", "gap"):
+        assert words in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_explain_a_file_that_cannot_be_judged(run: Run, pair: Options, rules: Options) -> None:
+    done = run("explain", "none.png", *pair, *rules)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"none.png" in done.stderr
+
+
+def test_doctor_looks_at_the_machine_and_times_a_question(run: Run, pair: Options) -> None:
+    machine = run("doctor")
+    assert machine.returncode == 0
+    for words in (b"llama-cpp-python", b"threads", b"AMX", b"devices"):
+        assert words in machine.stdout
+    model = run("doctor", *pair)
+    assert model.returncode == 0
+    for words in (b"model@", b"SHA-256", b"first question", b"next question"):
+        assert words in model.stdout
+
+
+def test_cache_info_and_clear(run: Run, pair: Options, rules: Options, images: Path) -> None:
+    run("scan", images, *pair, *rules)
+    known = run("cache", "info").stdout.decode()
+    assert "images   4" in known  # three, and the blank that stands for none
+    assert run("cache", "clear").stdout.startswith(b"forgot ")
+    assert "answers  0" in run("cache", "info").stdout.decode()

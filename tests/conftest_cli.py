@@ -1,0 +1,92 @@
+"""The real program in a process of its own, with a real (if meaningless) model."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gguf_pairs
+import pytest
+from PIL import Image
+
+RULES = """
+schema = 1
+name = "demo"
+version = "1.0"
+
+[[rules]]
+id = "fire"
+severity = "high"
+text = "Should not depict any person whose body or clothes are on fire."
+preconditions = [
+  { any = ["A person is visible.", "An animal is visible."] },
+  { ask = "Flames touch a body or clothes.", objects = ["flames", "body"] },
+]
+unless = ["A helmet is visible."]
+
+[[rules]]
+id = "knife"
+text = "Should not depict knives."
+preconditions = ["A knife is visible."]
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+PROGRAM = str(Path(sysconfig.get_path("scripts")) / "imagejudge")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Call `imagejudge` in a temporary folder."""
+
+    def call(*arguments: str | bytes | Path, stdin: bytes = b"", **more: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
+            [PROGRAM, *arguments], input=stdin, capture_output=True, cwd=tmp_path, timeout=300, check=False, **more
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """Options that name a tiny model with random weights: its answers are far from Yes and No, so always unsure."""
+    made = gguf_pairs.tiny_pair(tmp_path_factory.mktemp("pair"))
+    return ["--model", str(made.model), "--mmproj", str(made.mmproj)]
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Sequence[str]:
+    """Options that name a small constitution."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    return ["--constitution", str(tmp_path / "rules.toml")]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of three images."""
+    return make_images(tmp_path / "images", 3)
+
+
+def make_images(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        pixels = random.Random(number).randbytes(32 * 24 * 3)
+        Image.frombytes("RGB", (32, 24), pixels).save(folder / f"{number:04}.png")
+    return folder
+
+
+@pytest.fixture
+def broken_program(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the program has a bug."""
+    (tmp_path / "bug").mkdir()
+    (tmp_path / "bug" / "sitecustomize.py").write_text(
+        "import imagejudge.tally\n"
+        "def boom(self, verdict):\n"
+        "    raise ZeroDivisionError('the bug')\n"
+        "imagejudge.tally.Tally.add = boom\n"
+    )
+    return {**os.environ, "PYTHONPATH": str(tmp_path / "bug"), "PYTHON": sys.executable}
