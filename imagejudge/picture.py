@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Picture:
     def without(self, box: Box) -> Picture:
         """The picture with the box filled by the mean colour of the whole."""
         pixels = self._array().copy()
-        pixels[self._slices(box)] = pixels.reshape(-1, 3).mean(axis=0).round().astype(np.uint8)
+        pixels[self._slices(box)] = pixels.reshape(-1, 3).mean(axis=0).round().astype(pixels.dtype)
         return Picture(self.width, self.height, pixels.tobytes())
 
     def crop(self, box: Box) -> Picture:
@@ -59,6 +61,8 @@ class Picture:
         return Picture(width, height, pixels.tobytes())
 
     def _array(self) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+        import numpy as np  # a tenth of a second, and `--help` or a scan of known images needs none of it
+
         return np.frombuffer(self.rgb, np.uint8).reshape(self.height, self.width, 3)
 
     def _slices(self, box: Box) -> tuple[slice, slice]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from imagejudge.cli.help import Command
 from imagejudge.cli.options import CacheOptions, grouped
 from imagejudge.cli.setup import open_cache
 
-app = typer.Typer(help="Look at the answers that are kept, or forget them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at the answers that are kept, or forget them.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
-@app.command("info")
+@app.command("info", cls=Command)
 @grouped
 def info(cache: CacheOptions) -> None:
     """Where answers are kept, and how many."""
@@ -23,7 +26,7 @@ def info(cache: CacheOptions) -> None:
     typer.echo(f"models   {known.models:,}")
 
 
-@app.command("clear")
+@app.command("clear", cls=Command)
 @grouped
 def clear(cache: CacheOptions) -> None:
     """Forget all answers. Verdicts that were written stay as they are."""

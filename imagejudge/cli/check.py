@@ -25,7 +25,10 @@ def check(
     ],
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when there are warnings.")] = False,
 ) -> None:
-    """Validate constitutions: every mistake with its line, and advice on what a model may answer badly."""
+    """Validate constitutions, and give advice on them.
+
+    Every mistake is shown with its line, and every statement that a model may answer badly.
+    """
     raise typer.Exit(run(files, strict=strict, out=sys.stdout, err=sys.stderr))
 
 

@@ -22,9 +22,10 @@ _LIBRARIES = ("llama-cpp-python", "pillow", "numpy", "pydantic", "typer")
 
 @grouped
 def doctor(*, model: ModelOptions, cache: CacheOptions) -> None:
-    """Show versions, what llama.cpp finds on this machine, and time one question to the model.
+    """Show what can run here, and time a question.
 
-    Without --model only the machine is looked at.
+    Versions, what llama.cpp finds on this machine and what was decided from it; with --model, the model's digests and
+    how long it takes to look and to answer.
     """
     from imagejudge.engine import llama
 

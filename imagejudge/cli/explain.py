@@ -46,7 +46,7 @@ def explain(
     model: ModelOptions,
     cache: CacheOptions,
 ) -> None:
-    """Show every question about one image, with its probabilities and what decided it.
+    """Show every question about one image, and what decided it.
 
     p: probability of Yes with the image. prior: the same words with no image. centric: with the central region
     removed. gap: Yes over No in nats. off: probability of anything but Yes and No.

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli import cache, check, doctor, explain, scan
 from imagejudge.cli.console import complain, say
+from imagejudge.cli.help import Command
 from imagejudge.errors import ImageJudgeError
 
 FAILED = 2
@@ -62,14 +63,15 @@ app = typer.Typer(
         "Exit codes: 0 nothing found, 1 something found, 2 the job could not be done, 130 interrupted."
     ),
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("scan")(scan.scan)
-app.command("explain")(explain.explain)
-app.command("check")(check.check)
+app.command("scan", cls=Command)(scan.scan)
+app.command("explain", cls=Command)(explain.explain)
+app.command("check", cls=Command)(check.check)
 app.add_typer(cache.app, name="cache")
-app.command("doctor")(doctor.doctor)
+app.command("doctor", cls=Command)(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

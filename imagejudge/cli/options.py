@@ -92,7 +92,8 @@ class ModelOptions:
         ),
     ] = None
     workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Engines side by side on one device.", rich_help_panel="Model")
+        int,
+        typer.Option(metavar="N", min=1, max=64, help="Engines side by side on one device.", rich_help_panel="Model"),
     ] = 1
     gpus: Annotated[
         str | None,
@@ -100,19 +101,30 @@ class ModelOptions:
     ] = None
     gpu_layers: Annotated[
         int | None,
-        typer.Option(min=0, help="Layers to put on a GPU. [default: all, if there is one]", rich_help_panel="Model"),
+        typer.Option(
+            metavar="N", min=0, help="Layers to put on a GPU. [default: all, if there is one]", rich_help_panel="Model"
+        ),
     ] = None
-    main_gpu: Annotated[int, typer.Option(min=0, help="The GPU of a single engine.", rich_help_panel="Model")] = 0
+    main_gpu: Annotated[
+        int, typer.Option(metavar="N", min=0, help="The GPU of a single engine.", rich_help_panel="Model")
+    ] = 0
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="CPU threads of each engine. [default: all it may use]", rich_help_panel="Model"),
+        typer.Option(
+            metavar="N", min=1, help="CPU threads of each engine. [default: all it may use]", rich_help_panel="Model"
+        ),
     ] = None
     ctx: Annotated[
         int | None,
-        typer.Option(min=256, help="Context length in tokens. [default: what is needed]", rich_help_panel="Model"),
+        typer.Option(
+            metavar="N", min=256, help="Context length in tokens. [default: what is needed]", rich_help_panel="Model"
+        ),
     ] = None
     image_max_tokens: Annotated[
-        int, typer.Option(min=16, max=16384, help="Most tokens that one image becomes.", rich_help_panel="Model")
+        int,
+        typer.Option(
+            metavar="N", min=16, max=16384, help="Most tokens that one image becomes.", rich_help_panel="Model"
+        ),
     ] = 1024
     extra_bufts: Annotated[
         bool | None,
@@ -123,14 +135,22 @@ class ModelOptions:
         ),
     ] = None
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for one image before it is given up.", rich_help_panel="Model")
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.1, help="Seconds for one image before it is given up.", rich_help_panel="Model"
+        ),
     ] = 600.0
     memory_limit: Annotated[
         float | None,
-        typer.Option(min=0.01, help="GB that an engine may take (Linux). [default: any]", rich_help_panel="Model"),
+        typer.Option(
+            metavar="GB",
+            min=0.01,
+            help="Memory that an engine may take (Linux). [default: any]",
+            rich_help_panel="Model",
+        ),
     ] = None
     recycle: Annotated[
-        int, typer.Option(min=1, help="Restart an engine after so many images.", rich_help_panel="Model")
+        int, typer.Option(metavar="N", min=1, help="Restart an engine after so many images.", rich_help_panel="Model")
     ] = 2000
 
 
@@ -139,11 +159,17 @@ class ImageOptions:
     """How files become pictures."""
 
     frames: Annotated[
-        int, typer.Option(min=1, max=64, help="Frames to sample from an animation.", rich_help_panel="Images")
+        int,
+        typer.Option(metavar="N", min=1, max=64, help="Frames to sample from an animation.", rich_help_panel="Images"),
     ] = 4
-    max_bytes: Annotated[int, typer.Option(min=1, help="Largest file to read.", rich_help_panel="Images")] = 100_000_000
+    max_bytes: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Largest file to read, in bytes.", rich_help_panel="Images")
+    ] = 100_000_000
     max_pixels: Annotated[
-        int, typer.Option(min=1, help="Largest picture to decode, width times height.", rich_help_panel="Images")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Largest picture to decode, width times height.", rich_help_panel="Images"
+        ),
     ] = 100_000_000
 
 

@@ -49,7 +49,7 @@ class OnError(StrEnum):
 def scan(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Files, folders (searched recursively), or - for a list on stdin."),
+        typer.Argument(metavar="PATH", help="Files, folders (searched recursively), or - for a list on stdin."),
     ] = None,
     *,
     files_from: Annotated[
