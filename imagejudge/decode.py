@@ -7,12 +7,8 @@ Knows nothing of where files come from or what becomes of the pictures.
 from __future__ import annotations
 
 import ctypes
-import errno
-import hashlib
 import logging
-import os
 import re
-import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -25,7 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from imagejudge.formats import PLUGINS, Refused, sniff
 from imagejudge.picture import Picture
+from imagejudge.source import Limits, Source, Unreadable
 from imagejudge.verdict import ImageFacts
 
 if TYPE_CHECKING:
@@ -43,54 +41,10 @@ _JPEG_PASSES: Final = 100
 # All sampled frames of a file are in memory at once, in three bytes a pixel.
 _KEPT_PIXELS: Final = 200_000_000
 
-_PLUGINS: Final = {
-    "AVIF": "AvifImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "DIB": "BmpImagePlugin",
-    "GIF": "GifImagePlugin",
-    "ICO": "IcoImagePlugin",
-    "JPEG": "JpegImagePlugin",
-    "PNG": "PngImagePlugin",
-    "PPM": "PpmImagePlugin",
-    "TIFF": "TiffImagePlugin",
-    "WEBP": "WebPImagePlugin",
-}
-
 _NO_MEMORY: Final = "needs more memory than there is; scale the image down"
 
 # Pillow logs some complaints about files; without a handler of its own, logging would print them to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one file may cost."""
-
-    bytes: int = 100_000_000
-    """Size of the file."""
-    pixels: int = 100_000_000
-    """Width times height of a frame."""
-    frames: int = 4
-    """How many frames of an animation, or pages, are looked at; at least 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Why a file gives no picture: a kind for programs (docs/images.md lists them), a message for people."""
-
-    kind: str
-    message: str
-    sha256: str | None = None
-    """Of the file's bytes; None when they could not be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file's bytes."""
-
-    path: str
-    data: bytes
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,140 +63,19 @@ class Decoded:
     frames: tuple[Frame, ...]
 
 
-def read(path: str, limits: Limits) -> Source | Unreadable:
-    """Read a regular file of at most `limits.bytes`; anything else is told without waiting for it."""
-    try:
-        # Before opening, since opening a device may already do something; and again after, since it may have changed.
-        status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
-    except ValueError:  # a NUL byte, or a surrogate that stands for no byte
-        return Unreadable("missing", "no file can have this name")
-    except OSError as error:
-        return _os_error(path, error)
-    try:
-        return _refuse(path, status, limits) or _read(path, limits)
-    except OSError as error:
-        return _os_error(path, error)
-
-
 def decode(source: Source, limits: Limits) -> Decoded | Unreadable:
     """The evenly sampled frames of an image, first and last included.
 
     Of an animation longer than 10,000 frames or 1,000,000,000 pixels, only that much from its start is sampled.
     """
     try:
-        format_ = _sniff(source.data)
+        format_ = sniff(source.data)
         with _settings(limits):
             return _decode(source.data, format_, limits)
-    except _Refused as refused:
+    except Refused as refused:
         return Unreadable(refused.kind, refused.message, source.sha256)
     except MemoryError:
         return Unreadable("too-many-pixels", _NO_MEMORY, source.sha256)
-
-
-def _refuse(path: str, status: os.stat_result, limits: Limits) -> Unreadable | None:
-    if stat.S_ISDIR(status.st_mode):
-        if not os.access(path, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            return Unreadable("permission", "may not list this folder; give yourself the right to read it")
-        return Unreadable("folder", "is a folder, where an image file is wanted")
-    if not stat.S_ISREG(status.st_mode):
-        return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
-    if status.st_size > limits.bytes:
-        return _too_large(limits)
-    return None
-
-
-def _read(path: str, limits: Limits) -> Source | Unreadable:
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if refusal := _refuse(path, status, limits):
-            return refusal
-        data = file.read(status.st_size + 1)
-        if len(data) > status.st_size:  # it grew, or tells no size, as files in /proc do
-            data += file.read(limits.bytes + 1 - len(data))
-    if len(data) > limits.bytes:
-        return _too_large(limits)
-    if not data:
-        return Unreadable("empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest())
-    return Source(path, data, hashlib.sha256(data).hexdigest())
-
-
-def _too_large(limits: Limits) -> Unreadable:
-    return Unreadable("too-large", f"the file is larger than {limits.bytes:,} bytes; raise the limit with --max-bytes")
-
-
-def _os_error(path: str, error: OSError) -> Unreadable:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        with suppress(OSError, ValueError):
-            if stat.S_ISLNK(os.lstat(path).st_mode):
-                return Unreadable("missing", "is a symbolic link to a file that does not exist")
-        return Unreadable("missing", "no such file; check its name")
-    if isinstance(error, PermissionError):
-        return Unreadable("permission", "may not read this file; give yourself the right to read it")
-    if error.errno in (errno.ENXIO, errno.ENODEV):
-        return Unreadable("not-a-file", "is a socket or device, not a file; save the image to a file first")
-    return Unreadable("io", f"cannot be read: {error.strerror or error}")
-
-
-class _Refused(Exception):  # noqa: N818 - leaves this module as an Unreadable
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-
-
-_SIGNATURES: Final = (
-    (rb"\x89PNG", "PNG"),
-    (rb"\xff\xd8\xff", "JPEG"),
-    (rb"RIFF....WEBP", "WEBP"),
-    (rb"GIF8[79]a", "GIF"),
-    (rb"II[*+]\0|MM\0[*+]", "TIFF"),
-    (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),
-    (rb"[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "DIB"),
-    (rb"P[1-6f][\s#]", "PPM"),
-    (rb"\0\0\x01\0", "ICO"),
-    # From here on, known but not read.
-    (rb"8BPS", "Photoshop"),
-    (rb"%PDF", "PDF"),
-    (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
-    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000"),
-    (rb"\0\0\x02\0", "Windows cursor"),
-    (rb"icns", "Apple icon"),
-    (rb"gimp xcf", "GIMP"),
-    (rb"DDS ", "DirectDraw"),
-    (rb"qoif", "QOI"),
-    (rb"\x76\x2f\x31\x01", "OpenEXR"),
-    (rb"#\?RADIANCE", "Radiance HDR"),
-)
-
-
-def _sniff(data: bytes) -> str:
-    """The format by its first bytes, whatever the file is called. Pillow is never asked to guess: it knows more
-    formats than we trust, some of which start other programs.
-    """
-    head = data[:64]
-    if head[4:8] == b"ftyp":
-        brands = data[8 : min(int.from_bytes(head[:4], "big"), 256)]
-        names = {brands[at : at + 4] for at in range(0, len(brands), 4)}
-        if names & {b"avif", b"avis"}:
-            return "AVIF"
-        if names & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
-            return "HEIF"
-        raise _Refused("unsupported", "videos are not read; export frames of it as PNG or JPEG")
-    for signature, name in _SIGNATURES:
-        if re.match(signature, head, re.DOTALL):
-            if name in _PLUGINS:
-                return name
-            raise _Refused("unsupported", f"{name} files are not read; export it as PNG or JPEG")
-    text = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in text:
-        raise _Refused("unsupported", "SVG files are not read, as they are drawings without pixels; export it as PNG")
-    if text.startswith((b"<!doctype html", b"<html")):
-        raise _Refused("not-an-image", "is a web page under an image's name; download the image again")
-    if text.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise _Refused("not-an-image", "is a Git LFS pointer in place of the image; run `git lfs pull`")
-    raise _Refused("not-an-image", "is not an image of a known format; leave it out or convert it to PNG or JPEG")
 
 
 @cache
@@ -254,7 +87,7 @@ def _available(format_: str) -> bool:
         except ImportError:
             return False
         return True
-    plugin = import_module(f"PIL.{_PLUGINS[format_]}")
+    plugin = import_module(f"PIL.{PLUGINS[format_]}")
     if format_ == "TIFF":
         # libtiff prints its complaints to stderr by itself, and Pillow offers no way to stop it.
         with suppress(OSError, AttributeError):
@@ -308,21 +141,21 @@ _CUT: Final = re.compile("truncat|incomplete|insufficient|end of file|not enough
 _STRANGE: Final = re.compile("unsupport|not support|unknown .*mode|unknown data organization|no decoder", re.I)
 
 
-def _explain(error: Exception, format_: str) -> _Refused:
+def _explain(error: Exception, format_: str) -> Refused:
     from PIL.Image import DecompressionBombError
 
     if isinstance(error, DecompressionBombError):
-        return _Refused("too-many-pixels", "holds more pixels than allowed; raise the limit with --max-pixels")
+        return Refused("too-many-pixels", "holds more pixels than allowed; raise the limit with --max-pixels")
     if isinstance(error, MemoryError):
-        return _Refused("too-many-pixels", _NO_MEMORY)
+        return Refused("too-many-pixels", _NO_MEMORY)
     words = str(error)
     # struct's words about its buffers help nobody.
     detail = f" ({''.join(filter(str.isprintable, words[:120]))})" if words and "unpack" not in words else ""
     if isinstance(error, EOFError) or _CUT.search(words):
-        return _Refused("truncated", f"the {format_} data ends too early{detail}; copy or download the file again")
+        return Refused("truncated", f"the {format_} data ends too early{detail}; copy or download the file again")
     if isinstance(error, NotImplementedError) or _STRANGE.search(words):
-        return _Refused("unsupported", f"a kind of {format_} that is not read{detail}; convert it to PNG or JPEG")
-    return _Refused("corrupt", f"the {format_} data is damaged or cut off{detail}; replace the file")
+        return Refused("unsupported", f"a kind of {format_} that is not read{detail}; convert it to PNG or JPEG")
+    return Refused("corrupt", f"the {format_} data is damaged or cut off{detail}; replace the file")
 
 
 def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
@@ -330,16 +163,16 @@ def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
 
     if not _available(format_):
         advice = "pip install imagejudge[heif]" if format_ == "HEIF" else "pip install --upgrade pillow"
-        raise _Refused("unsupported", f"reading {format_} needs one more package; run `{advice}`")
+        raise Refused("unsupported", f"reading {format_} needs one more package; run `{advice}`")
     if format_ == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little"):  # Pillow does not say why it fails
-        raise _Refused("truncated", "the WEBP data ends too early; copy or download the file again")
+        raise Refused("truncated", "the WEBP data ends too early; copy or download the file again")
     with _pillow(format_):
         # What Image.open does once it knows the format, but with the reason when it fails, and with no other format
         # to fall back on.
         image = Image.OPEN[format_][0](BytesIO(data), "")
     _check_size(image, limits)
     if format_ == "JPEG" and image.info.get("progressive") and _passes(data) > _JPEG_PASSES:
-        raise _Refused("corrupt", "goes over its picture too often, as only attacks do; save it anew in an editor")
+        raise Refused("corrupt", "goes over its picture too often, as only attacks do; save it anew in an editor")
     _mend_transparency(image)
     total = _count(image, data, format_)
     frames: list[Frame] = []
@@ -349,7 +182,7 @@ def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
         frames.append(Frame(index, picture))
         kept += picture.width * picture.height
         if kept > max(_KEPT_PIXELS, limits.pixels):  # pages that grow
-            raise _Refused("too-many-pixels", "its pages are too large together; look at fewer with --frames")
+            raise Refused("too-many-pixels", "its pages are too large together; look at fewer with --frames")
     first = frames[0].picture
     facts = ImageFacts(width=first.width, height=first.height, format=format_, frames=total)
     return Decoded(facts, tuple(frames))
@@ -358,12 +191,12 @@ def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
 def _check_size(image: Image.Image, limits: Limits) -> None:
     width, height = image.size
     if width * height > limits.pixels:
-        raise _Refused(
+        raise Refused(
             "too-many-pixels",
             f"{width} x {height} is more than {limits.pixels:,} pixels; raise the limit with --max-pixels",
         )
     if not width or not height:
-        raise _Refused("corrupt", "the image has no pixels; replace the file")
+        raise Refused("corrupt", "the image has no pixels; replace the file")
 
 
 def _passes(data: bytes) -> int:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from imagejudge import __version__, decode
+from imagejudge import __version__
 from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution
+from imagejudge.decode import Decoded, decode
 from imagejudge.engine.base import Answer, Engine
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images import ImageRef
@@ -26,6 +27,7 @@ from imagejudge.picture import Picture
 from imagejudge.questions import Question
 from imagejudge.rationale import Summary, summarise
 from imagejudge.recall import Memory, RecallView, Request, Stopwatch
+from imagejudge.source import Limits, Source, Unreadable, read
 from imagejudge.verdict import Failure, ImageFacts, Outcome, RuleResult, Timing, Verdict
 
 _BLANK = "blank"
@@ -46,7 +48,7 @@ class Plan:
     """Name and digest, for the verdict line."""
     answers: str
     """Under what the model's answers are kept: everything about it that can change an answer."""
-    limits: decode.Limits
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +149,18 @@ class Scanner:
         """Read a file, and decode it unless its answers are known already."""
         started = time.perf_counter()
         limits = self._plan.limits
-        source = decode.read(ref.path, limits)
-        if isinstance(source, decode.Unreadable):
+        source = read(ref.path, limits)
+        if isinstance(source, Unreadable):
             return self._error(ref, source.sha256, Failure(kind=source.kind, message=source.message))
         memory = self._cache.load(self._plan.answers, source.sha256)
-        about_file = Request(f"sampled:{limits.frames}", b"")
+        about_file = Request(f"sampled:{limits.frames}:{limits.pixels}", b"")
         if about_file in memory.known:
             facts = ImageFacts(**memory.known[about_file]["facts"])
             sampled = memory.known[about_file]["sampled"]
             frames = tuple(_Frame(index, partial(_decode_again, source, limits, index)) for index in sampled)
         else:
-            decoded = decode.decode(source, limits)
-            if isinstance(decoded, decode.Unreadable):
+            decoded = decode(source, limits)
+            if isinstance(decoded, Unreadable):
                 return self._error(ref, source.sha256, Failure(kind=decoded.kind, message=decoded.message))
             facts = decoded.facts
             frames = tuple(_Frame(frame.index, partial(_itself, frame.picture)) for frame in decoded.frames)
@@ -212,19 +214,19 @@ class Scanner:
         )
 
 
-def _timing(decode: float, watch: Stopwatch) -> Timing:
+def _timing(decoding: float, watch: Stopwatch) -> Timing:
     view, ask, reason = (round(seconds, 4) for seconds in (watch.view, watch.ask, watch.reason))
-    return Timing(decode=round(decode, 4), view=view, ask=ask, reason=reason)
+    return Timing(decode=round(decoding, 4), view=view, ask=ask, reason=reason)
 
 
 def _itself(picture: Picture) -> Picture:
     return picture
 
 
-def _decode_again(source: decode.Source, limits: decode.Limits, index: int) -> Picture:
+def _decode_again(source: Source, limits: Limits, index: int) -> Picture:
     """One frame of a file that was decoded in an earlier run."""
-    decoded = decode.decode(source, limits)
-    for frame in decoded.frames if isinstance(decoded, decode.Decoded) else ():
+    decoded = decode(source, limits)
+    for frame in decoded.frames if isinstance(decoded, Decoded) else ():
         if frame.index == index:
             return frame.picture
     raise EngineFailure("changed-decoder", "the file could be decoded in an earlier run but not in this one")

@@ -12,7 +12,7 @@ import imagejudge
 
 PACKAGE = Path(imagejudge.__file__).parent
 LAYERS = [
-    {"printable", "errors", "picture", "questions"},
+    {"printable", "errors", "picture", "questions", "source", "formats"},
     {"constitution"},
     {"verdict"},
     {"engine", "decode", "images", "models"},

@@ -23,7 +23,8 @@ from make_images import BLACK, BLUE, GREEN, HEIGHT, RED, WHITE, WIDTH, encode, q
 from PIL import Image
 
 from imagejudge import decode as module
-from imagejudge.decode import Decoded, Limits, Source, Unreadable, decode, read
+from imagejudge.decode import Decoded, decode
+from imagejudge.source import Limits, Source, Unreadable, read
 from imagejudge.verdict import ImageFacts
 
 LIMITS = Limits()
@@ -65,8 +66,9 @@ def close(picture: module.Picture, image: Image.Image, most: int) -> bool:
 
 
 def test_the_documentation_names_every_kind() -> None:
-    code = Path(module.__file__).read_text(encoding="utf-8")
-    kinds = set(re.findall(r'(?:Unreadable|_Refused)\(\s*"([a-z-]+)"', code))
+    files = [Path(module.__file__).with_name(name) for name in ("source.py", "formats.py", "decode.py")]
+    code = "".join(file.read_text(encoding="utf-8") for file in files)
+    kinds = set(re.findall(r'(?:Unreadable|Refused)\(\s*"([a-z-]+)"', code))
     table = (Path(__file__).parent.parent / "docs" / "images.md").read_text(encoding="utf-8").partition("| kind |")[2]
     assert set(re.findall(r"^\| `([a-z-]+)`", table, re.M)) == kinds
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement
-from imagejudge.decode import Limits
 from imagejudge.engine.base import Engine
 from imagejudge.engine.scripted import Scripted
 from imagejudge.engine.worker import Limits as EngineLimits
@@ -21,6 +20,7 @@ from imagejudge.judge import Method
 from imagejudge.picture import Picture
 from imagejudge.questions import Question
 from imagejudge.scan import Plan, Scanner
+from imagejudge.source import Limits
 from imagejudge.verdict import Outcome, Verdict
 
 RED = Rule(

@@ -114,9 +114,9 @@ def scan(
     Give files and folders; what is found is judged by the rules of --constitution with the model of --model.
     Answers are kept, so that a second run, or a run with one rule changed, asks only what is new.
     """
-    named = list(_named(paths or [], files_from, null))
-    if not named:
+    if not paths and files_from is None:
         raise UsageError("nothing to scan was named", "give files or folders, or - for a list on standard input")
+    named = list(_named(paths or [], files_from, null))
     refs = list(
         images.find(named, exclude=exclude or [], respect_gitignore=respect_gitignore, force_exclude=force_exclude)
     )

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imagejudge import decode, models
+from imagejudge import models
 from imagejudge.cache import Cache, default_folder
 from imagejudge.cli.console import warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions
@@ -16,6 +16,7 @@ from imagejudge.engine import host
 from imagejudge.engine.worker import Limits, Worker
 from imagejudge.errors import UsageError
 from imagejudge.scan import Plan
+from imagejudge.source import Limits as SourceLimits
 
 ENGINE = "imagejudge.engine.llama:load"
 
@@ -45,7 +46,7 @@ def prepared(
             method=rules.as_method(),
             model=f"{files.name}@{digest[:12]}",
             answers=hashlib.sha256(f"{digest}:{model.image_max_tokens}".encode()).hexdigest(),
-            limits=decode.Limits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
+            limits=SourceLimits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
         )
         yield Setup(plan, cache, make_engines(files, model))
 

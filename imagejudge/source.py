@@ -1,0 +1,104 @@
+"""A file's bytes, or why there are none. Anything may lie at a path: it is looked at without waiting for it.
+
+Knows nothing of what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost."""
+
+    bytes: int = 100_000_000
+    """Size of the file."""
+    pixels: int = 100_000_000
+    """Width times height of a frame."""
+    frames: int = 4
+    """How many frames of an animation, or pages, are looked at; at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a file gives no picture: a kind for programs (docs/images.md lists them), a message for people."""
+
+    kind: str
+    message: str
+    sha256: str | None = None
+    """Of the file's bytes; None when they could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's bytes."""
+
+    path: str
+    data: bytes
+    sha256: str
+
+
+def read(path: str, limits: Limits) -> Source | Unreadable:
+    """Read a regular file of at most `limits.bytes`; anything else is told without waiting for it."""
+    try:
+        # Before opening, since opening a device may already do something; and again after, since it may have changed.
+        status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
+    except ValueError:  # a NUL byte, or a surrogate that stands for no byte
+        return Unreadable("missing", "no file can have this name")
+    except OSError as error:
+        return _os_error(path, error)
+    try:
+        return _refuse(path, status, limits) or _read(path, limits)
+    except OSError as error:
+        return _os_error(path, error)
+
+
+def _refuse(path: str, status: os.stat_result, limits: Limits) -> Unreadable | None:
+    if stat.S_ISDIR(status.st_mode):
+        if not os.access(path, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            return Unreadable("permission", "may not list this folder; give yourself the right to read it")
+        return Unreadable("folder", "is a folder, where an image file is wanted")
+    if not stat.S_ISREG(status.st_mode):
+        return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
+    if status.st_size > limits.bytes:
+        return _too_large(limits)
+    return None
+
+
+def _read(path: str, limits: Limits) -> Source | Unreadable:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if refusal := _refuse(path, status, limits):
+            return refusal
+        data = file.read(status.st_size + 1)
+        if len(data) > status.st_size:  # it grew, or tells no size, as files in /proc do
+            data += file.read(limits.bytes + 1 - len(data))
+    if len(data) > limits.bytes:
+        return _too_large(limits)
+    if not data:
+        return Unreadable("empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest())
+    return Source(path, data, hashlib.sha256(data).hexdigest())
+
+
+def _too_large(limits: Limits) -> Unreadable:
+    return Unreadable("too-large", f"the file is larger than {limits.bytes:,} bytes; raise the limit with --max-bytes")
+
+
+def _os_error(path: str, error: OSError) -> Unreadable:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        with suppress(OSError, ValueError):
+            if stat.S_ISLNK(os.lstat(path).st_mode):
+                return Unreadable("missing", "is a symbolic link to a file that does not exist")
+        return Unreadable("missing", "no such file; check its name")
+    if isinstance(error, PermissionError):
+        return Unreadable("permission", "may not read this file; give yourself the right to read it")
+    if error.errno in (errno.ENXIO, errno.ENODEV):
+        return Unreadable("not-a-file", "is a socket or device, not a file; save the image to a file first")
+    return Unreadable("io", f"cannot be read: {error.strerror or error}")
