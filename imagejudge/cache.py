@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,12 +55,17 @@ class CacheInfo:
 
 
 class Cache:
-    """Open with `Cache(folder)`; without a folder it remembers nothing, as it also does once its file has failed."""
+    """Open with `Cache(folder)`; without a folder it remembers nothing, as it also does once its file has failed.
+
+    Any thread may use it.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.note: str | None = None
         """What went wrong, for the user: the run goes on."""
         self._db: sqlite3.Connection | None = None
+        # Threads that decode look answers up while the writer keeps others, and not every SQLite is built for that.
+        self._lock = threading.Lock()
         if folder is None:
             return
         self.path = folder / _FILE
@@ -83,17 +89,18 @@ class Cache:
 
     def _try(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         """Use the database; the first time it fails, say so and go on without it, since answers can be asked again."""
-        if self._db is None:
-            return otherwise
-        try:
-            return action(self._db)
-        except sqlite3.DatabaseError as error:
-            self.note = f"answers are not kept any more, {self.path} failed: {error}"
-            self._db = None
-            return otherwise
+        with self._lock:
+            if self._db is None:
+                return otherwise
+            try:
+                return action(self._db)
+            except sqlite3.DatabaseError as error:
+                self.note = f"answers are not kept any more, {self.path} failed: {error}"
+                self._db = None
+                return otherwise
 
     def load(self, model: str, image: str) -> Memory:
-        """Every reply of a model about an image. Safe to call from any thread."""
+        """Every reply of a model about an image."""
 
         def rows(db: sqlite3.Connection) -> dict[Request, Any]:
             found = db.execute("SELECT part, prompt, reply FROM answers WHERE model=? AND image=?", (model, image))
@@ -102,7 +109,7 @@ class Cache:
         return Memory(self._try(rows, {}))
 
     def save(self, model: str, image: str, memory: Memory) -> None:
-        """Keep the fresh replies, all or none. Call it from one thread."""
+        """Keep the fresh replies, all or none."""
         rows = [(model, image, *request, json.dumps(reply)) for request, reply in memory.fresh.items()]
         if rows:
             self._write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)

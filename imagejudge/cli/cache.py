@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from imagejudge.cli.help import Command
-from imagejudge.cli.options import CacheOptions, grouped
+from imagejudge.cli.options import CacheDir, CacheOptions
 from imagejudge.cli.setup import open_cache
 
 app = typer.Typer(
@@ -14,10 +14,9 @@ app = typer.Typer(
 
 
 @app.command("info", cls=Command)
-@grouped
-def info(cache: CacheOptions) -> None:
+def info(cache_dir: CacheDir = None) -> None:
     """Where answers are kept, and how many."""
-    with open_cache(cache) as opened:
+    with open_cache(CacheOptions(cache_dir=cache_dir)) as opened:
         known = opened.info()
     typer.echo(f"path     {known.path}")
     typer.echo(f"size     {known.bytes / 1e6:,.1f} MB")
@@ -27,10 +26,9 @@ def info(cache: CacheOptions) -> None:
 
 
 @app.command("clear", cls=Command)
-@grouped
-def clear(cache: CacheOptions) -> None:
+def clear(cache_dir: CacheDir = None) -> None:
     """Forget all answers. Verdicts that were written stay as they are."""
-    with open_cache(cache) as opened:
+    with open_cache(CacheOptions(cache_dir=cache_dir)) as opened:
         answers = opened.info().answers
         opened.clear()
     typer.echo(f"forgot {answers:,} answers")

@@ -173,6 +173,17 @@ class ImageOptions:
     ] = 100_000_000
 
 
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="IMAGEJUDGE_CACHE_DIR",
+        help="Where answers are kept. [default: the user's cache folder]",
+        rich_help_panel="Cache",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
     """Where answers are kept."""
@@ -187,15 +198,7 @@ class CacheOptions:
             rich_help_panel="Cache",
         ),
     ] = False
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            envvar="IMAGEJUDGE_CACHE_DIR",
-            help="Where answers are kept. [default: the user's cache folder]",
-            rich_help_panel="Cache",
-        ),
-    ] = None
+    cache_dir: CacheDir = None
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
