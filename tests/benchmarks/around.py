@@ -1,0 +1,189 @@
+"""What everything around the model costs. Run by hand, on a machine that does nothing else:
+
+    python tests/benchmarks/around.py help       # how long until the help is there
+    python tests/benchmarks/around.py cached     # images a second when every answer is known
+    python tests/benchmarks/around.py overhead   # milliseconds an image beside the engine's own
+    python tests/benchmarks/around.py memory     # resident memory over 20,000 images
+
+`overhead` and `memory` use the built-in model, or the pair named with --model and --mmproj.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `Worker` sets it for its child
+
+import psutil
+from PIL import Image
+
+from imagejudge import models
+from imagejudge.cache import Cache
+from imagejudge.constitution import find, load
+from imagejudge.decode import Decoded, decode
+from imagejudge.engine.base import Engine
+from imagejudge.engine.worker import Limits as EngineLimits
+from imagejudge.engine.worker import Worker
+from imagejudge.images import ImageRef
+from imagejudge.judge import Method, judge, questions_of
+from imagejudge.picture import Picture
+from imagejudge.scan import Plan, Scanner
+from imagejudge.sinks.jsonl import JsonLines
+from imagejudge.source import Limits, Source, read
+from imagejudge.verdict import Verdict
+
+PROGRAM = str(Path(sysconfig.get_path("scripts")) / "imagejudge")
+METHOD = Method(reasoning=False)  # reasoning costs the engine alone
+
+
+def make_images(folder: Path, count: int, side: int = 128) -> list[Path]:
+    """Small PNGs, each of a few coloured squares, so that they compress as drawings do."""
+    paths = []
+    for number in range(count):
+        dice = random.Random(number)
+        image = Image.new("RGB", (side, side), tuple(dice.randbytes(3)))
+        for _ in range(6):
+            x, y = dice.randrange(side), dice.randrange(side)
+            image.paste(tuple(dice.randbytes(3)), (x, y, min(side, x + 40), min(side, y + 40)))
+        paths.append(folder / f"{number:06}.png")
+        image.save(paths[-1])
+    return paths
+
+
+def plan(name: str) -> Plan:
+    return Plan(load(find("stickers")), METHOD, name, name, Limits())
+
+
+def options(files: models.ModelFiles) -> dict[str, object]:
+    return {"model": str(files.model), "mmproj": str(files.mmproj), "box_style": files.box_style}
+
+
+def timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def help_time(_: models.ModelFiles) -> None:
+    runs = [timed(lambda: subprocess.run([PROGRAM, "--help"], check=True, capture_output=True)) for _ in range(21)]
+    print(f"imagejudge --help: median {statistics.median(runs[1:]):.3f} s, worst {max(runs[1:]):.3f} s of 20")
+
+
+def cached(files: models.ModelFiles) -> None:
+    """Whole runs of the program; the time of a run over one image is taken off."""
+    count = 5000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "images")
+        folder.mkdir()
+        first = make_images(folder, count)[0]
+        command = [PROGRAM, "scan", "--constitution", "stickers", "--no-reasoning", "--exit-zero"]
+        command += ["--cache-dir", f"{name}/cache", "--model", str(files.model), "--mmproj", str(files.mmproj)]
+        if files.name == models.BUILTIN:
+            command = [*command[:-4], "--model", models.BUILTIN]
+
+        def scan(what: Path) -> float:
+            return timed(lambda: subprocess.run([*command, what], check=True, capture_output=True))
+
+        print(f"first run, every answer new: {scan(folder):.1f} s for {count:,} images")
+        start = statistics.median(scan(first) for _ in range(5))
+        whole = [scan(folder) for _ in range(5)]
+        speeds = [count / (seconds - start) for seconds in whole]
+        print(
+            f"start-up {start:.2f} s; then {statistics.median(speeds):,.0f} images/s (worst of 5: {min(speeds):,.0f})"
+        )
+
+
+def overhead(files: models.ModelFiles) -> None:
+    """The same images and questions twice: a bare engine in this process, and the whole way through a worker."""
+    from imagejudge.engine.llama import load as load_engine
+
+    count = 300
+    with tempfile.TemporaryDirectory() as name:
+        paths = make_images(Path(name), count)
+        the_plan = plan("bench")
+        with load_engine(options(files)) as engine:
+            questions = questions_of(the_plan.constitution)
+            priors = dict(zip(questions, engine.view(None).ask(questions), strict=True))
+            pictures = [only_frame(path) for path in paths]
+
+            def bare() -> None:
+                for picture in pictures:
+                    judge(the_plan.constitution, engine.view(picture), priors, METHOD)
+
+            bare()
+            rows = []
+            for turn in range(5):
+                alone = timed(bare)
+                rows.append((alone, through(the_plan, files, paths, Path(name, f"cache{turn}"), Path(name, "out"))))
+        extra = [1000 * (whole - alone) / count for alone, whole in rows]
+        share = [whole / alone - 1 for alone, whole in rows]
+        alone = statistics.median(row[0] for row in rows) * 1000 / count
+        print(f"{files.name}: engine alone {alone:.2f} ms an image, {len(questions)} questions at most")
+        print(f"around it {statistics.median(extra):.2f} ms an image, {100 * statistics.median(share):.1f} %", end="")
+        print(f" (of 5 pairs: {min(extra):.2f} to {max(extra):.2f} ms)")
+
+
+def only_frame(path: Path) -> Picture:
+    source = read(str(path), Limits())
+    if not isinstance(source, Source):
+        raise SystemExit(source.message)
+    decoded = decode(source, Limits())
+    if not isinstance(decoded, Decoded):
+        raise SystemExit(decoded.message)
+    return decoded.frames[0].picture
+
+
+def through(the_plan: Plan, files: models.ModelFiles, paths: Sequence[Path], cache: Path, out: Path) -> float:
+    """Seconds for a whole scan into a file, from the moment the engine is loaded and the priors are known."""
+    worker = Worker("imagejudge.engine.llama:load", options(files), EngineLimits(pictures=10**9))
+    with out.open("wb") as stream:
+        sink, verdicts = JsonLines(stream), scanned(the_plan, Cache(cache), worker, [paths[0], *paths])
+        sink.write(next(verdicts))
+        started = time.perf_counter()
+        for verdict in verdicts:
+            sink.write(verdict)
+        return time.perf_counter() - started
+
+
+def scanned(the_plan: Plan, cache: Cache, engine: Engine, paths: Sequence[Path]) -> Generator[Verdict, None, None]:
+    return Scanner(the_plan, cache, [engine]).scan([ImageRef(str(path)) for path in paths])
+
+
+def memory(files: models.ModelFiles) -> None:
+    """One child for all images: it is never replaced here."""
+    count = 20_000
+    with tempfile.TemporaryDirectory() as name:
+        paths = make_images(Path(name), 500)
+        many = [paths[number % len(paths)] for number in range(count)]
+        worker = Worker("imagejudge.engine.llama:load", options(files), EngineLimits(pictures=10**9))
+        me = psutil.Process()
+        # Without a cache, since the images repeat.
+        for number, _ in enumerate(scanned(plan("bench"), Cache(None), worker, many), 1):
+            if number in (1000, 5000, 10_000, 15_000, count):
+                parent = me.memory_info().rss / 1e6
+                child = sum(process.memory_info().rss for process in me.children()) / 1e6
+                print(f"{number:6,} images: parent {parent:6.1f} MB, child {child:6.1f} MB", flush=True)
+
+
+def main() -> None:
+    benchmarks = {"help": help_time, "cached": cached, "overhead": overhead, "memory": memory}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=benchmarks)
+    parser.add_argument("--model", default=models.BUILTIN)
+    parser.add_argument("--mmproj")
+    chosen = parser.parse_args()
+    benchmarks[chosen.what](models.resolve(chosen.model, chosen.mmproj))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

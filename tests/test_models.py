@@ -1,0 +1,44 @@
+"""From what the user calls a model to its files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from imagejudge import models
+from imagejudge.errors import ModelError
+
+
+def test_a_pair_of_paths(tmp_path: Path) -> None:
+    text, eye = tmp_path / "some-4b.gguf", tmp_path / "mmproj.gguf"
+    text.write_bytes(b"GGUF1")
+    eye.write_bytes(b"GGUF2")
+    files = models.resolve(str(text), str(eye))
+    assert files == models.ModelFiles("some-4b", text, eye)
+    assert files.box_style is None
+    digests = [models.file_digest(path) for path in (text, eye)]
+    assert digests[0] == hashlib.sha256(b"GGUF1").hexdigest()
+    assert models.whole_digest(digests) != models.whole_digest(reversed(digests))
+
+
+@pytest.mark.parametrize(
+    ("model", "mmproj", "words"),
+    [
+        (None, None, "no model was chosen"),
+        ("gpt-9", None, "no model is called 'gpt-9'"),
+        ("none.gguf", None, "only half of a model"),
+        ("none.gguf", "none.gguf", "there is no file none.gguf"),
+        ("builtin", "x.gguf", "does not go with"),
+    ],
+)
+def test_what_cannot_be_resolved_says_what_to_do(model: str | None, mmproj: str | None, words: str) -> None:
+    with pytest.raises(ModelError, match=words) as error:
+        models.resolve(model, mmproj)
+    assert error.value.hint
+
+
+def test_an_unreadable_file_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        models.file_digest(tmp_path)

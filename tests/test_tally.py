@@ -1,0 +1,55 @@
+"""Counts, and what counts as found."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagejudge.constitution import Severity
+from imagejudge.tally import FailOn, Tally
+from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Verdict, Violation
+
+
+def verdict(outcome: Outcome, *severities: Severity) -> Verdict:
+    violations = tuple(Violation(rule=s, category="", severity=s, rationale="") for s in severities)
+    return Verdict(
+        path="a.png",
+        sha256=None,
+        verdict=outcome,
+        rationale="",
+        violations=violations,
+        rules=tuple(RuleResult(rule=s, status=RuleStatus.VIOLATED, steps=()) for s in severities),
+        model="m",
+        constitution="c",
+        method="clue",
+        imagejudge="0",
+    )
+
+
+UNSURE = verdict(Outcome.UNSURE)
+LOW, MIXED = verdict(Outcome.UNSAFE, Severity.LOW), verdict(Outcome.UNSAFE, Severity.LOW, Severity.HIGH)
+
+
+@pytest.mark.parametrize(
+    ("seen", "found"),
+    [
+        (verdict(Outcome.SAFE), []),
+        (verdict(Outcome.ERROR), []),
+        (UNSURE, [FailOn.UNSURE]),
+        (LOW, [FailOn.UNSURE, FailOn.UNSAFE]),
+        (verdict(Outcome.UNSAFE, Severity.MEDIUM), [FailOn.UNSURE, FailOn.UNSAFE, FailOn.MEDIUM]),
+        (MIXED, list(FailOn)),
+    ],
+)
+def test_the_least_that_counts(seen: Verdict, found: list[FailOn]) -> None:
+    tally = Tally()
+    tally.add(seen)
+    assert [level for level in FailOn if tally.found(level)] == found
+
+
+def test_counts() -> None:
+    tally = Tally()
+    for seen in (UNSURE, LOW, MIXED, LOW):
+        tally.add(seen)
+    assert tally.images == 4
+    assert tally.outcomes == {Outcome.UNSURE: 1, Outcome.UNSAFE: 3}
+    assert tally.rules["low", RuleStatus.VIOLATED] == 3
