@@ -202,6 +202,8 @@ class LlamaEngine(Engine):
         params.n_threads = params.n_threads_batch = self.threads
         # Flash attention moves answers by up to 2.5e-3 nats between batch shapes; off, they agree to 2e-6.
         params.flash_attn_type = -1 if self._gpu else 0
+        if llama_cpp.llama_model_ftype(self._model) & ~llama_cpp.LLAMA_FTYPE_GUESSED == llama_cpp.LLAMA_FTYPE_ALL_F32:
+            params.type_k = params.type_v = 0  # float32, lest the memory be less exact than the weights
         params.kv_unified = True  # sharing a prefix costs nothing
         params.swa_full = True  # else sliding windows forget the image, and trimming fails
         params.offload_kqv = params.op_offload = self._gpu
@@ -256,6 +258,7 @@ class LlamaEngine(Engine):
 
         Turns hold statements and model output: whatever looks like a control token in them stays plain text.
         """
+        self._check_open()
         around = self._around[len(turns), image]
         tokens = list(around[0])
         for turn, after in zip(turns, around[1:], strict=True):
@@ -264,8 +267,7 @@ class LlamaEngine(Engine):
         return tokens
 
     def _encode(self, picture: Picture) -> list[Part]:
-        if self._memory is None:
-            raise EngineFailure("engine-error", "the engine is closed")
+        self._check_open()
         with Chunks(self._eye, self._before_image, picture.width, picture.height, picture.rgb) as chunks:
             sizes = [mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk) for chunk in chunks]
             images = [size for chunk, size in zip(chunks, sizes, strict=True) if is_image(chunk)]
@@ -315,8 +317,7 @@ class LlamaEngine(Engine):
     @contextmanager
     def _looking_at(self, view: LlamaView) -> Iterator[Trunk]:
         """The trunk with the view's picture at its root. After any failure the memory is built anew."""
-        if self._memory is None:
-            raise EngineFailure("engine-error", "the engine is closed")
+        self._check_open()
         known, self._at = self._at is view.key, None
         try:
             if not known:
@@ -339,6 +340,10 @@ class LlamaEngine(Engine):
                 position += len(part)
             tokens += len(part)
         self._trunk.plant(tokens, position)
+
+    def _check_open(self) -> None:
+        if self._memory is None:
+            raise EngineFailure("engine-error", "the engine is closed")
 
 
 class LlamaView(View):
