@@ -114,7 +114,7 @@ fish | a fish | animal | fish tropical-fish blowfish tropicalfish
 snake | a snake, a serpent | animal | snake
 spider | a spider | animal | spider
 swimwear | a bikini, swimwear, a swimsuit | revealing clothing | bikini one-piece-swimsuit
-underwear | underwear, briefs+, underpants+ | revealing clothing | briefs shorts
+underwear | underwear, briefs+, underpants+ | revealing clothing | briefs
 shirt | a shirt, a T-shirt | clothing | t-shirt running-shirt womans-clothes mansshirt runningshirt womansshirt
 dress | a dress, a gown | clothing | dress kimono
 trousers | trousers+, jeans+, a pair of jeans | clothing | jeans
@@ -244,9 +244,6 @@ AMBIGUOUS = {
     "flower": {"plant"},
     "cloud": {"umbrella"},
     "star": {"other thing"},
-    "swimwear": {"person"},
-    "underwear": {"person"},
-    "revealing": {"person"},
     "champagne": {"wine"},
     "money": {"other thing"},
     "smiley": {"sun"},

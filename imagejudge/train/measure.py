@@ -1,0 +1,273 @@
+"""Measure an exported pair through the product's own engine, on scenes that no training ever saw.
+
+    python -m imagejudge.train.measure questions --split seen --scenes 900
+    python -m imagejudge.train.measure verdicts --bench bench/seen
+    python -m imagejudge.train.measure unknown --photographs FOLDER
+    python -m imagejudge.train.measure agreement --train .train
+    python -m imagejudge.train.measure speed
+
+Scenes are drawn from a seed of their own; every figure is printed with its 95 % interval and the number of questions behind it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imagejudge import constitution as constitution_file
+from imagejudge.engine.base import Answer
+from imagejudge.engine.llama import LlamaEngine, LlamaOptions
+from imagejudge.judge import Method, judge, questions_of
+from imagejudge.picture import Picture
+from imagejudge.questions import Question, visible
+from imagejudge.train.bench import plan_of
+from imagejudge.train.questions import NOUNS, UNKNOWN_TEST, Asker, Facts, Target
+from imagejudge.train.scenes import SIZE, Painter, Pixels, Scene, Sprites, held_out_pair, nothing_known
+from imagejudge.train.sprites import CONCEPTS
+
+SEED = 20_000  # of the measuring scenes; training counts from 1
+ROWS = {
+    "one visible thing": ("visible",),
+    "a class of things": ("class",),
+    "both are visible": ("both",),
+    "class, both": ("class", "both"),
+    "touch": ("touch",),
+    "count": ("count",),
+    "touch, count": ("touch", "count"),
+    "holds": ("hold",),
+    "next to, on": ("near", "on"),
+    "not visible": ("absent",),
+    "or, without": ("either", "without"),
+    "whole rule": ("rule",),
+    "whole constitution": ("rules",),
+}
+
+
+def picture(pixels: Pixels) -> Picture:
+    height, width, _ = pixels.shape
+    return Picture(width, height, np.ascontiguousarray(pixels).tobytes())
+
+
+def test_scene(painter: Painter, random: np.random.Generator, split: str) -> Scene:
+    """A scene of a split: freely drawn, but with a held-out pair for `composition`."""
+    plan = plan_of(split)
+    while True:
+        concepts = painter.choose(random, plan)
+        if split == "composition" and not any(
+            held_out_pair(CONCEPTS[a].name, CONCEPTS[b].name) for place, a in enumerate(concepts) for b in concepts[:place]
+        ):
+            continue
+        return painter.scene(random, concepts, plan)
+
+
+def balanced(hits: list[tuple[bool, float]]) -> tuple[float, float, int]:
+    """Balanced accuracy of p(Yes) > 0.5, half the width of its 95 % interval, and the number of questions."""
+    shares, variance = [], 0.0
+    for truth in (True, False):
+        right = [(p > 0.5) == truth for wanted, p in hits if wanted == truth]
+        share = float(np.mean(right)) if right else math.nan
+        shares.append(share)
+        variance += share * (1 - share) / max(1, len(right))
+    return sum(shares) / 2, 1.96 * math.sqrt(variance) / 2, len(hits)
+
+
+def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes: int) -> None:
+    """Balanced accuracy, kind by kind."""
+    random = np.random.default_rng((SEED, ("seen", "composition", "style").index(split)))
+    asker = Asker(random)
+    found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
+    off_mass, overlap = [], []
+    for _ in range(scenes):
+        scene = test_scene(painter, random, split)
+        facts = Facts(scene)
+        asked: list[tuple[str, bool, Question]] = []
+        for kind, times in (("visible", 3), ("class", 2), ("both", 2), ("touch", 3), ("count", 2), ("hold", 1), ("near", 1), ("on", 1), ("absent", 1), ("either", 1), ("without", 1)):
+            for _ in range(times):
+                if (claim := asker.claim(facts, kind=kind)) is not None:
+                    asked.append((kind, claim.truth, visible(claim.text)))
+        for kind, ruled in (("rule", asker.ruled(facts)), ("rules", asker.constitution(facts))):
+            if ruled is not None:
+                asked.append((kind, ruled[1], ruled[0]))
+        view = engine.view(picture(scene.pixels))
+        for (kind, truth, _), answer in zip(asked, view.ask([question for _, _, question in asked]), strict=True):
+            found[kind].append((truth, answer.p_yes))
+            off_mass.append(answer.off_mass)
+        for thing in scene.things[:1]:
+            if thing.name in NOUNS and sum(other.name == thing.name for other in scene.things) == 1:
+                box = view.locate([asker.words(thing.name).bare])
+                overlap.append(_overlap(None if box is None else (box.left, box.top, box.right, box.bottom), thing.box))
+    print(f"split {split}: {scenes} scenes, off-mass {np.mean(off_mass):.4f} on average, {np.max(off_mass):.3f} at most")
+    for title, kinds in ROWS.items():
+        value, half, count = balanced([hit for kind in kinds for hit in found[kind]])
+        print(f"| {title} | {value:.3f} ± {half:.3f} | {count} |")
+    print(f"| a box for one visible thing: overlap > 0.5 | {np.mean([o > 0.5 for o in overlap]):.3f} (mean {np.mean(overlap):.3f}) | {len(overlap)} |", flush=True)
+
+
+def _overlap(found: tuple[float, float, float, float] | None, box: tuple[int, int, int, int]) -> float:
+    """Intersection over union of a found box in fractions and a true one in pixels."""
+    if found is None:
+        return 0.0
+    a, b = np.array(found) * SIZE, np.array(box, float)
+    sides = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
+    both = sides.prod()
+    return float(both / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both))
+
+
+def measure_verdicts(engine: LlamaEngine, constitution_path: Path, bench: Path) -> None:
+    """CLUE's verdict for every image of the benchmark under its own rule, and under the whole constitution."""
+    constitution = constitution_file.load(constitution_path)
+    method = Method()
+    blind = engine.view(None)
+    questions = questions_of(constitution)
+    priors = dict(zip(questions, blind.ask(questions), strict=True))
+    counts: dict[str, list[int]] = {}
+    for rule in constitution.rules:
+        tally = [0, 0, 0, 0, 0]  # violating: violated, cleared; borderline: violated, cleared; unsure
+        for label in ("violating", "borderline"):
+            for path in sorted((bench / rule.id / label).glob("*.png")):
+                with Image.open(path) as image:
+                    view = engine.view(picture(np.asarray(image.convert("RGB"))))
+                result = next(result for result in judge(constitution, view, priors, method) if result.rule == rule.id)
+                if result.status == "unsure":
+                    tally[4] += 1
+                tally[2 * (label == "borderline") + (result.status != "violated")] += 1
+        counts[rule.id] = tally
+        print(f"{rule.id}: {_f1(tally)}", flush=True)
+    total = [sum(tally[place] for tally in counts.values()) for place in range(5)]
+    print(f"all: {_f1(total)}")
+
+
+def _f1(tally: list[int]) -> str:
+    hit, missed, false, right, unsure = tally
+    f1 = 2 * hit / max(1, 2 * hit + missed + false)
+    count = hit + missed + false + right
+    samples = np.random.default_rng(0).multinomial(count, np.array(tally[:4]) / count, 2000) if count else np.zeros((1, 4))
+    spread = np.quantile(2 * samples[:, 0] / np.maximum(1, 2 * samples[:, 0] + samples[:, 1] + samples[:, 2]), [0.025, 0.975])
+    return f"F1 {f1:.3f} [{spread[0]:.3f}, {spread[1]:.3f}], recall {hit / max(1, hit + missed):.3f}, accuracy {(hit + right) / max(1, count):.3f}, unsure {unsure} of {count}"
+
+
+def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | None) -> None:
+    """How sure the model is of what it cannot know: words outside its vocabulary, pictures of nothing, photographs; and known things for comparison."""
+    random = np.random.default_rng((SEED, 9))
+    asker = Asker(random)
+    sure: dict[str, list[Answer]] = defaultdict(list)
+    for _ in range(300):
+        scene = test_scene(painter, random, "seen")
+        view = engine.view(picture(scene.pixels))
+        known = [claim.text for claim in (asker.claim(Facts(scene), kind="visible") for _ in range(4)) if claim is not None]
+        unknown = [asker.shown(Target(asker.one_of(UNKNOWN_TEST), frozenset())) for _ in range(4)]
+        sure["known words, known things"] += view.ask([visible(text) for text in known])
+        sure["unknown words"] += view.ask([visible(text) for text in unknown])
+    known_things = lambda: [visible(asker.shown(asker.words(asker.concept()))) for _ in range(8)]  # noqa: E731
+    for _ in range(100):
+        sure["pictures of noise and shades"] += engine.view(picture(nothing_known(random))).ask(known_things())
+    for path in sorted(photographs.iterdir()) if photographs else []:
+        with Image.open(path) as image:
+            view = engine.view(picture(np.asarray(image.convert("RGB"))))
+        for _ in range(6):
+            sure["photographs"] += view.ask(known_things())
+    blind = engine.view(None)
+    for _ in range(60):
+        sure["no image"] += blind.ask(known_things())
+    for title, answers in sure.items():
+        p = np.array([answer.p_yes for answer in answers])
+        print(
+            f"| {title} | {np.mean((p > 0.2) & (p < 0.8)):.3f} | {np.mean((p < 0.1) | (p > 0.9)):.3f} | {np.mean(p):.3f} | {np.std(p):.3f} |"
+            f" {np.mean([answer.off_mass for answer in answers]):.4f} | {len(p)} |"
+        )
+
+
+def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes: int) -> None:
+    """Does llama.cpp give the answers PyTorch gives?"""
+    import torch  # noqa: PLC0415
+
+    from imagejudge.train.dialogue import ANSWER_TURN, Goal, Row, Words, stacked  # noqa: PLC0415
+    from imagejudge.train.shape import BEFORE, IMAGE_TOKENS  # noqa: PLC0415
+    from imagejudge.train.train import batch_tensors, trained  # noqa: PLC0415
+
+    vision, language = trained(train, torch.device("cpu"))
+    words = Words(train / "tokenizer.json")
+    random = np.random.default_rng((SEED, 8))
+    asker = Asker(random)
+    gaps, same = [], []
+    spelt = [list(map(int, tokens)) for tokens in (engine._yes, engine._no)]  # noqa: SLF001 - the engine reads more than one spelling
+    for _ in range(scenes):
+        scene = test_scene(painter, random, "seen")
+        questions = [visible(claim.text) for claim in (asker.claim(Facts(scene)) for _ in range(8)) if claim is not None]
+        answers = engine.view(picture(scene.pixels)).ask(questions)
+        row = Row(8 * 48 + 16)
+        row.add(-1, words.cut("<|im_start|>user\n<image>"))
+        row.parents.append(0)
+        row.ends.append(BEFORE + IMAGE_TOKENS)
+        image = row.add(1, words.cut("</image>"))
+        for question in questions:
+            row.add(image, words.cut(question.direct + ANSWER_TURN))
+            row.goals.append(Goal(len(row.tokens) - 1, -1, 1.0, 1.0, ""))
+        batch = stacked([row])
+        with torch.no_grad():
+            pixels = torch.from_numpy(scene.pixels.copy()).permute(2, 0, 1)[None].float() / 255 * 2 - 1
+            features = (vision(pixels) - language.mean) / language.std
+            hidden = language(features, *batch_tensors(batch, torch.device("cpu"))).flatten(0, 1)[torch.from_numpy(batch.place)]
+            logits = hidden @ language.embed.weight.T
+            p = torch.sigmoid(logits[:, spelt[0]].logsumexp(-1) - logits[:, spelt[1]].logsumexp(-1)).tolist()
+        gaps += [abs(ours - answer.p_yes) for ours, answer in zip(p, answers, strict=True)]
+        same += [(ours > 0.5) == (answer.p_yes > 0.5) for ours, answer in zip(p, answers, strict=True)]
+    print(f"{sum(same)} of {len(same)} answers agree; difference of P(Yes): mean {np.mean(gaps):.1e}, largest {max(gaps):.1e}")
+
+
+def measure_speed(engine: LlamaEngine, painter: Painter) -> None:
+    """Milliseconds for a picture and for each further question about it."""
+    random = np.random.default_rng((SEED, 7))
+    asker = Asker(random)
+    first, more = [], []
+    for _ in range(30):
+        scene = test_scene(painter, random, "seen")
+        questions = [visible(asker.shown(asker.words(asker.concept()))) for _ in range(21)]
+        begin = time.perf_counter()
+        view = engine.view(picture(scene.pixels))
+        view.ask(questions[:1])
+        middle = time.perf_counter()
+        view.ask(questions[1:])
+        first.append(middle - begin)
+        more.append((time.perf_counter() - middle) / 20)
+    print(f"{1000 * np.median(first):.1f} ms for an image and its first question, {1000 * np.median(more):.2f} ms for each further one (medians of 30)")
+
+
+def main() -> None:
+    """Read the options and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["questions", "verdicts", "unknown", "agreement", "speed"])
+    parser.add_argument("--model", type=Path, default=Path("imagejudge/builtin"), help="folder of model.gguf and mmproj.gguf")
+    parser.add_argument("--sprites", type=Path, default=Path(".train/sprites.npz"))
+    parser.add_argument("--train", type=Path, default=Path(".train"))
+    parser.add_argument("--split", choices=["seen", "composition", "style"], default="seen")
+    parser.add_argument("--scenes", type=int, default=900)
+    parser.add_argument("--bench", type=Path)
+    parser.add_argument("--constitution", type=Path, default=Path("constitutions/stickers.toml"))
+    parser.add_argument("--photographs", type=Path)
+    parser.add_argument("--threads", type=int, default=None)
+    options = parser.parse_args()
+    files = LlamaOptions(str(options.model / "model.gguf"), str(options.model / "mmproj.gguf"), "bbox-xyxy-1000", threads=options.threads)
+    with LlamaEngine(files) as engine:
+        if options.what == "verdicts":
+            measure_verdicts(engine, options.constitution, options.bench)
+            return
+        painter = Painter(Sprites(options.sprites))
+        if options.what == "questions":
+            measure_questions(engine, painter, options.split, options.scenes)
+        elif options.what == "unknown":
+            measure_unknown(engine, painter, options.photographs)
+        elif options.what == "agreement":
+            measure_agreement(engine, painter, options.train, options.scenes)
+        else:
+            measure_speed(engine, painter)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,457 @@
+"""What can be asked about a scene, in the product's own words, and the true answers.
+
+Statements are drawn so that Yes and No are about as frequent within every kind of statement; a statement whose truth is a matter of taste is not asked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from imagejudge.questions import BOX_STYLES, Kind, Question, rules_subject
+from imagejudge.train.scenes import APART, DISTANT, NEAR, SIZE, Scene
+from imagejudge.train.sprites import AMBIGUOUS, CONCEPTS, GROUPS, INDEX
+from imagejudge.train.tiles import weigh
+
+T = TypeVar("T")
+GRID = 16  # boxes are told in sixteenths of the sides
+BOXES = BOX_STYLES["bbox-xyxy-1000"]
+
+COUNTABLE = ("person", "minor", "adult", "animal", "man", "woman", "baby", "police officer", "dog", "cat", "bird", "horse", "pig", "weapon", "gun", "bomb", "vehicle", "car", "ball", "skull")
+PLURALS = {"person": "people", "child": "children", "kid": "kids", "man": "men", "woman": "women", "lady": "ladies", "baby": "babies", "body": "bodies"}
+BODY = ("a body or clothes", "a body", "a person or an animal", "someone's body or clothes")
+UNSUITABLE = frozenset({"weapon", "blood", "rude", "tobacco", "drug", "revealing", "explosion"})
+"""Kinds that make a scene inappropriate for the public wherever they are."""
+
+UNKNOWN = tuple(
+    """a giraffe statue|a volcano|a submarine|a violin|a trumpet|a microscope|a skateboard|a canoe|a castle|a bridge|a lighthouse|a windmill|a tractor|a carpet|a sofa
+a refrigerator|a washing machine|a keyboard|a mountain|a river|a waterfall|a desert|an island|a forest|a city street|a kitchen|a bathroom|a classroom|a hospital bed|a bed
+a crutch|a wheelchair|a tattoo|a beard|a moustache|a necklace|an earring|a wristwatch|a handbag|a suitcase|a basket|a bucket|a ladder|a fence|a gate|a chain|a rope|a whip
+handcuffs+|a prison|a courtroom|a flag|a swastika|a logo|a sentence of text|a phone number|a kiss|a hug|a wedding|a funeral|a protest|a fight|a wound|a scar|a bandage
+an internal organ|a decayed body|a shower|a bathtub|a swimming pool|a mirror|a window|a curtain|a door|a stair|an elevator|an escalator|a tunnel|a subway|a station
+a fountain|a garden|a farm|a barn|a tent|a campsite|a telescope|a satellite|a planet|a galaxy|a comet|a dinosaur|a dragon|a unicorn|a mermaid|a wizard|a witch|a knight
+a soldier|a nurse|a surgeon|a chef|a priest|a judge|a thief|a clown|a magician|a dancer|an athlete|a swimmer|a skier|a surfer|a crowd|a queue|sadness|anger|love|danger
+violence|a crime|nudity|pornography|bullying|money laundering|an advertisement|a price tag|a receipt|a newspaper|a map|a calendar|a diploma|a passport|a chess board""".replace("\n", "|").split("|")
+)
+UNKNOWN_TEST = tuple(
+    "a typewriter|a stethoscope|a parachute|an iceberg|a piano|a trampoline|a scarecrow|a chandelier|a lawnmower|a beehive|a harbour|a toothbrush|a rollercoaster|a totem pole|poverty|a hammock|a jellyfish|a peacock|a cathedral|a thermostat".split("|")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a statement speaks of: words and the kinds that fit them."""
+
+    words: str
+    kinds: frozenset[str]
+
+    @property
+    def plural(self) -> bool:
+        return self.words.endswith("+")
+
+    @property
+    def phrase(self) -> str:
+        return self.words.removesuffix("+")
+
+    @property
+    def definite(self) -> str:
+        """The same with "the"."""
+        first, _, rest = self.phrase.partition(" ")
+        return f"the {rest}" if first in ("a", "an") else f"the {self.phrase}" if first not in ("someone", "something", "the", "someone's") else self.phrase
+
+    @property
+    def bare(self) -> str:
+        """The same without an article."""
+        first, _, rest = self.phrase.partition(" ")
+        return rest if first in ("a", "an", "the") else self.phrase
+
+    def verb(self, singular: str, plural: str) -> str:
+        return plural if self.plural else singular
+
+
+def target(words: str, *kinds: str) -> Target:
+    return Target(words, frozenset(kinds))
+
+
+NOUNS: dict[str, tuple[Target, ...]] = {concept.name: tuple(target(words, concept.name) for words in concept.nouns) for concept in CONCEPTS if concept.nouns}
+NOUNS |= {group: tuple(target(words, group) for words in all_words) for group, all_words in GROUPS.items()}
+NOUNS["child"] = (target("a boy or a girl", "child"), target("a boy", "child"), target("a girl", "child"))
+BODIES = tuple(target(words, "person", "animal", *(("clothing",) if "clothes" in words else ())) for words in BODY)
+
+
+class Facts:
+    """What holds in one scene."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.kinds = [thing.kinds for thing in scene.things]
+        self.all: frozenset[str] = frozenset().union(*self.kinds)
+
+    def matching(self, wanted: Target) -> list[int]:
+        return [number for number, kinds in enumerate(self.kinds) if kinds & wanted.kinds]
+
+    def visible(self, wanted: Target) -> bool | None:
+        """Is one there? None where it depends on how one sees it."""
+        if self.matching(wanted):
+            return None if wanted.words in ("a boy", "a girl") else True
+        doubts = frozenset().union(*(AMBIGUOUS.get(kind, frozenset()) for kind in wanted.kinds))
+        return None if doubts & self.all else False
+
+    def several(self, wanted: Target) -> bool | None:
+        found = self.matching(wanted)
+        if len(found) >= 2:
+            return True
+        doubts = frozenset().union(*(AMBIGUOUS.get(kind, frozenset()) for kind in wanted.kinds))
+        return None if doubts & self.all else False
+
+    def related(self, relation: str, one: Target, other: Target) -> bool | None:
+        """Does any one thing stand in this relation to any other?"""
+        if self.visible(one) is None or self.visible(other) is None:
+            return None
+        unclear = False
+        for i in self.matching(one):
+            for j in self.matching(other):
+                if i == j:
+                    continue
+                gap = int(self.scene.gap[i, j])
+                if relation == "touch":
+                    holds, clear = gap == 0, gap >= APART
+                elif relation == "near":
+                    holds, clear = gap <= NEAR, gap >= DISTANT
+                elif relation == "hold":
+                    holds, clear = bool(self.scene.holds[i, j]), gap >= APART
+                else:
+                    holds, clear = bool(self.scene.on[i, j]), gap >= APART or bool(self.scene.on[j, i])
+                if holds:
+                    return True
+                unclear |= not clear
+        return None if unclear else False
+
+    def inappropriate(self) -> bool | None:
+        """Would the model's own idea of what may be shown object?"""
+        if self.all & UNSUITABLE:
+            return True
+        if self.related("touch", target("flames", "flames"), BODIES[0]):
+            return True
+        if "minor" in self.all and self.all & {"alcohol", "gambling"}:
+            return True
+        return None if self.all & {"water pistol", "death", "flames"} else False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement, the same thing as a rule forbids it, its truth and the things it is about."""
+
+    text: str
+    forbidden: str
+    truth: bool
+    about: tuple[Target, ...] = ()
+    relation: str = ""
+    kind: str = "visible"
+
+
+def sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+@dataclass
+class Asker:
+    """Draws statements about scenes; remembers how many were true, kind by kind, to keep the balance."""
+
+    random: np.random.Generator
+    balance: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    KINDS = {"visible": 0.29, "class": 0.17, "absent": 0.07, "both": 0.11, "either": 0.05, "without": 0.03, "touch": 0.13, "hold": 0.04, "near": 0.02, "on": 0.02, "count": 0.07}
+
+    def __post_init__(self) -> None:
+        self.askable = [c for c in CONCEPTS if c.nouns]
+        weights = np.array([weigh(INDEX[c.name]) for c in self.askable])
+        self.weights = weights / weights.sum()
+        self.common = {group: [c for c in self.askable if group in c.groups] for group in {g for c in CONCEPTS for g in c.groups}}
+
+    def one_of(self, items: Sequence[T]) -> T:
+        return items[int(self.random.integers(len(items)))]
+
+    def words(self, kind: str) -> Target:
+        """One of the words for a concept or class, the first ones more often."""
+        nouns = NOUNS[kind]
+        return nouns[min(int(self.random.integers(len(nouns))), int(self.random.integers(len(nouns))))]
+
+    def concept(self) -> str:
+        return self.askable[int(self.random.choice(len(self.askable), p=self.weights))].name
+
+    def some_kind(self, facts: Facts, present: bool | None, classes: float) -> str | None:
+        """A concept or class; one that is there, one that is not (often a look-alike), or any."""
+        pool_classes = self.random.random() < classes
+        if present is True:
+            kinds = [k for things in facts.kinds for k in things if k in NOUNS and (k in GROUPS) == pool_classes]
+            return self.one_of(kinds) if kinds else None
+        if pool_classes:
+            return self.one_of(list(GROUPS))
+        if present is False and facts.scene.things and self.random.random() < 0.35:
+            groups = [g for g in CONCEPTS[self.one_of(facts.scene.things).concept].groups if self.common[g]]
+            if groups:
+                return self.one_of(self.common[self.one_of(groups)]).name
+        return self.concept()
+
+    def claim(self, facts: Facts, balanced: bool = True, kind: str = "") -> Claim | None:
+        """One statement of a random kind with its truth, or None where the draw did not fit this scene."""
+        kind = kind or str(self.random.choice(list(self.KINDS), p=list(self.KINDS.values())))
+        surplus = self.balance[kind]
+        wanted = None if not balanced else bool(self.random.random() < 0.5) if abs(surplus) < 8 else surplus < 0
+        makers: dict[str, Callable[[Facts, bool | None, str], Claim | None]] = {
+            "visible": self._visible, "class": self._visible, "absent": self._absent, "both": self._both, "either": self._either,
+            "without": self._without, "count": self._count, "touch": self._related, "hold": self._related, "near": self._related, "on": self._related,
+        }  # fmt: skip
+        for _ in range(5):
+            claim = makers[kind](facts, wanted, kind)
+            if claim is not None and wanted in (None, claim.truth):
+                if balanced:
+                    self.balance[kind] += 1 if claim.truth else -1
+                return claim
+        return None
+
+    def shown(self, what: Target) -> str:
+        """A statement that something is visible."""
+        verb = what.verb
+        forms = (
+            f"{what.phrase} {verb('is', 'are')} visible",
+            f"{what.phrase} {verb('is', 'are')} visible",
+            f"{what.phrase} {verb('is', 'are')} visible",
+            f"there {verb('is', 'are')} {what.phrase}",
+            f"{what.phrase} can be seen",
+            f"the image shows {what.phrase}",
+            f"{what.phrase} {verb('is', 'are')} shown",
+            f"{what.phrase} {verb('is', 'are')} present",
+            f"{what.phrase} {verb('appears', 'appear')} in the image",
+            f"the image contains {what.phrase}",
+            f"{what.phrase} {verb('is', 'are')} depicted",
+            f"{what.phrase} {verb('is', 'are')} visible in the image",
+            f"the picture shows {what.phrase}",
+        )
+        return sentence(self.one_of(forms))
+
+    def _visible(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
+        chosen = self.some_kind(facts, wanted, 1.0 if kind == "class" else 0.0)
+        if chosen is None:
+            return None
+        what = self.one_of(BODIES) if chosen == "person" and self.random.random() < 0.06 else self.words(chosen)
+        truth = facts.visible(what)
+        return None if truth is None else Claim(self.shown(what), what.phrase, truth, (what,), kind=kind)
+
+    def _absent(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
+        chosen = self.some_kind(facts, None if wanted is None else not wanted, 0.4)
+        if chosen is None:
+            return None
+        what = self.words(chosen)
+        truth = facts.visible(what)
+        if truth is None:
+            return None
+        forms = (f"no {what.bare} {what.verb('is', 'are')} visible", f"there is no {what.bare}", f"{what.phrase} {what.verb('is', 'are')} not visible", f"the image does not show {what.phrase}")
+        return Claim(sentence(self.one_of(forms)), f"an image without {what.phrase}", not truth, (what,), kind=kind)
+
+    def _pair(self, facts: Facts, first: bool | None, second: bool | None, classes: float = 0.35) -> tuple[Target, Target] | None:
+        one, other = self.some_kind(facts, first, classes), self.some_kind(facts, second, classes)
+        if one is None or other is None or one == other:
+            return None
+        return self.words(one), self.words(other)
+
+    def _both(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
+        truths = (True, True) if wanted else ((True, False), (False, True), (True, False), (False, True), (False, False))[int(self.random.integers(5))] if wanted is False else (None, None)
+        pair = self._pair(facts, *truths)
+        if pair is None or len(set(facts.matching(pair[0])) | set(facts.matching(pair[1]))) < 2 * bool(wanted):
+            return None
+        one, other = pair
+        truth = both(facts.visible(one), facts.visible(other))
+        forms = (f"{one.phrase} and {other.phrase} are visible", f"both {one.phrase} and {other.phrase} are visible", f"the image shows {one.phrase} and {other.phrase}", f"there is {one.phrase} together with {other.phrase}")
+        return None if truth is None else Claim(sentence(self.one_of(forms)), f"{one.phrase} together with {other.phrase}", truth, pair, kind=kind)
+
+    def _either(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
+        truths = ((True, False), (False, True))[int(self.random.integers(2))] if wanted else (False, False) if wanted is False else (None, None)
+        pair = self._pair(facts, *truths)
+        if pair is None:
+            return None
+        one, other = pair
+        a, b = facts.visible(one), facts.visible(other)
+        truth = True if a or b else None if a is None or b is None else False
+        forms = (f"{one.phrase} or {other.phrase} is visible", f"either {one.phrase} or {other.phrase} is visible", f"the image shows {one.phrase} or {other.phrase}")
+        return None if truth is None else Claim(sentence(self.one_of(forms)), f"{one.phrase} or {other.phrase}", truth, pair, kind=kind)
+
+    def _without(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
+        truths = (True, False) if wanted else ((True, True), (False, False))[int(self.random.integers(2))] if wanted is False else (None, None)
+        pair = self._pair(facts, *truths)
+        if pair is None:
+            return None
+        one, other = pair
+        a, b = facts.visible(one), facts.visible(other)
+        truth = both(a, None if b is None else not b)
+        forms = (f"{one.phrase} is visible but no {other.bare}", f"{one.phrase} is visible without {other.phrase}", f"{one.phrase} is visible and no {other.bare} is visible")
+        return None if truth is None else Claim(sentence(self.one_of(forms)), f"{one.phrase} without {other.phrase}", truth, pair, kind=kind)
+
+    def _count(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
+        if wanted is None or self.random.random() < 0.1:
+            chosen = self.one_of(COUNTABLE)
+        else:  # ask of things that are there: one of them, or several
+            fits = [k for k in COUNTABLE if facts.several(target("", k)) is wanted and k in facts.all]
+            if not fits:
+                return None
+            chosen = self.one_of(fits)
+        what = self.words(chosen) if chosen != "person" else target("a person", "person")
+        if what.plural or not what.phrase.startswith(("a ", "an ")) or "boy" in what.words:
+            return None
+        truth = facts.several(what)
+        several = " ".join([*what.bare.split()[:-1], PLURALS.get(what.bare.split()[-1], what.bare.split()[-1] + "s")])
+        forms = (f"more than one {what.bare} is visible", f"at least two {several} are visible", f"two or more {several} are visible", f"there is more than one {what.bare}", f"several {several} are visible")
+        return None if truth is None else Claim(sentence(self.one_of(forms)), f"more than one {what.bare}", truth, (what,), kind=kind)
+
+    def _related(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
+        """A relation: where it should be false, mostly between things that are both there, but apart."""
+        things = facts.scene.things
+        if len(things) >= 2 and (wanted or self.random.random() < 0.75):
+            i, j = (int(n) for n in self.random.permutation(len(things))[:2])
+            if kind in ("hold", "on") and self.random.random() < 0.7:
+                able = np.argwhere(facts.scene.holds if kind == "hold" else facts.scene.on)
+                if wanted and len(able):
+                    i, j = (int(n) for n in self.one_of(able.tolist()))
+            names = [self.one_of([k for k in facts.kinds[n] if k in NOUNS] or [""]) for n in (i, j)]
+        else:
+            some, other = self.some_kind(facts, self.one_of((True, False)), 0.35), self.some_kind(facts, False, 0.35)
+            names = [some or "", other or ""]
+            if self.random.random() < 0.5:
+                names.reverse()
+        if kind == "hold":
+            if "person" not in names and not any("person" in CONCEPTS[INDEX[n]].groups for n in names if n in INDEX):
+                return None
+            names.sort(key=lambda name: name not in ("person", "minor", "adult", "man", "woman", "child", "baby", "police officer"))
+        if "" in names or names[0] == names[1] or {"person", "adult", "minor", "animal"} >= set(names) and kind == "hold":
+            return None
+        one, other = (self.one_of(BODIES) if name in ("person", "animal", "clothing") and kind == "touch" and self.random.random() < 0.35 else self.words(name) for name in names)
+        truth = facts.related(kind, one, other)
+        a, b = (one.phrase, other.phrase) if self.random.random() < 0.7 else (one.definite, other.definite)
+        if kind == "touch":
+            forms = (f"{a} {one.verb('touches', 'touch')} {b}", f"{a} {one.verb('touches', 'touch')} {b}", f"{a} {one.verb('is', 'are')} touching {b}", f"{a} and {b} touch each other", f"{a} {one.verb('is', 'are')} in contact with {b}")
+            forbidden = f"{one.phrase} touching {other.phrase}"
+        elif kind == "near":
+            forms = (f"{a} {one.verb('is', 'are')} next to {b}",) * 2 + (f"{a} {one.verb('is', 'are')} close to {b}", f"{a} {one.verb('is', 'are')} near {b}", f"{a} {one.verb('is', 'are')} beside {b}")
+            forbidden = f"{one.phrase} next to {other.phrase}"
+        elif kind == "hold":
+            forms = (f"{a} {one.verb('holds', 'hold')} {b}",) * 3 + (f"{a} {one.verb('is', 'are')} holding {b}", f"{b} {other.verb('is', 'are')} held by {a}")
+            forbidden = f"{one.phrase} holding {other.phrase}"
+        else:
+            forms = (f"{a} {one.verb('is', 'are')} on {b}",) * 2 + (f"{a} {one.verb('stands', 'stand')} on {b}", f"{a} {one.verb('is', 'are')} on top of {b}")
+            forbidden = f"{one.phrase} on {other.phrase}"
+        return None if truth is None else Claim(sentence(self.one_of(forms)), forbidden, truth, (one, other), kind, kind)
+
+    def unknown(self, nouns: tuple[str, ...] = UNKNOWN) -> str:
+        """A statement about something outside the vocabulary."""
+        return self.shown(Target(self.one_of(nouns), frozenset()))
+
+    def rule(self, claim: Claim) -> str:
+        what = claim.forbidden
+        forms = (
+            f"should not depict {what}",
+            f"should not depict {what}",
+            f"images showing {what} are not allowed",
+            f"{what} should not be visible",
+            f"no image may show {what}",
+            f"pictures of {what} are forbidden",
+            f"should not show {what}",
+        )
+        return sentence(self.one_of(forms))
+
+    def ruled(self, facts: Facts) -> tuple[Question, bool, Claim] | None:
+        """A whole rule and whether the scene violates it."""
+        claim = self.claim(facts, kind=str(self.random.choice(["visible", "class", "both", "either", "touch", "hold", "count"], p=[0.2, 0.2, 0.2, 0.1, 0.2, 0.05, 0.05])))
+        return None if claim is None else (Question(Kind.RULE, self.rule(claim)), claim.truth, claim)
+
+    def constitution(self, facts: Facts) -> tuple[Question, bool, Claim] | None:
+        """Several rules and whether the scene violates any; about as often as not."""
+        count = int(self.random.integers(2, 7)) if self.random.random() < 0.8 else int(self.random.integers(8, 15))
+        wanted = bool(self.random.random() < 0.5)
+        claims: list[Claim] = []
+        for _ in range(count * 6):
+            if len(claims) == count:
+                break
+            claim = self.claim(facts, balanced=False, kind=str(self.random.choice(["visible", "class", "both", "touch"], p=[0.3, 0.3, 0.2, 0.2])))
+            if claim is not None and not claim.truth:
+                claims.append(claim)
+        if wanted:
+            violated = self.claim(facts, kind=str(self.random.choice(["visible", "class", "both", "touch"])))
+            if violated is None or not violated.truth or not claims:
+                return None
+            claims[int(self.random.integers(len(claims)))] = violated
+        if len(claims) < 2:
+            return None
+        shown = next((claim for claim in claims if claim.truth), claims[0])
+        return Question(Kind.RULES, rules_subject([self.rule(claim) for claim in claims])), wanted, shown
+
+    def place(self, facts: Facts) -> tuple[str, str] | None:
+        """A request for a box and its reply."""
+        asked: list[Target] = []
+        for _ in range(1 if self.random.random() < 0.7 else 2):
+            chosen = self.some_kind(facts, bool(self.random.random() < 0.8), 0.35)
+            if chosen is not None:
+                asked.append(self.one_of(BODIES[:2]) if chosen == "person" and self.random.random() < 0.2 else self.words(chosen))
+        if not asked or any(facts.visible(what) is None for what in asked):
+            return None
+        found = [facts.matching(what) for what in asked]
+        words = [what.phrase if self.random.random() < 0.2 else what.bare for what in asked]
+        if not all(found):
+            return BOXES.locate(words), '{"bbox_2d": null}'
+        boxes = np.array([facts.scene.things[number].box for numbers in found for number in numbers]) / SIZE * GRID
+        low, high = np.floor(boxes[:, :2].min(0) + 0.25) / GRID, np.ceil(boxes[:, 2:].max(0) - 0.25) / GRID
+        return BOXES.locate(words), BOXES.write(low[0], low[1], max(high[0], low[0] + 1 / GRID), max(high[1], low[1] + 1 / GRID))
+
+
+def both(one: bool | None, other: bool | None) -> bool | None:
+    """And, where None is unknown."""
+    if one is False or other is False:
+        return False
+    return None if one is None or other is None else True
+
+
+def listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else words[0]
+
+
+OTHER = {"other animal": "an animal", "other food": "some food", "other vehicle": "a vehicle", "other thing": "another object"}
+
+
+def told(scene: Scene) -> str:
+    """What the scene shows, in one sentence."""
+    names = sorted((thing.concept for thing in scene.things))
+    if not names:
+        return "The image shows nothing."
+    words = []
+    for place, number in enumerate(names):
+        concept = CONCEPTS[number]
+        word = concept.nouns[0].removesuffix("+") if concept.nouns else OTHER[concept.name]
+        if concept.name == "child":
+            word = "a child"
+        words.append("another one" if place and names[place - 1] == number else word)
+    return f"The image shows {listed(words)}."
+
+
+RELATED = {"touch": ("touches", "does not touch"), "hold": ("holds", "does not hold"), "near": ("is next to", "is not next to"), "on": ("is on", "is not on")}
+
+
+def thought(facts: Facts, claim: Claim | None, answer: bool) -> str:
+    """The first reasoning turn: what is there, the relation asked for, the answer."""
+    parts = [told(facts.scene)]
+    if claim is not None and claim.relation and all(facts.matching(what) for what in claim.about):
+        one, other = claim.about
+        parts.append(sentence(f"{one.definite} {RELATED[claim.relation][0 if claim.truth else 1]} {other.definite}"))
+    elif claim is not None and claim.about:
+        what = next((w for w in claim.about if not facts.matching(w)), claim.about[0])
+        parts.append(sentence(f"{what.phrase} {'is' if facts.matching(what) else 'is not'} visible"))
+    parts.append(f"So the answer is {'Yes' if answer else 'No'}.")
+    return " ".join(parts)
+
+
+def summary(facts: Facts, answer: bool) -> str:
+    """The second turn."""
+    return f'{{"rating": "{"Yes" if answer else "No"}", "rationale": "{told(facts.scene)}"}}'
