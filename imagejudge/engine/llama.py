@@ -7,7 +7,6 @@ Knows nothing of rules, verdicts or files of images. docs/engine.md tells what w
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from imagejudge.engine.native import (
     listen,
     log_tail,
 )
+from imagejudge.engine.pair import check
 from imagejudge.engine.readout import NO, YES, answer, box, clean, reasoning
 from imagejudge.engine.trunk import FIRST_BRANCH, ROOT, NoRoom, Tokens, Trunk
 from imagejudge.errors import EngineFailure, ModelError
@@ -97,7 +97,10 @@ class LlamaEngine(Engine):
     """One model, one context, one thread; views take turns on it."""
 
     def __init__(self, options: LlamaOptions) -> None:
-        _check_files(options)
+        check(Path(options.model), Path(options.mmproj))
+        if options.box_style is not None and options.box_style not in BOX_STYLES:
+            known = ", ".join(sorted(BOX_STYLES))
+            raise ModelError(f"unknown box style {options.box_style!r}", f"Known ones: {known}.")
         listen()
         self._owned = ExitStack()
         self._memory: Any = None
@@ -220,7 +223,7 @@ class LlamaEngine(Engine):
 
     def _read_vocabulary(self) -> None:
         self._vocabulary = Vocabulary(self._model)
-        self._yes, self._no = self._vocabulary.spelling(YES), self._vocabulary.spelling(NO)
+        self._yes, self._no = self._vocabulary.spelling(YES, NO)
         if not self._yes or not self._no:
             raise ModelError(
                 f"{self.options.model} has no single token for Yes or none for No",
@@ -288,7 +291,10 @@ class LlamaEngine(Engine):
         tokens = mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)
         shape = (tokens, llama_cpp.llama_model_n_embd_inp(self._model))
         embeddings = np.ctypeslib.as_array(mtmd_cpp.mtmd_get_output_embd(self._eye), shape).copy()
-        return EncodedImage(mtmd_cpp.mtmd_input_chunk_get_placeholder(chunk), embeddings)
+        layout = mtmd_cpp.mtmd_input_chunk_get_placeholder(chunk)
+        if not layout:
+            raise EngineFailure("engine-error", f"the image's layout could not be kept: {log_tail()}")
+        return EncodedImage(layout, embeddings)
 
     # --- decoding -------------------------------------------------------------------------------------------------
 
@@ -398,41 +404,3 @@ class LlamaView(View):
         if self._picture is None:
             raise ValueError("there is no picture to edit")
         return self._picture
-
-
-def _check_files(options: LlamaOptions) -> None:
-    """Find the plain mistakes before llama.cpp does, whose own words for them are hard to read."""
-    if options.box_style is not None and options.box_style not in BOX_STYLES:
-        raise ModelError(f"unknown box style {options.box_style!r}", f"Known ones: {', '.join(sorted(BOX_STYLES))}.")
-    model, mmproj = _architecture(Path(options.model)), _architecture(Path(options.mmproj))
-    if model == "clip":
-        swapped = " and the other file is a text model: swap the two" if mmproj not in {"", "clip"} else ""
-        raise ModelError(
-            f"{options.model} is a vision encoder, not a text model{swapped}",
-            "The text model goes first, the mmproj file second.",
-        )
-    if mmproj not in {"", "clip"}:
-        raise ModelError(
-            f"{options.mmproj} is a text model ({clean(mmproj, 40)}), not the vision encoder",
-            "Give the mmproj file that was released with the model.",
-        )
-
-
-def _architecture(path: Path) -> str:
-    """The value of a GGUF's first key, which is general.architecture; empty when another key comes first."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(256)
-    except OSError as error:
-        raise ModelError(
-            f"cannot read {path}: {error.strerror}", "Check the path; `imagejudge models` lists known models."
-        ) from error
-    if head[:4] != b"GGUF":
-        pointer = head.startswith(b"version https://git-lfs")
-        what = "a Git LFS pointer, not the file itself" if pointer else "not a GGUF file"
-        raise ModelError(f"{path} is {what}", "Download the file again; a GGUF begins with the letters GGUF.")
-    key = b"general.architecture"
-    if head[24:32] != struct.pack("<Q", len(key)) or head[32:52] != key:
-        return ""
-    (size,) = struct.unpack("<Q", head[56:64])
-    return head[64 : 64 + min(size, 128)].decode(errors="replace")

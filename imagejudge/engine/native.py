@@ -58,10 +58,14 @@ class Vocabulary:
         """Whether a reply is over: the model said so, or began to write control tokens."""
         return llama_cpp.llama_vocab_is_eog(self.handle, token) or not self.piece(token)
 
-    def spelling(self, words: AbstractSet[str]) -> Tokens:
-        """All tokens that are one of the words, to the byte."""
-        wanted = {word.encode() for word in words}
-        return [token for token in range(self.size) if self.piece(token) in wanted]
+    def spelling(self, *groups: AbstractSet[str]) -> list[Tokens]:
+        """For each group of words, all tokens that are one of them, to the byte."""
+        found: list[Tokens] = [[] for _ in groups]
+        places = {word.encode(): tokens for words, tokens in zip(groups, found, strict=True) for word in words}
+        for token in range(self.size):  # up to a quarter of a million: this is the longest part of a warm start
+            if (tokens := places.get(self.piece(token))) is not None:
+                tokens.append(token)
+        return found
 
     def _name(self, token: int) -> str:
         return llama_cpp.llama_vocab_get_text(self.handle, token).decode(errors="replace") if token >= 0 else ""
