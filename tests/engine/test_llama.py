@@ -98,6 +98,7 @@ class TestSharing:
         view.locate(["knife"])
         rule = Question(Kind.RULE, "Should not depict any person or animal whose body is on fire.")
         assert gaps(view, [rule]) == pytest.approx(alone(engine, picture(3), [rule]), abs=1e-4)
+        assert gaps(view, QUESTIONS) == pytest.approx(before, abs=1e-4), "a wave after other words"
         assert gaps(view, QUESTIONS[:1]) == pytest.approx(before[:1], abs=1e-4)
         assert gaps(view, QUESTIONS[:1]) == pytest.approx(before[:1], abs=1e-4), "the same question again"
         assert gaps(view, QUESTIONS) == pytest.approx(before, abs=1e-4)
