@@ -3,6 +3,7 @@
 ImageJudgeError
 ├── UsageError          the command line or an input list cannot be used
 ├── ConstitutionError   a constitution file is wrong; carries every complaint
+├── SettingsError       a settings file is wrong; carries every complaint
 ├── ModelError          a model cannot be found, loaded or trusted
 └── OutputError         results cannot be written, or would be mixed up with others
 
@@ -27,6 +28,10 @@ class UsageError(ImageJudgeError):
 
 class ConstitutionError(ImageJudgeError):
     """A constitution file is wrong; the message holds every complaint, one a line."""
+
+
+class SettingsError(ImageJudgeError):
+    """A settings file is wrong; the message holds every complaint, one a line."""
 
 
 class ModelError(ImageJudgeError):

@@ -6,10 +6,11 @@ and is the only writer.
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +50,16 @@ class Plan:
     answers: str
     """Under what the model's answers are kept: everything about it that can change an answer."""
     limits: Limits
+    ignored: Callable[[str], Collection[str]] = lambda path: ()
+    """Rules, by id or category, that are not applied to the file at a path."""
+
+    def constitution_for(self, path: str) -> Constitution:
+        """The rules that are applied to one file."""
+        names = self.ignored(path)
+        if not names:
+            return self.constitution
+        rules = (rule for rule in self.constitution.rules if rule.id not in names and rule.category not in names)
+        return dataclasses.replace(self.constitution, rules=tuple(rules))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +185,7 @@ class Scanner:
         watch = Stopwatch()
         engine = self._idle.get()
         try:
-            frames = [self._judge_frame(frame, item.memory, engine, watch) for frame in item.frames]
+            frames = [self._judge_frame(frame, item, engine, watch) for frame in item.frames]
         except EngineFailure as failure:
             error = Failure(kind=failure.kind, message=failure.message)
             return _Judged(self._error(item.ref, item.sha256, error, item.facts), item.memory)
@@ -194,10 +205,11 @@ class Scanner:
         )
         return _Judged(verdict, item.memory)
 
-    def _judge_frame(self, frame: _Frame, memory: Memory, engine: Engine, watch: Stopwatch) -> _FrameResult:
-        view = RecallView(memory, str(frame.index), lambda: engine.view(frame.picture()), watch)
-        rules = judge(self._plan.constitution, view, self._priors, self._plan.method)
-        return _FrameResult(frame.index, rules, summarise(self._plan.constitution, rules))
+    def _judge_frame(self, frame: _Frame, item: _Prepared, engine: Engine, watch: Stopwatch) -> _FrameResult:
+        constitution = self._plan.constitution_for(item.ref.path)
+        view = RecallView(item.memory, str(frame.index), lambda: engine.view(frame.picture()), watch)
+        rules = judge(constitution, view, self._priors, self._plan.method)
+        return _FrameResult(frame.index, rules, summarise(constitution, rules))
 
     def _error(self, ref: ImageRef, sha256: str | None, error: Failure, image: ImageFacts | None = None) -> Verdict:
         return self._verdict(

@@ -14,6 +14,7 @@ PACKAGE = Path(imagejudge.__file__).parent
 LAYERS = [
     {"printable", "errors", "picture", "questions", "source", "formats"},
     {"constitution"},
+    {"settings"},
     {"verdict"},
     {"engine", "decode", "images", "models"},
     {"judge", "recall", "rationale", "tally"},

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from rich.table import Table
 
 from imagejudge import __version__, models
+from imagejudge.cli.configured import Config, Isolated
 from imagejudge.cli.console import console
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
 from imagejudge.cli.setup import make_engines, model_digest, open_cache
@@ -21,13 +22,15 @@ _LIBRARIES = ("llama-cpp-python", "pillow", "numpy", "pydantic", "typer")
 
 
 @grouped
-def doctor(*, model: ModelOptions, cache: CacheOptions) -> None:
+def doctor(*, model: ModelOptions, cache: CacheOptions, isolated: Isolated = False, config: Config = None) -> None:
     """Show what can run here, and time a question.
 
     Versions, what llama.cpp finds on this machine and what was decided from it; with --model, the model's digests and
     how long it takes to look and to answer.
     """
     from imagejudge.engine import llama
+
+    del isolated, config  # they have had their effect
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)

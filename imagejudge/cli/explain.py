@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imagejudge.cli.configured import Config, Isolated, in_force
 from imagejudge.cli.console import console, table
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.setup import prepared
@@ -39,20 +40,24 @@ _STEP_WORDS = {
 
 @grouped
 def explain(
+    call: typer.Context,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image file.")],
     *,
     images: ImageOptions,
     rules: RuleOptions,
     model: ModelOptions,
     cache: CacheOptions,
+    isolated: Isolated = False,
+    config: Config = None,
 ) -> None:
     """Show every question about one image, and what decided it.
 
     p: probability of Yes with the image. prior: the same words with no image. centric: with the central region
     removed. gap: Yes over No in nats. off: probability of anything but Yes and No.
     """
+    del isolated, config  # they have had their effect
     with (
-        prepared(rules, model, images, cache) as setup,
+        prepared(rules, model, images, cache, in_force(call)) as setup,
         closing(Scanner(setup.plan, setup.cache, setup.engines).scan([ImageRef(image)])) as verdicts,
     ):
         verdict = next(verdicts)

@@ -16,6 +16,7 @@ from imagejudge.engine import host
 from imagejudge.engine.worker import Limits, Worker
 from imagejudge.errors import UsageError
 from imagejudge.scan import Plan
+from imagejudge.settings import Settings
 from imagejudge.source import Limits as SourceLimits
 
 ENGINE = "imagejudge.engine.llama:load"
@@ -32,7 +33,11 @@ class Setup:
 
 @contextlib.contextmanager
 def prepared(
-    rules: RuleOptions, model: ModelOptions, images: ImageOptions, cache_options: CacheOptions
+    rules: RuleOptions,
+    model: ModelOptions,
+    images: ImageOptions,
+    cache_options: CacheOptions,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> Iterator[Setup]:
     """Set up a scan; nothing is loaded yet but the rules. Says on standard error what the user should know."""
     constitution = load_rules(rules)
@@ -47,6 +52,7 @@ def prepared(
             model=f"{files.name}@{digest[:12]}",
             answers=hashlib.sha256(f"{digest}:{model.image_max_tokens}".encode()).hexdigest(),
             limits=SourceLimits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
+            ignored=settings.ignored,
         )
         yield Setup(plan, cache, make_engines(files, model))
 

@@ -1,0 +1,157 @@
+"""Settings files: where they are looked for, and what may stand in them.
+
+The nearest one alone counts; nothing is merged. Knows nothing of command lines: it is told which options there are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli
+from pathspec import GitIgnoreSpec
+
+from imagejudge.constitution.lines import locate
+from imagejudge.constitution.table import Report, Table
+from imagejudge.errors import SettingsError
+from imagejudge.printable import printable
+
+NAMES = (".imagejudge.toml", "imagejudge.toml")
+"""Looked for in this order in every folder; then `[tool.imagejudge]` in `PROJECT`."""
+PROJECT = "pyproject.toml"
+IGNORES = "per-path-ignores"
+
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a settings file may say about one option."""
+
+    kind: type
+    """`str`, `bool`, `int`, `float`, or `list` for a list of strings."""
+    example: str
+    """A right value, as TOML."""
+    choices: Sequence[str] = ()
+    is_file: bool = False
+    """Relative paths start from the settings file's folder, where they lead to something."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathIgnores:
+    """Rules that are not applied to some files."""
+
+    pattern: str
+    """As in .gitignore, from the settings file's folder."""
+    rules: tuple[str, ...]
+    """Ids or categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one file sets."""
+
+    path: Path | None = None
+    """The file; None when there is none."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """By the option's name, as in the file."""
+    ignores: tuple[PathIgnores, ...] = ()
+
+    def ignored(self, path: str) -> frozenset[str]:
+        """Rules, by id or category, that are not applied to the file at `path`."""
+        if self.path is None or not self.ignores:
+            return frozenset()
+        below = os.path.relpath(path, self.path.parent)
+        return frozenset(
+            rule
+            for ignores in self.ignores
+            if GitIgnoreSpec.from_lines([ignores.pattern]).match_file(below)
+            for rule in ignores.rules
+        )
+
+
+def find(start: Path) -> Path | None:
+    """The settings file of the nearest folder, from `start` upwards, that has one."""
+    for folder in (start, *start.parents):
+        for name in NAMES:
+            if (folder / name).is_file():
+                return folder / name
+        if (folder / PROJECT).is_file() and _table(_read(folder / PROJECT)[0], folder / PROJECT) is not None:
+            return folder / PROJECT
+    return None
+
+
+def load(path: Path, options: Mapping[str, Option]) -> Settings:
+    """Read a settings file. Raises `SettingsError` with every mistake in it."""
+    document, text = _read(path)
+    values = _table(document, path)
+    if values is None:
+        raise SettingsError(f"{printable(path)}: there is no [tool.imagejudge] in it", "add one, or name another file")
+    place = ("tool", "imagejudge") if path.name == PROJECT else ()
+    examples = {name: option.example for name, option in options.items()} | {IGNORES: '{ "icons/**" = ["rule"] }'}
+    report = Report(locate(text), examples)
+    table = Table(values, place, "the settings", (*options, IGNORES), report)
+    found = {
+        name: _value(table, name, option, path.parent, report) for name, option in options.items() if name in table
+    }
+    settings = Settings(path, found, _ignores(table, report))
+    if complaints := report.complaints():
+        raise SettingsError("\n".join(f"{printable(path)}:{line}: {words}" for line, words in complaints))
+    return settings
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise SettingsError(f"{printable(path)}: larger than {_MAX_BYTES:,} bytes")
+        text = data.decode("utf-8-sig")
+        return tomli.loads(text), text
+    except OSError as error:
+        raise SettingsError(f"{printable(path)}: cannot be read: {error.strerror}", "check --config") from error
+    except tomli.TOMLDecodeError as error:
+        problem = f"not TOML at column {error.colno}: {error.msg}"
+        raise SettingsError(f"{printable(path)}:{error.lineno}: {problem}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"{printable(path)}: cannot be understood: {error}") from error
+
+
+def _table(document: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    if path.name != PROJECT:
+        return document
+    tool = document.get("tool")
+    table = tool.get("imagejudge") if isinstance(tool, dict) else None
+    return table if isinstance(table, dict) else None
+
+
+def _value(table: Table, name: str, option: Option, folder: Path, report: Report) -> Any:
+    if option.kind is list:
+        return [
+            report.line(item, place, f"an item of {name!r}", limit=1000)
+            for place, item in table.items(name, limit=1000)
+        ]
+    value = table.get(name, option.kind)
+    if option.choices and value is not None and value not in option.choices:
+        table.complain(name, f"{name!r} is {value!r}", f"write one of {', '.join(option.choices)}")
+    if option.is_file and isinstance(value, str) and (folder / value).exists():
+        return str(folder / value)
+    return value
+
+
+def _ignores(table: Table, report: Report) -> tuple[PathIgnores, ...]:
+    patterns = table.get(IGNORES, dict) or {}
+    inner = Table(patterns, table.path(IGNORES), f"[{IGNORES}]", tuple(patterns), report)
+    return tuple(
+        PathIgnores(
+            pattern,
+            tuple(
+                report.line(item, place, f"an item of {pattern!r}", limit=100)
+                for place, item in inner.items(pattern, limit=1000)
+            ),
+        )
+        for pattern in patterns
+    )
