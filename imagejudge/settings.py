@@ -91,7 +91,9 @@ def load(path: Path, options: Mapping[str, Option]) -> Settings:
     if values is None:
         raise SettingsError(f"{printable(path)}: there is no [tool.imagejudge] in it", "add one, or name another file")
     place = ("tool", "imagejudge") if path.name == PROJECT else ()
-    examples = {name: option.example for name, option in options.items()} | {IGNORES: '{ "icons/**" = ["rule"] }'}
+    patterns = values.get(IGNORES)
+    examples = dict.fromkeys(patterns if isinstance(patterns, dict) else (), '["rule"]')
+    examples |= {name: option.example for name, option in options.items()} | {IGNORES: '{ "icons/**" = ["rule"] }'}
     report = Report(locate(text), examples)
     table = Table(values, place, "the settings", (*options, IGNORES), report)
     found = {

@@ -45,7 +45,8 @@ def test_values_of_every_kind(tmp_path: Path) -> None:
     rules = write(tmp_path / "rules.toml")
     file = write(
         tmp_path / "imagejudge.toml",
-        'constitution = "rules.toml"\nfail-on = "unsure"\ntimeout = 2\nthreads = 3\nexit-zero = true\nexclude = ["a", "b/"]',
+        'constitution = "rules.toml"\nfail-on = "unsure"\ntimeout = 2\n'
+        'threads = 3\nexit-zero = true\nexclude = ["a", "b/"]',
     )
     assert load(file, OPTIONS).values == {
         "constitution": str(rules),
