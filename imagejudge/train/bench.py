@@ -157,20 +157,26 @@ def draw(painter: Painter, random: np.random.Generator, recipe: Recipe, plan: Pl
     if not violating:
         broken = int(random.integers(len(slots) + (1 if recipe.relation else 0)))
         if broken < len(slots):
-            slots[broken] = list(recipe.lookalikes[broken]) if recipe.lookalikes[broken] and random.random() < 0.8 else [""]
+            slots[broken] = (
+                list(recipe.lookalikes[broken]) if recipe.lookalikes[broken] and random.random() < 0.8 else [""]
+            )
         else:
             relation = str(random.choice(["apart", "near"], p=[0.8, 0.2]))
     names = [str(slot[int(random.integers(len(slot)))]) for slot in slots]
     names = [name for name in names if name]
-    if random.random() < 0.3 or len(names) + (plan.pairs == "held-out") < 2 and random.random() < 0.7:
+    if random.random() < 0.3 or (len(names) + (plan.pairs == "held-out") < 2 and random.random() < 0.7):
         names.append(str(random.choice(HARMLESS)))
     pairs = [held_out_pair(a, b) for place, a in enumerate(names) for b in names[:place]]
-    if (plan.pairs == "held-out" and not any(pairs)) or (plan.pairs == "trained" and plan.styles != (STYLES.index(HELD_OUT_STYLE),) and any(pairs)):
+    if (plan.pairs == "held-out" and not any(pairs)) or (
+        plan.pairs == "trained" and plan.styles != (STYLES.index(HELD_OUT_STYLE),) and any(pairs)
+    ):
         return None
     drawable = [INDEX[name] for name in names if painter.sprites.styles(INDEX[name], plan.styles)]
     if len(drawable) < len(names):
         return None
-    relations = tuple(relation if place == 0 and len(recipe.things) == 2 else "apart" for place in range(len(drawable) - 1))
+    relations = tuple(
+        relation if place == 0 and len(recipe.things) == 2 else "apart" for place in range(len(drawable) - 1)
+    )
     scene = painter.scene(random, drawable, plan, relations, sizes=(40, 82) if len(drawable) < 3 else (34, 64))
     if len(scene.things) < len(drawable):
         return None
@@ -178,7 +184,13 @@ def draw(painter: Painter, random: np.random.Generator, recipe: Recipe, plan: Pl
     truths = [item(facts, statements) for statements in recipe.chain]
     if violating:
         return scene if verdict(facts, recipe) is True else None
-    return scene if None not in truths and truths.count(False) == 1 or (truths.count(False) == 2 and len(truths) == 3 and truths[-1] is False) else None
+    return (
+        scene
+        if (None not in truths
+        and truths.count(False) == 1)
+        or (truths.count(False) == 2 and len(truths) == 3 and truths[-1] is False)
+        else None
+    )
 
 
 def write_bench(sprites: Path, out: Path, seed: int, split: str, per_label: int) -> None:
@@ -189,7 +201,9 @@ def write_bench(sprites: Path, out: Path, seed: int, split: str, per_label: int)
         for label in ("violating", "borderline"):
             folder = out / rule / label
             folder.mkdir(parents=True, exist_ok=True)
-            random = np.random.default_rng((seed, number, label == "violating", ("seen", "composition", "style").index(split)))
+            random = np.random.default_rng(
+                (seed, number, label == "violating", ("seen", "composition", "style").index(split))
+            )
             made = 0
             for _ in range(per_label * 400):
                 scene = draw(painter, random, recipe, plan, label == "violating")
@@ -197,7 +211,14 @@ def write_bench(sprites: Path, out: Path, seed: int, split: str, per_label: int)
                     continue
                 path = folder / f"{made:03d}.png"
                 Image.fromarray(scene.pixels).save(path)
-                rows.append([path.relative_to(out).as_posix(), rule, label, " ".join(CONCEPTS[thing.concept].name.replace(" ", "-") for thing in scene.things)])
+                rows.append(
+                    [
+                        path.relative_to(out).as_posix(),
+                        rule,
+                        label,
+                        " ".join(CONCEPTS[thing.concept].name.replace(" ", "-") for thing in scene.things),
+                    ]
+                )
                 made += 1
                 if made == per_label:
                     break
@@ -224,23 +245,27 @@ def write_examples(sprites: Path, out: Path, seed: int) -> None:
         Image.fromarray(scene.pixels).save(out / f"{name}.png")
         rows.append([f"{name}.png", label, " ".join(rules)])
 
+    def found(attempt: Callable[[], Scene | None], rules: list[str]) -> Scene:
+        for _ in range(2000):
+            scene = attempt()
+            if scene is not None and violated(Facts(scene)) == rules:
+                return scene
+        raise SystemExit(f"no scene came out as one that violates {rules or 'nothing'}")
+
     for rule, recipe in RECIPES.items():
-        while True:
-            scene = draw(painter, random, recipe, plan, True)
-            if scene is not None and (rules := violated(Facts(scene))) == [rule]:
-                break
-        keep(rule, scene, "unsafe", rules)
+        keep(rule, found(lambda: draw(painter, random, recipe, plan, True), [rule]), "unsafe", [rule])  # noqa: B023
     for rule in ("person-on-fire", "weapon-on-child", "bleeding", "alcohol-near-child", "smoking-near-child"):
-        while True:
-            scene = draw(painter, random, RECIPES[rule], plan, False)
-            if scene is not None and violated(Facts(scene)) == []:
-                break
+        scene = found(lambda: draw(painter, random, RECIPES[rule], plan, False), [])  # noqa: B023
         keep(f"nearly-{rule}", scene, "borderline", [rule])
-    for number, names in enumerate((("dog", "ball"), ("cake", "balloon"), ("woman", "book"), ("car", "tree"), ("baby", "teddy bear")), 1):
-        while True:
-            scene = painter.scene(random, [INDEX[name] for name in names], plan, ("apart",), sizes=(40, 80))
-            if len(scene.things) == len(names) and violated(Facts(scene)) == []:
-                break
-        keep(f"harmless-{number}", scene, "safe", [])
+    for number, names in enumerate(
+        (("dog", "ball"), ("cake", "balloon"), ("woman", "book"), ("car", "tree"), ("baby", "teddy bear")), 1
+    ):
+        things = [INDEX[name] for name in names]
+        keep(
+            f"harmless-{number}",
+            found(lambda: painter.scene(random, things, plan, ("apart",), sizes=(40, 80)), []),
+            "safe",
+            [],
+        )
     with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["path", "label", "rule"], *rows])

@@ -33,7 +33,12 @@ def train_tokenizer(texts: Iterator[str], vocab: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocab, special_tokens=list(CONTROL), initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab,
+        special_tokens=list(CONTROL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
@@ -48,9 +53,9 @@ def texts(scenes: Iterator[Scene], seed: int) -> Iterator[str]:
             if claim is not None:
                 yield visible(claim.text).direct
                 yield "user\n" + visible(claim.text).deliberate
-                yield "assistant\nYes No " + thought(facts, claim, claim.truth) + SUMMARISE
+                yield "assistant\nYes No " + thought(facts, claim, answer=claim.truth) + SUMMARISE
         yield asker.unknown(UNKNOWN)
-        yield summary(facts, True)
+        yield summary(facts, answer=True)
         yield Question(Kind.PUBLIC, "").direct + Question(Kind.PUBLIC, "").deliberate
         for ruled in (asker.ruled(facts), asker.constitution(facts)):
             if ruled is not None:
@@ -170,8 +175,11 @@ class Writer:
         self.words, self.random, self.length = words, random, length
         self.asker = Asker(random)
 
-    def row(self, scene: Scene | None) -> Row:
-        """A tree of questions about a scene; None stands for a picture of nothing the model knows."""
+    def row(self, scene: Scene | None, simple: bool = False) -> Row:
+        """A tree of questions about a scene; None stands for a picture of nothing the model knows.
+
+        Simple ones ask only what is visible: until that is learnt, all else is noise.
+        """
         row, random = Row(self.length), self.random
         facts = Facts(scene) if scene is not None else None
         row.add(-1, self.words.cut("<|im_start|>user\n<image>"))
@@ -179,7 +187,7 @@ class Writer:
         row.ends.append(BEFORE + IMAGE_TOKENS)
         image = row.add(1, self.words.cut("</image>"))
         plain = row.add(-1, self.words.cut("<|im_start|>user\n"))
-        if facts is not None:
+        if facts is not None and not simple:
             self._rules(row, image, facts)
             self._boxes(row, image, facts)
             self._reasoning(row, image, facts)
@@ -190,7 +198,11 @@ class Writer:
         for _ in range(60):
             if not row.room(26):
                 break
-            if facts is None or random.random() < 0.04:
+            if simple and facts is not None:
+                kind = "visible" if random.random() < 0.7 else "class"
+                if (claim := self.asker.claim(facts, kind=kind)) is not None:
+                    self._answer(row, ask, claim.text, float(claim.truth), claim.kind)
+            elif facts is None or random.random() < 0.04:
                 text = self.asker.unknown() if facts is not None or random.random() < 0.2 else self._any()
                 self._answer(row, ask, text, UNSURE, "unknown")
             elif (claim := self.asker.claim(facts)) is not None:
@@ -250,7 +262,7 @@ class Writer:
         claim: Claim | None
         if luck < 0.06:
             thing = self.asker.one_of(UNKNOWN).removesuffix("+")
-            known = f"{thought(facts, None, False).split('.')[0]}. I do not know {thing}. So the answer is No."
+            known = f"{thought(facts, None, answer=False).split('.')[0]}. I do not know {thing}. So the answer is No."
             question, reply, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), known, False
         else:
             if luck < 0.8:
@@ -266,8 +278,10 @@ class Writer:
                     return
             if question.kind is not Kind.PUBLIC and claim is None:
                 return
-            reply = thought(facts, claim, answer)
-        self._write(row, image, [(question.deliberate, reply), (SUMMARISE, summary(facts, answer))], 0.06, "reason")
+            reply = thought(facts, claim, answer=answer)
+        self._write(
+            row, image, [(question.deliberate, reply), (SUMMARISE, summary(facts, answer=answer))], 0.06, "reason"
+        )
 
     def _blind(self, row: Row, plain: int, facts: Facts) -> None:
         """The same questions without the image: half from the balanced stream, half as scenes are, so that priors differ and lean to No."""
@@ -285,7 +299,14 @@ class Writer:
             if self.random.random() < 0.05:
                 self._answer(row, ask, self.asker.unknown(), UNSURE, "blind", 0.5)
             elif (claim := self.asker.claim(facts, balanced=balanced)) is not None:
-                self._answer(row, ask, claim.text if kind is Kind.VISIBLE else self.asker.rule(claim), float(claim.truth), "blind", 0.5)
+                self._answer(
+                    row,
+                    ask,
+                    claim.text if kind is Kind.VISIBLE else self.asker.rule(claim),
+                    float(claim.truth),
+                    "blind",
+                    0.5,
+                )
 
 
 def _instruction(kind: Kind) -> str:

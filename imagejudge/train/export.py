@@ -30,10 +30,18 @@ CHAT_TEMPLATE = (
 )
 
 
-def write_pair(folder: Path, shape: Shape, weights: dict[str, Array], tokenizer: dict[str, Any], name: str = "imagejudge builtin") -> None:
+def write_pair(
+    folder: Path, shape: Shape, weights: dict[str, Array], tokenizer: dict[str, Any], name: str = "imagejudge builtin"
+) -> None:
     """Write model.gguf and mmproj.gguf. `weights` is named as in the PyTorch modules, with the prefixes "vision." and "language."."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write_text(folder / "model.gguf", shape, {key.removeprefix("language."): value for key, value in weights.items() if key.startswith("language.")}, tokenizer, name)
+    _write_text(
+        folder / "model.gguf",
+        shape,
+        {key.removeprefix("language."): value for key, value in weights.items() if key.startswith("language.")},
+        tokenizer,
+        name,
+    )
     _write_vision(folder / "mmproj.gguf", shape, weights, name)
 
 
@@ -55,7 +63,14 @@ def _write_text(path: Path, shape: Shape, weights: dict[str, Array], tokenizer: 
     vocab = sorted(tokenizer["model"]["vocab"].items(), key=lambda item: item[1])
     control = {token["id"] for token in tokenizer["added_tokens"] if token["special"]}
     tokens = [token for token, _ in vocab] + [f"<|unused {number}|>" for number in range(len(vocab), shape.vocab)]
-    types = [gguf.TokenType.CONTROL if number in control else gguf.TokenType.NORMAL if number < len(vocab) else gguf.TokenType.UNUSED for number in range(shape.vocab)]
+    types = [
+        gguf.TokenType.CONTROL
+        if number in control
+        else gguf.TokenType.NORMAL
+        if number < len(vocab)
+        else gguf.TokenType.UNUSED
+        for number in range(shape.vocab)
+    ]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in tokenizer["model"]["merges"]]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
@@ -75,7 +90,13 @@ def _write_text(path: Path, shape: Shape, weights: dict[str, Array], tokenizer: 
         _vector(writer, after + "ffn_norm.weight", weights[before + "ffn_norm.weight"])
         _matrix(writer, after + "attn_q.weight", interleaved(weights[before + "attn.q.weight"], shape.heads))
         _matrix(writer, after + "attn_k.weight", interleaved(weights[before + "attn.k.weight"], shape.heads))
-        for ours, theirs in (("attn.v", "attn_v"), ("attn.o", "attn_output"), ("gate", "ffn_gate"), ("up", "ffn_up"), ("down", "ffn_down")):
+        for ours, theirs in (
+            ("attn.v", "attn_v"),
+            ("attn.o", "attn_output"),
+            ("gate", "ffn_gate"),
+            ("up", "ffn_up"),
+            ("down", "ffn_down"),
+        ):
             _matrix(writer, f"{after}{theirs}.weight", weights[f"{before}{ours}.weight"])
     _finish(writer)
 
@@ -116,7 +137,11 @@ def _write_vision(path: Path, shape: Shape, weights: dict[str, Array], name: str
         _matrix(writer, theirs + ".weight", weights[ours + ".weight"])
         _vector(writer, theirs + ".bias", weights[ours + ".bias"])
 
-    _matrix(writer, "v.patch_embd.weight", weights["vision.embed.weight"].reshape(shape.widths[0], 3, shape.patch, shape.patch))
+    _matrix(
+        writer,
+        "v.patch_embd.weight",
+        weights["vision.embed.weight"].reshape(shape.widths[0], 3, shape.patch, shape.patch),
+    )
     _vector(writer, "v.patch_embd.bias", weights["vision.embed.bias"])
     both("v.patch_ln", "vision.embed_ln")
     for stage, (width, blocks, kernel) in enumerate(zip(shape.widths, shape.blocks, shape.kernels, strict=True)):
@@ -135,7 +160,9 @@ def _write_vision(path: Path, shape: Shape, weights: dict[str, Array], name: str
             both(theirs + ".ln", ours + ".ln")
             dense(theirs + ".pw1", ours + ".pw1")
             dense(theirs + ".pw2", ours + ".pw2")
-            _vector(writer, theirs + ".grn.weight", np.zeros(4 * width, np.float32))  # zeros switch the response normalisation off
+            _vector(
+                writer, theirs + ".grn.weight", np.zeros(4 * width, np.float32)
+            )  # zeros switch the response normalisation off
             _vector(writer, theirs + ".grn.bias", np.zeros(4 * width, np.float32))
     mean, std = weights["language.mean"], weights["language.std"]
     first = weights["language.mm0.weight"]
@@ -163,21 +190,30 @@ def _finish(writer: gguf.GGUFWriter) -> None:
 
 def checkpoint(folder: Path) -> dict[str, Array]:
     """The trained weights as arrays: the encoder from the scene stage (or the joint one), the rest from the language stage."""
-    import torch  # noqa: PLC0415
+    import torch
 
     scenes = torch.load(folder / "scenes.pt", map_location="cpu", weights_only=False)["model"]
     language = torch.load(folder / "language.pt", map_location="cpu", weights_only=False)["model"]
-    weights = {name: value for name, value in scenes.items() if name.startswith("vision.")} | {f"language.{name}": value for name, value in language.items()}
+    weights = {name: value for name, value in scenes.items() if name.startswith("vision.")} | {
+        f"language.{name}": value for name, value in language.items()
+    }
     return {name: value.float().numpy() for name, value in weights.items()}
 
 
 def main() -> None:
     """Export the checkpoints of a training folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", type=Path, default=Path(".train"), help="folder of the checkpoints and the tokenizer")
+    parser.add_argument(
+        "--train", type=Path, default=Path(".train"), help="folder of the checkpoints and the tokenizer"
+    )
     parser.add_argument("--out", type=Path, default=Path("imagejudge/builtin"))
     options = parser.parse_args()
-    write_pair(options.out, Shape(), checkpoint(options.train), json.loads((options.train / "tokenizer.json").read_text(encoding="utf-8")))
+    write_pair(
+        options.out,
+        Shape(),
+        checkpoint(options.train),
+        json.loads((options.train / "tokenizer.json").read_text(encoding="utf-8")),
+    )
     print(f"{sum(path.stat().st_size for path in options.out.glob('*.gguf')) / 1e6:.2f} MB in {options.out}")
 
 

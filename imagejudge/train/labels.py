@@ -26,7 +26,9 @@ def _kinds() -> NDArray[np.float32]:
 KIND_TABLE = _kinds()
 
 
-def targets(arrays: dict[str, NDArray[np.generic]], chosen: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> tuple[Tensor, dict[str, Tensor]]:
+def targets(
+    arrays: dict[str, NDArray[np.generic]], chosen: NDArray[np.int64], mirrored: NDArray[np.bool_]
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Pixels in uint8 [B, S, S, 3] and all targets of these scenes, some of them seen in a mirror."""
     pixels = np.asarray(arrays["pixels"][chosen])
     concept = np.asarray(arrays["concept"][chosen]).astype(np.int64)
@@ -36,7 +38,9 @@ def targets(arrays: dict[str, NDArray[np.generic]], chosen: NDArray[np.int64], m
     relations = np.asarray(arrays["relations"][chosen])
     pixels = np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
     cells = np.where(mirrored[:, None, None, None], cells[..., ::-1], cells).reshape(*concept.shape, CELLS * CELLS)
-    box = np.where(mirrored[:, None, None], np.stack([1 - box[..., 2], box[..., 1], 1 - box[..., 0], box[..., 3]], -1), box)
+    box = np.where(
+        mirrored[:, None, None], np.stack([1 - box[..., 2], box[..., 1], 1 - box[..., 0], box[..., 3]], -1), box
+    )
 
     real = concept >= 0
     kinds = KIND_TABLE[concept]  # [B, things, kinds]; -1 is the empty row
@@ -56,7 +60,17 @@ def targets(arrays: dict[str, NDArray[np.generic]], chosen: NDArray[np.int64], m
     holds, on = (relations & 1) > 0, (relations & 2) > 0
     number = kinds.sum(1)  # how many of every kind
     own = np.einsum("btk,bk->btk", kinds, (number >= 2).astype(np.float32))
-    bits = np.stack([own[..., : len(CONCEPTS)].max(-1), own[..., len(CONCEPTS) :].max(-1), holds.any(1), holds.any(2), on.any(2), on.any(1)], -1)
+    bits = np.stack(
+        [
+            own[..., : len(CONCEPTS)].max(-1),
+            own[..., len(CONCEPTS) :].max(-1),
+            holds.any(1),
+            holds.any(2),
+            on.any(2),
+            on.any(1),
+        ],
+        -1,
+    )
 
     owner = cells.argmax(1)  # [B, cells]
     inside = np.take_along_axis(cells, owner[:, None], 1)[:, 0] >= 0.2
@@ -72,4 +86,6 @@ def targets(arrays: dict[str, NDArray[np.generic]], chosen: NDArray[np.int64], m
         "whole": whole,
         "whole_known": np.ones_like(whole),
     }
-    return torch.from_numpy(np.ascontiguousarray(pixels)), {name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in result.items()}
+    return torch.from_numpy(np.ascontiguousarray(pixels)), {
+        name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in result.items()
+    }

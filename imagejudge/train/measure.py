@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imagejudge import constitution as constitution_file
+from imagejudge.constitution import load as load_constitution
 from imagejudge.engine.base import Answer
 from imagejudge.engine.llama import LlamaEngine, LlamaOptions
 from imagejudge.judge import Method, judge, questions_of
@@ -60,7 +60,9 @@ def test_scene(painter: Painter, random: np.random.Generator, split: str) -> Sce
     while True:
         concepts = painter.choose(random, plan)
         if split == "composition" and not any(
-            held_out_pair(CONCEPTS[a].name, CONCEPTS[b].name) for place, a in enumerate(concepts) for b in concepts[:place]
+            held_out_pair(CONCEPTS[a].name, CONCEPTS[b].name)
+            for place, a in enumerate(concepts)
+            for b in concepts[:place]
         ):
             continue
         return painter.scene(random, concepts, plan)
@@ -87,7 +89,19 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
         scene = test_scene(painter, random, split)
         facts = Facts(scene)
         asked: list[tuple[str, bool, Question]] = []
-        for kind, times in (("visible", 3), ("class", 2), ("both", 2), ("touch", 3), ("count", 2), ("hold", 1), ("near", 1), ("on", 1), ("absent", 1), ("either", 1), ("without", 1)):
+        for kind, times in (
+            ("visible", 3),
+            ("class", 2),
+            ("both", 2),
+            ("touch", 3),
+            ("count", 2),
+            ("hold", 1),
+            ("near", 1),
+            ("on", 1),
+            ("absent", 1),
+            ("either", 1),
+            ("without", 1),
+        ):
             for _ in range(times):
                 if (claim := asker.claim(facts, kind=kind)) is not None:
                     asked.append((kind, claim.truth, visible(claim.text)))
@@ -102,11 +116,16 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
             if thing.name in NOUNS and sum(other.name == thing.name for other in scene.things) == 1:
                 box = view.locate([asker.words(thing.name).bare])
                 overlap.append(_overlap(None if box is None else (box.left, box.top, box.right, box.bottom), thing.box))
-    print(f"split {split}: {scenes} scenes, off-mass {np.mean(off_mass):.4f} on average, {np.max(off_mass):.3f} at most")
+    print(
+        f"split {split}: {scenes} scenes, off-mass {np.mean(off_mass):.4f} on average, {np.max(off_mass):.3f} at most"
+    )
     for title, kinds in ROWS.items():
         value, half, count = balanced([hit for kind in kinds for hit in found[kind]])
         print(f"| {title} | {value:.3f} ± {half:.3f} | {count} |")
-    print(f"| a box for one visible thing: overlap > 0.5 | {np.mean([o > 0.5 for o in overlap]):.3f} (mean {np.mean(overlap):.3f}) | {len(overlap)} |", flush=True)
+    print(
+        f"| a box for one visible thing: overlap > 0.5 | {np.mean([o > 0.5 for o in overlap]):.3f} (mean {np.mean(overlap):.3f}) | {len(overlap)} |",
+        flush=True,
+    )
 
 
 def _overlap(found: tuple[float, float, float, float] | None, box: tuple[int, int, int, int]) -> float:
@@ -121,7 +140,7 @@ def _overlap(found: tuple[float, float, float, float] | None, box: tuple[int, in
 
 def measure_verdicts(engine: LlamaEngine, constitution_path: Path, bench: Path) -> None:
     """CLUE's verdict for every image of the benchmark under its own rule, and under the whole constitution."""
-    constitution = constitution_file.load(constitution_path)
+    constitution = load_constitution(constitution_path)
     method = Method()
     blind = engine.view(None)
     questions = questions_of(constitution)
@@ -147,8 +166,12 @@ def _f1(tally: list[int]) -> str:
     hit, missed, false, right, unsure = tally
     f1 = 2 * hit / max(1, 2 * hit + missed + false)
     count = hit + missed + false + right
-    samples = np.random.default_rng(0).multinomial(count, np.array(tally[:4]) / count, 2000) if count else np.zeros((1, 4))
-    spread = np.quantile(2 * samples[:, 0] / np.maximum(1, 2 * samples[:, 0] + samples[:, 1] + samples[:, 2]), [0.025, 0.975])
+    samples = (
+        np.random.default_rng(0).multinomial(count, np.array(tally[:4]) / count, 2000) if count else np.zeros((1, 4))
+    )
+    spread = np.quantile(
+        2 * samples[:, 0] / np.maximum(1, 2 * samples[:, 0] + samples[:, 1] + samples[:, 2]), [0.025, 0.975]
+    )
     return f"F1 {f1:.3f} [{spread[0]:.3f}, {spread[1]:.3f}], recall {hit / max(1, hit + missed):.3f}, accuracy {(hit + right) / max(1, count):.3f}, unsure {unsure} of {count}"
 
 
@@ -160,7 +183,9 @@ def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | N
     for _ in range(300):
         scene = test_scene(painter, random, "seen")
         view = engine.view(picture(scene.pixels))
-        known = [claim.text for claim in (asker.claim(Facts(scene), kind="visible") for _ in range(4)) if claim is not None]
+        known = [
+            claim.text for claim in (asker.claim(Facts(scene), kind="visible") for _ in range(4)) if claim is not None
+        ]
         unknown = [asker.shown(Target(asker.one_of(UNKNOWN_TEST), frozenset())) for _ in range(4)]
         sure["known words, known things"] += view.ask([visible(text) for text in known])
         sure["unknown words"] += view.ask([visible(text) for text in unknown])
@@ -185,21 +210,23 @@ def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | N
 
 def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes: int) -> None:
     """Does llama.cpp give the answers PyTorch gives?"""
-    import torch  # noqa: PLC0415
+    import torch
 
-    from imagejudge.train.dialogue import ANSWER_TURN, Goal, Row, Words, stacked  # noqa: PLC0415
-    from imagejudge.train.shape import BEFORE, IMAGE_TOKENS  # noqa: PLC0415
-    from imagejudge.train.train import batch_tensors, trained  # noqa: PLC0415
+    from imagejudge.train.dialogue import ANSWER_TURN, Goal, Row, Words, stacked
+    from imagejudge.train.shape import BEFORE, IMAGE_TOKENS
+    from imagejudge.train.train import batch_tensors, trained
 
     vision, language = trained(train, torch.device("cpu"))
     words = Words(train / "tokenizer.json")
     random = np.random.default_rng((SEED, 8))
     asker = Asker(random)
     gaps, same = [], []
-    spelt = [list(map(int, tokens)) for tokens in (engine._yes, engine._no)]  # noqa: SLF001 - the engine reads more than one spelling
+    spelt = [list(map(int, tokens)) for tokens in (engine._yes, engine._no)]
     for _ in range(scenes):
         scene = test_scene(painter, random, "seen")
-        questions = [visible(claim.text) for claim in (asker.claim(Facts(scene)) for _ in range(8)) if claim is not None]
+        questions = [
+            visible(claim.text) for claim in (asker.claim(Facts(scene)) for _ in range(8)) if claim is not None
+        ]
         answers = engine.view(picture(scene.pixels)).ask(questions)
         row = Row(8 * 48 + 16)
         row.add(-1, words.cut("<|im_start|>user\n<image>"))
@@ -213,12 +240,16 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
         with torch.no_grad():
             pixels = torch.from_numpy(scene.pixels.copy()).permute(2, 0, 1)[None].float() / 255 * 2 - 1
             features = (vision(pixels) - language.mean) / language.std
-            hidden = language(features, *batch_tensors(batch, torch.device("cpu"))).flatten(0, 1)[torch.from_numpy(batch.place)]
+            hidden = language(features, *batch_tensors(batch, torch.device("cpu"))).flatten(0, 1)[
+                torch.from_numpy(batch.place)
+            ]
             logits = hidden @ language.embed.weight.T
             p = torch.sigmoid(logits[:, spelt[0]].logsumexp(-1) - logits[:, spelt[1]].logsumexp(-1)).tolist()
         gaps += [abs(ours - answer.p_yes) for ours, answer in zip(p, answers, strict=True)]
         same += [(ours > 0.5) == (answer.p_yes > 0.5) for ours, answer in zip(p, answers, strict=True)]
-    print(f"{sum(same)} of {len(same)} answers agree; difference of P(Yes): mean {np.mean(gaps):.1e}, largest {max(gaps):.1e}")
+    print(
+        f"{sum(same)} of {len(same)} answers agree; difference of P(Yes): mean {np.mean(gaps):.1e}, largest {max(gaps):.1e}"
+    )
 
 
 def measure_speed(engine: LlamaEngine, painter: Painter) -> None:
@@ -236,14 +267,18 @@ def measure_speed(engine: LlamaEngine, painter: Painter) -> None:
         view.ask(questions[1:])
         first.append(middle - begin)
         more.append((time.perf_counter() - middle) / 20)
-    print(f"{1000 * np.median(first):.1f} ms for an image and its first question, {1000 * np.median(more):.2f} ms for each further one (medians of 30)")
+    print(
+        f"{1000 * np.median(first):.1f} ms for an image and its first question, {1000 * np.median(more):.2f} ms for each further one (medians of 30)"
+    )
 
 
 def main() -> None:
     """Read the options and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["questions", "verdicts", "unknown", "agreement", "speed"])
-    parser.add_argument("--model", type=Path, default=Path("imagejudge/builtin"), help="folder of model.gguf and mmproj.gguf")
+    parser.add_argument(
+        "--model", type=Path, default=Path("imagejudge/builtin"), help="folder of model.gguf and mmproj.gguf"
+    )
     parser.add_argument("--sprites", type=Path, default=Path(".train/sprites.npz"))
     parser.add_argument("--train", type=Path, default=Path(".train"))
     parser.add_argument("--split", choices=["seen", "composition", "style"], default="seen")
@@ -253,7 +288,9 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--threads", type=int, default=None)
     options = parser.parse_args()
-    files = LlamaOptions(str(options.model / "model.gguf"), str(options.model / "mmproj.gguf"), "bbox-xyxy-1000", threads=options.threads)
+    files = LlamaOptions(
+        str(options.model / "model.gguf"), str(options.model / "mmproj.gguf"), "bbox-xyxy-1000", threads=options.threads
+    )
     with LlamaEngine(files) as engine:
         if options.what == "verdicts":
             measure_verdicts(engine, options.constitution, options.bench)

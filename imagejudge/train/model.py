@@ -84,7 +84,9 @@ class Vision(nn.Module):
         self.embed = Dense(3 * shape.patch**2, shape.widths[0])
         self.embed_ln = Norm(shape.widths[0], eps=1e-6)
         self.down_ln = nn.ModuleList(Norm(width, eps=1e-6) for width in shape.widths[:-1])
-        self.down = nn.ModuleList(Dense(4 * before, after) for before, after in zip(shape.widths[:-1], shape.widths[1:], strict=True))
+        self.down = nn.ModuleList(
+            Dense(4 * before, after) for before, after in zip(shape.widths[:-1], shape.widths[1:], strict=True)
+        )
         stages = []
         for width, count, kernel in zip(shape.widths, shape.blocks, shape.kernels, strict=True):
             stages.append(nn.ModuleList(Block(width, kernel, side) for _ in range(count)))
@@ -97,7 +99,11 @@ class Vision(nn.Module):
             if number:
                 side = math.isqrt(x.shape[1])
                 x = self.down_ln[number - 1](x)
-                x = x.view(x.shape[0], side // 2, 2, side // 2, 2, -1).permute(0, 1, 3, 5, 2, 4).reshape(x.shape[0], side * side // 4, -1)
+                x = (
+                    x.view(x.shape[0], side // 2, 2, side // 2, 2, -1)
+                    .permute(0, 1, 3, 5, 2, 4)
+                    .reshape(x.shape[0], side * side // 4, -1)
+                )
                 x = self.down[number - 1](x)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x)
@@ -108,7 +114,11 @@ def _tiles(pixels: Tensor, patch: int) -> Tensor:
     """[B, 3, S, S] to [B, (S/p)^2, 3*p*p], in the order a convolution's weight has."""
     batch, channels, size, _ = pixels.shape
     side = size // patch
-    return pixels.view(batch, channels, side, patch, side, patch).permute(0, 2, 4, 1, 3, 5).reshape(batch, side * side, channels * patch * patch)
+    return (
+        pixels.view(batch, channels, side, patch, side, patch)
+        .permute(0, 2, 4, 1, 3, 5)
+        .reshape(batch, side * side, channels * patch * patch)
+    )
 
 
 class TileNet(nn.Module):
@@ -149,14 +159,24 @@ class SceneNet(nn.Module):
         inside = targets["inside"]
         count = inside.sum().clamp_min(1)
         cells = -(targets["cells"] * cell.log_softmax(-1)).sum(-1).mean()
-        touches = F.binary_cross_entropy_with_logits(touch, targets["touch"], reduction="none", pos_weight=torch.tensor(3.0, device=x.device))
+        touches = F.binary_cross_entropy_with_logits(
+            touch, targets["touch"], reduction="none", pos_weight=torch.tensor(3.0, device=x.device)
+        )
         touches = (touches * targets["touch_known"] * inside[..., None]).sum() / count
-        flags = (F.binary_cross_entropy_with_logits(bits, targets["bits"], reduction="none") * inside[..., None]).sum() / count
+        flags = (
+            F.binary_cross_entropy_with_logits(bits, targets["bits"], reduction="none") * inside[..., None]
+        ).sum() / count
         boxes = ((box - targets["box"]).abs() * inside[..., None]).sum() / count
         known = targets["whole_known"]
-        whole_loss = (F.binary_cross_entropy_with_logits(whole, targets["whole"], reduction="none") * known).sum(-1).mean()
+        whole_loss = (
+            (F.binary_cross_entropy_with_logits(whole, targets["whole"], reduction="none") * known).sum(-1).mean()
+        )
         parts = torch.stack([cells, touches, flags, boxes, whole_loss])
-        return parts @ torch.tensor([2.0, 0.4, 0.4, 1.5, 0.35], device=x.device), parts.detach(), whole[:, : whole.shape[1] // 2].detach()
+        return (
+            parts @ torch.tensor([2.0, 0.4, 0.4, 1.5, 0.35], device=x.device),
+            parts.detach(),
+            whole[:, : whole.shape[1] // 2].detach(),
+        )
 
 
 class Attention(nn.Module):
@@ -229,7 +249,9 @@ class Language(nn.Module):
         nn.init.normal_(self.embed.weight, std=0.05)
         for name, weight in self.layers.named_parameters():
             if weight.dim() > 1:
-                nn.init.normal_(weight, std=0.06 if name.split(".")[-2] not in ("o", "down") else 0.06 / math.sqrt(2 * shape.layers))
+                nn.init.normal_(
+                    weight, std=0.06 if name.split(".")[-2] not in ("o", "down") else 0.06 / math.sqrt(2 * shape.layers)
+                )
         with torch.no_grad():  # words look for image tokens that look like them
             self.layers[0].attn.k.weight.copy_(self.layers[0].attn.q.weight)  # type: ignore[union-attr, operator]
 
@@ -250,7 +272,9 @@ class Language(nn.Module):
         before = torch.arange(IMAGE_TOKENS, device=tokens.device) + BEFORE
         places = torch.cat([before.expand(batch, -1), positions], 1)
         owner = torch.cat([torch.ones_like(before).expand(batch, -1), segments], 1)
-        seen = torch.gather(family.flatten(1), 1, (owner[:, :, None] * family.shape[2] + owner[:, None, :]).flatten(1)).view(batch, owner.shape[1], -1)
+        seen = torch.gather(
+            family.flatten(1), 1, (owner[:, :, None] * family.shape[2] + owner[:, None, :]).flatten(1)
+        ).view(batch, owner.shape[1], -1)
         mask = (seen & (places[:, :, None] >= places[:, None, :]))[:, None]
         frequency = self.base ** (-torch.arange(0, self.head_dim, 2, device=tokens.device).float() / self.head_dim)
         angle = places[..., None].float() * frequency

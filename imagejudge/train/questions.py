@@ -14,15 +14,44 @@ import numpy as np
 
 from imagejudge.questions import BOX_STYLES, Kind, Question, rules_subject
 from imagejudge.train.scenes import APART, DISTANT, NEAR, SIZE, Scene
-from imagejudge.train.sprites import AMBIGUOUS, CONCEPTS, GROUPS, INDEX
-from imagejudge.train.tiles import weigh
+from imagejudge.train.sprites import AMBIGUOUS, CONCEPTS, GROUPS, INDEX, weigh
 
 T = TypeVar("T")
 GRID = 16  # boxes are told in sixteenths of the sides
 BOXES = BOX_STYLES["bbox-xyxy-1000"]
 
-COUNTABLE = ("person", "minor", "adult", "animal", "man", "woman", "baby", "police officer", "dog", "cat", "bird", "horse", "pig", "weapon", "gun", "bomb", "vehicle", "car", "ball", "skull")
-PLURALS = {"person": "people", "child": "children", "kid": "kids", "man": "men", "woman": "women", "lady": "ladies", "baby": "babies", "body": "bodies"}
+COUNTABLE = (
+    "person",
+    "minor",
+    "adult",
+    "animal",
+    "man",
+    "woman",
+    "baby",
+    "police officer",
+    "dog",
+    "cat",
+    "bird",
+    "horse",
+    "pig",
+    "weapon",
+    "gun",
+    "bomb",
+    "vehicle",
+    "car",
+    "ball",
+    "skull",
+)
+PLURALS = {
+    "person": "people",
+    "child": "children",
+    "kid": "kids",
+    "man": "men",
+    "woman": "women",
+    "lady": "ladies",
+    "baby": "babies",
+    "body": "bodies",
+}
 BODY = ("a body or clothes", "a body", "a person or an animal", "someone's body or clothes")
 UNSUITABLE = frozenset({"weapon", "blood", "rude", "tobacco", "drug", "revealing", "explosion"})
 """Kinds that make a scene inappropriate for the public wherever they are."""
@@ -35,10 +64,12 @@ handcuffs+|a prison|a courtroom|a flag|a swastika|a logo|a sentence of text|a ph
 an internal organ|a decayed body|a shower|a bathtub|a swimming pool|a mirror|a window|a curtain|a door|a stair|an elevator|an escalator|a tunnel|a subway|a station
 a fountain|a garden|a farm|a barn|a tent|a campsite|a telescope|a satellite|a planet|a galaxy|a comet|a dinosaur|a dragon|a unicorn|a mermaid|a wizard|a witch|a knight
 a soldier|a nurse|a surgeon|a chef|a priest|a judge|a thief|a clown|a magician|a dancer|an athlete|a swimmer|a skier|a surfer|a crowd|a queue|sadness|anger|love|danger
-violence|a crime|nudity|pornography|bullying|money laundering|an advertisement|a price tag|a receipt|a newspaper|a map|a calendar|a diploma|a passport|a chess board""".replace("\n", "|").split("|")
+violence|a crime|nudity|pornography|bullying|money laundering|an advertisement|a price tag|a receipt|a newspaper|a map|a calendar|a diploma|a passport|a chess board""".replace(
+        "\n", "|"
+    ).split("|")
 )
 UNKNOWN_TEST = tuple(
-    "a typewriter|a stethoscope|a parachute|an iceberg|a piano|a trampoline|a scarecrow|a chandelier|a lawnmower|a beehive|a harbour|a toothbrush|a rollercoaster|a totem pole|poverty|a hammock|a jellyfish|a peacock|a cathedral|a thermostat".split("|")
+    ["a typewriter", "a stethoscope", "a parachute", "an iceberg", "a piano", "a trampoline", "a scarecrow", "a chandelier", "a lawnmower", "a beehive", "a harbour", "a toothbrush", "a rollercoaster", "a totem pole", "poverty", "a hammock", "a jellyfish", "a peacock", "a cathedral", "a thermostat"]
 )
 
 
@@ -61,7 +92,13 @@ class Target:
     def definite(self) -> str:
         """The same with "the"."""
         first, _, rest = self.phrase.partition(" ")
-        return f"the {rest}" if first in ("a", "an") else f"the {self.phrase}" if first not in ("someone", "something", "the", "someone's") else self.phrase
+        return (
+            f"the {rest}"
+            if first in ("a", "an")
+            else f"the {self.phrase}"
+            if first not in ("someone", "something", "the", "someone's")
+            else self.phrase
+        )
 
     @property
     def bare(self) -> str:
@@ -77,7 +114,9 @@ def target(words: str, *kinds: str) -> Target:
     return Target(words, frozenset(kinds))
 
 
-NOUNS: dict[str, tuple[Target, ...]] = {concept.name: tuple(target(words, concept.name) for words in concept.nouns) for concept in CONCEPTS if concept.nouns}
+NOUNS: dict[str, tuple[Target, ...]] = {
+    concept.name: tuple(target(words, concept.name) for words in concept.nouns) for concept in CONCEPTS if concept.nouns
+}
 NOUNS |= {group: tuple(target(words, group) for words in all_words) for group, all_words in GROUPS.items()}
 NOUNS["child"] = (target("a boy or a girl", "child"), target("a boy", "child"), target("a girl", "child"))
 BODIES = tuple(target(words, "person", "animal", *(("clothing",) if "clothes" in words else ())) for words in BODY)
@@ -110,8 +149,9 @@ class Facts:
 
     def related(self, relation: str, one: Target, other: Target) -> bool | None:
         """Does any one thing stand in this relation to any other?"""
-        if self.visible(one) is None or self.visible(other) is None:
-            return None
+        there = self.visible(one), self.visible(other)
+        if False in there or None in there:
+            return False if False in there else None
         unclear = False
         for i in self.matching(one):
             for j in self.matching(other):
@@ -165,13 +205,27 @@ class Asker:
     random: np.random.Generator
     balance: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    KINDS = {"visible": 0.29, "class": 0.17, "absent": 0.07, "both": 0.11, "either": 0.05, "without": 0.03, "touch": 0.13, "hold": 0.04, "near": 0.02, "on": 0.02, "count": 0.07}
+    KINDS = {
+        "visible": 0.29,
+        "class": 0.17,
+        "absent": 0.07,
+        "both": 0.11,
+        "either": 0.05,
+        "without": 0.03,
+        "touch": 0.13,
+        "hold": 0.04,
+        "near": 0.02,
+        "on": 0.02,
+        "count": 0.07,
+    }
 
     def __post_init__(self) -> None:
         self.askable = [c for c in CONCEPTS if c.nouns]
         weights = np.array([weigh(INDEX[c.name]) for c in self.askable])
         self.weights = weights / weights.sum()
-        self.common = {group: [c for c in self.askable if group in c.groups] for group in {g for c in CONCEPTS for g in c.groups}}
+        self.common = {
+            group: [c for c in self.askable if group in c.groups] for group in {g for c in CONCEPTS for g in c.groups}
+        }
 
     def one_of(self, items: Sequence[T]) -> T:
         return items[int(self.random.integers(len(items)))]
@@ -251,46 +305,100 @@ class Asker:
         truth = facts.visible(what)
         if truth is None:
             return None
-        forms = (f"no {what.bare} {what.verb('is', 'are')} visible", f"there is no {what.bare}", f"{what.phrase} {what.verb('is', 'are')} not visible", f"the image does not show {what.phrase}")
+        forms = (
+            f"no {what.bare} {what.verb('is', 'are')} visible",
+            f"there is no {what.bare}",
+            f"{what.phrase} {what.verb('is', 'are')} not visible",
+            f"the image does not show {what.phrase}",
+        )
         return Claim(sentence(self.one_of(forms)), f"an image without {what.phrase}", not truth, (what,), kind=kind)
 
-    def _pair(self, facts: Facts, first: bool | None, second: bool | None, classes: float = 0.35) -> tuple[Target, Target] | None:
+    def _pair(
+        self, facts: Facts, first: bool | None, second: bool | None, classes: float = 0.35
+    ) -> tuple[Target, Target] | None:
         one, other = self.some_kind(facts, first, classes), self.some_kind(facts, second, classes)
         if one is None or other is None or one == other:
             return None
         return self.words(one), self.words(other)
 
     def _both(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        truths = (True, True) if wanted else ((True, False), (False, True), (True, False), (False, True), (False, False))[int(self.random.integers(5))] if wanted is False else (None, None)
+        truths = (
+            (True, True)
+            if wanted
+            else ((True, False), (False, True), (True, False), (False, True), (False, False))[
+                int(self.random.integers(5))
+            ]
+            if wanted is False
+            else (None, None)
+        )
         pair = self._pair(facts, *truths)
         if pair is None or len(set(facts.matching(pair[0])) | set(facts.matching(pair[1]))) < 2 * bool(wanted):
             return None
         one, other = pair
         truth = both(facts.visible(one), facts.visible(other))
-        forms = (f"{one.phrase} and {other.phrase} are visible", f"both {one.phrase} and {other.phrase} are visible", f"the image shows {one.phrase} and {other.phrase}", f"there is {one.phrase} together with {other.phrase}")
-        return None if truth is None else Claim(sentence(self.one_of(forms)), f"{one.phrase} together with {other.phrase}", truth, pair, kind=kind)
+        forms = (
+            f"{one.phrase} and {other.phrase} are visible",
+            f"both {one.phrase} and {other.phrase} are visible",
+            f"the image shows {one.phrase} and {other.phrase}",
+            f"there is {one.phrase} together with {other.phrase}",
+        )
+        return (
+            None
+            if truth is None
+            else Claim(
+                sentence(self.one_of(forms)), f"{one.phrase} together with {other.phrase}", truth, pair, kind=kind
+            )
+        )
 
     def _either(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        truths = ((True, False), (False, True))[int(self.random.integers(2))] if wanted else (False, False) if wanted is False else (None, None)
+        truths = (
+            ((True, False), (False, True))[int(self.random.integers(2))]
+            if wanted
+            else (False, False)
+            if wanted is False
+            else (None, None)
+        )
         pair = self._pair(facts, *truths)
         if pair is None:
             return None
         one, other = pair
         a, b = facts.visible(one), facts.visible(other)
         truth = True if a or b else None if a is None or b is None else False
-        forms = (f"{one.phrase} or {other.phrase} is visible", f"either {one.phrase} or {other.phrase} is visible", f"the image shows {one.phrase} or {other.phrase}")
-        return None if truth is None else Claim(sentence(self.one_of(forms)), f"{one.phrase} or {other.phrase}", truth, pair, kind=kind)
+        forms = (
+            f"{one.phrase} or {other.phrase} is visible",
+            f"either {one.phrase} or {other.phrase} is visible",
+            f"the image shows {one.phrase} or {other.phrase}",
+        )
+        return (
+            None
+            if truth is None
+            else Claim(sentence(self.one_of(forms)), f"{one.phrase} or {other.phrase}", truth, pair, kind=kind)
+        )
 
     def _without(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        truths = (True, False) if wanted else ((True, True), (False, False))[int(self.random.integers(2))] if wanted is False else (None, None)
+        truths = (
+            (True, False)
+            if wanted
+            else ((True, True), (False, False))[int(self.random.integers(2))]
+            if wanted is False
+            else (None, None)
+        )
         pair = self._pair(facts, *truths)
         if pair is None:
             return None
         one, other = pair
         a, b = facts.visible(one), facts.visible(other)
         truth = both(a, None if b is None else not b)
-        forms = (f"{one.phrase} is visible but no {other.bare}", f"{one.phrase} is visible without {other.phrase}", f"{one.phrase} is visible and no {other.bare} is visible")
-        return None if truth is None else Claim(sentence(self.one_of(forms)), f"{one.phrase} without {other.phrase}", truth, pair, kind=kind)
+        forms = (
+            f"{one.phrase} is visible but no {other.bare}",
+            f"{one.phrase} is visible without {other.phrase}",
+            f"{one.phrase} is visible and no {other.bare} is visible",
+        )
+        return (
+            None
+            if truth is None
+            else Claim(sentence(self.one_of(forms)), f"{one.phrase} without {other.phrase}", truth, pair, kind=kind)
+        )
 
     def _count(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
         if wanted is None or self.random.random() < 0.1:
@@ -305,8 +413,18 @@ class Asker:
             return None
         truth = facts.several(what)
         several = " ".join([*what.bare.split()[:-1], PLURALS.get(what.bare.split()[-1], what.bare.split()[-1] + "s")])
-        forms = (f"more than one {what.bare} is visible", f"at least two {several} are visible", f"two or more {several} are visible", f"there is more than one {what.bare}", f"several {several} are visible")
-        return None if truth is None else Claim(sentence(self.one_of(forms)), f"more than one {what.bare}", truth, (what,), kind=kind)
+        forms = (
+            f"more than one {what.bare} is visible",
+            f"at least two {several} are visible",
+            f"two or more {several} are visible",
+            f"there is more than one {what.bare}",
+            f"several {several} are visible",
+        )
+        return (
+            None
+            if truth is None
+            else Claim(sentence(self.one_of(forms)), f"more than one {what.bare}", truth, (what,), kind=kind)
+        )
 
     def _related(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
         """A relation: where it should be false, mostly between things that are both there, but apart."""
@@ -326,25 +444,57 @@ class Asker:
         if kind == "hold":
             if "person" not in names and not any("person" in CONCEPTS[INDEX[n]].groups for n in names if n in INDEX):
                 return None
-            names.sort(key=lambda name: name not in ("person", "minor", "adult", "man", "woman", "child", "baby", "police officer"))
-        if "" in names or names[0] == names[1] or {"person", "adult", "minor", "animal"} >= set(names) and kind == "hold":
+            names.sort(
+                key=lambda name: (
+                    name not in ("person", "minor", "adult", "man", "woman", "child", "baby", "police officer")
+                )
+            )
+        if (
+            "" in names
+            or names[0] == names[1]
+            or ({"person", "adult", "minor", "animal"} >= set(names)
+            and kind == "hold")
+        ):
             return None
-        one, other = (self.one_of(BODIES) if name in ("person", "animal", "clothing") and kind == "touch" and self.random.random() < 0.35 else self.words(name) for name in names)
+        one, other = (
+            self.one_of(BODIES)
+            if name in ("person", "animal", "clothing") and kind == "touch" and self.random.random() < 0.35
+            else self.words(name)
+            for name in names
+        )
         truth = facts.related(kind, one, other)
         a, b = (one.phrase, other.phrase) if self.random.random() < 0.7 else (one.definite, other.definite)
         if kind == "touch":
-            forms = (f"{a} {one.verb('touches', 'touch')} {b}", f"{a} {one.verb('touches', 'touch')} {b}", f"{a} {one.verb('is', 'are')} touching {b}", f"{a} and {b} touch each other", f"{a} {one.verb('is', 'are')} in contact with {b}")
+            forms = (
+                f"{a} {one.verb('touches', 'touch')} {b}",
+                f"{a} {one.verb('touches', 'touch')} {b}",
+                f"{a} {one.verb('is', 'are')} touching {b}",
+                f"{a} and {b} touch each other",
+                f"{a} {one.verb('is', 'are')} in contact with {b}",
+            )
             forbidden = f"{one.phrase} touching {other.phrase}"
         elif kind == "near":
-            forms = (f"{a} {one.verb('is', 'are')} next to {b}",) * 2 + (f"{a} {one.verb('is', 'are')} close to {b}", f"{a} {one.verb('is', 'are')} near {b}", f"{a} {one.verb('is', 'are')} beside {b}")
+            forms = (f"{a} {one.verb('is', 'are')} next to {b}",) * 2 + (
+                f"{a} {one.verb('is', 'are')} close to {b}",
+                f"{a} {one.verb('is', 'are')} near {b}",
+                f"{a} {one.verb('is', 'are')} beside {b}",
+            )
             forbidden = f"{one.phrase} next to {other.phrase}"
         elif kind == "hold":
-            forms = (f"{a} {one.verb('holds', 'hold')} {b}",) * 3 + (f"{a} {one.verb('is', 'are')} holding {b}", f"{b} {other.verb('is', 'are')} held by {a}")
+            forms = (f"{a} {one.verb('holds', 'hold')} {b}",) * 3 + (
+                f"{a} {one.verb('is', 'are')} holding {b}",
+                f"{b} {other.verb('is', 'are')} held by {a}",
+            )
             forbidden = f"{one.phrase} holding {other.phrase}"
         else:
-            forms = (f"{a} {one.verb('is', 'are')} on {b}",) * 2 + (f"{a} {one.verb('stands', 'stand')} on {b}", f"{a} {one.verb('is', 'are')} on top of {b}")
+            forms = (f"{a} {one.verb('is', 'are')} on {b}",) * 2 + (
+                f"{a} {one.verb('stands', 'stand')} on {b}",
+                f"{a} {one.verb('is', 'are')} on top of {b}",
+            )
             forbidden = f"{one.phrase} on {other.phrase}"
-        return None if truth is None else Claim(sentence(self.one_of(forms)), forbidden, truth, (one, other), kind, kind)
+        return (
+            None if truth is None else Claim(sentence(self.one_of(forms)), forbidden, truth, (one, other), kind, kind)
+        )
 
     def unknown(self, nouns: tuple[str, ...] = UNKNOWN) -> str:
         """A statement about something outside the vocabulary."""
@@ -365,7 +515,15 @@ class Asker:
 
     def ruled(self, facts: Facts) -> tuple[Question, bool, Claim] | None:
         """A whole rule and whether the scene violates it."""
-        claim = self.claim(facts, kind=str(self.random.choice(["visible", "class", "both", "either", "touch", "hold", "count"], p=[0.2, 0.2, 0.2, 0.1, 0.2, 0.05, 0.05])))
+        claim = self.claim(
+            facts,
+            kind=str(
+                self.random.choice(
+                    ["visible", "class", "both", "either", "touch", "hold", "count"],
+                    p=[0.2, 0.2, 0.2, 0.1, 0.2, 0.05, 0.05],
+                )
+            ),
+        )
         return None if claim is None else (Question(Kind.RULE, self.rule(claim)), claim.truth, claim)
 
     def constitution(self, facts: Facts) -> tuple[Question, bool, Claim] | None:
@@ -376,7 +534,11 @@ class Asker:
         for _ in range(count * 6):
             if len(claims) == count:
                 break
-            claim = self.claim(facts, balanced=False, kind=str(self.random.choice(["visible", "class", "both", "touch"], p=[0.3, 0.3, 0.2, 0.2])))
+            claim = self.claim(
+                facts,
+                balanced=False,
+                kind=str(self.random.choice(["visible", "class", "both", "touch"], p=[0.3, 0.3, 0.2, 0.2])),
+            )
             if claim is not None and not claim.truth:
                 claims.append(claim)
         if wanted:
@@ -395,7 +557,9 @@ class Asker:
         for _ in range(1 if self.random.random() < 0.7 else 2):
             chosen = self.some_kind(facts, bool(self.random.random() < 0.8), 0.35)
             if chosen is not None:
-                asked.append(self.one_of(BODIES[:2]) if chosen == "person" and self.random.random() < 0.2 else self.words(chosen))
+                asked.append(
+                    self.one_of(BODIES[:2]) if chosen == "person" and self.random.random() < 0.2 else self.words(chosen)
+                )
         if not asked or any(facts.visible(what) is None for what in asked):
             return None
         found = [facts.matching(what) for what in asked]
@@ -404,7 +568,9 @@ class Asker:
             return BOXES.locate(words), '{"bbox_2d": null}'
         boxes = np.array([facts.scene.things[number].box for numbers in found for number in numbers]) / SIZE * GRID
         low, high = np.floor(boxes[:, :2].min(0) + 0.25) / GRID, np.ceil(boxes[:, 2:].max(0) - 0.25) / GRID
-        return BOXES.locate(words), BOXES.write(low[0], low[1], max(high[0], low[0] + 1 / GRID), max(high[1], low[1] + 1 / GRID))
+        return BOXES.locate(words), BOXES.write(
+            low[0], low[1], max(high[0], low[0] + 1 / GRID), max(high[1], low[1] + 1 / GRID)
+        )
 
 
 def both(one: bool | None, other: bool | None) -> bool | None:
@@ -418,12 +584,17 @@ def listed(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else words[0]
 
 
-OTHER = {"other animal": "an animal", "other food": "some food", "other vehicle": "a vehicle", "other thing": "another object"}
+OTHER = {
+    "other animal": "an animal",
+    "other food": "some food",
+    "other vehicle": "a vehicle",
+    "other thing": "another object",
+}
 
 
 def told(scene: Scene) -> str:
     """What the scene shows, in one sentence."""
-    names = sorted((thing.concept for thing in scene.things))
+    names = sorted(thing.concept for thing in scene.things)
     if not names:
         return "The image shows nothing."
     words = []
@@ -436,10 +607,15 @@ def told(scene: Scene) -> str:
     return f"The image shows {listed(words)}."
 
 
-RELATED = {"touch": ("touches", "does not touch"), "hold": ("holds", "does not hold"), "near": ("is next to", "is not next to"), "on": ("is on", "is not on")}
+RELATED = {
+    "touch": ("touches", "does not touch"),
+    "hold": ("holds", "does not hold"),
+    "near": ("is next to", "is not next to"),
+    "on": ("is on", "is not on"),
+}
 
 
-def thought(facts: Facts, claim: Claim | None, answer: bool) -> str:
+def thought(facts: Facts, claim: Claim | None, *, answer: bool) -> str:
     """The first reasoning turn: what is there, the relation asked for, the answer."""
     parts = [told(facts.scene)]
     if claim is not None and claim.relation and all(facts.matching(what) for what in claim.about):
@@ -452,6 +628,6 @@ def thought(facts: Facts, claim: Claim | None, answer: bool) -> str:
     return " ".join(parts)
 
 
-def summary(facts: Facts, answer: bool) -> str:
+def summary(facts: Facts, *, answer: bool) -> str:
     """The second turn."""
     return f'{{"rating": "{"Yes" if answer else "No"}", "rationale": "{told(facts.scene)}"}}'

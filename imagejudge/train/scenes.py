@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from imagejudge.train.sprites import CONCEPTS, GROUPS, HELD_OUT_STYLE, INDEX, STYLES
-from imagejudge.train.tiles import weigh
+from imagejudge.train.sprites import CONCEPTS, HELD_OUT_STYLE, STYLES, weigh
 
 SIZE = 128
 CELLS = 8  # the model sees a scene as 8 x 8 cells
@@ -62,7 +61,14 @@ class Scene:
     on: Mask
 
 
-HELD_OUT_PAIRS = {("axe", "child"), ("baby", "knife"), ("gun", "woman"), ("baby", "cigarette"), ("balloon", "middle finger"), ("gift", "middle finger")}
+HELD_OUT_PAIRS = {
+    ("axe", "child"),
+    ("baby", "knife"),
+    ("gun", "woman"),
+    ("baby", "cigarette"),
+    ("balloon", "middle finger"),
+    ("gift", "middle finger"),
+}
 """Kept out by name, so that the benchmark has some for every rule; a checksum keeps out another tenth of all pairs."""
 
 
@@ -81,7 +87,9 @@ class Sprites:
         arrays = np.load(path)
         self.pictures = [Image.fromarray(rgba, "RGBA").convert("RGBa") for rgba in arrays["rgba"]]
         self.found: dict[tuple[int, int], list[int]] = {}
-        for number, (concept, style) in enumerate(zip(arrays["concept"].tolist(), arrays["style"].tolist(), strict=True)):
+        for number, (concept, style) in enumerate(
+            zip(arrays["concept"].tolist(), arrays["style"].tolist(), strict=True)
+        ):
             self.found.setdefault((concept, style), []).append(number)
 
     def styles(self, concept: int, styles: tuple[int, ...]) -> list[int]:
@@ -119,7 +127,11 @@ class Painter:
 
     def choose(self, random: np.random.Generator, plan: Plan) -> list[int]:
         """Which things to draw: people, look-alikes and second ones of the same kind more often than chance."""
-        count = int(random.choice(MOST, p=[0.03, 0.34, 0.37, 0.18, 0.08])) if plan.hard > 0.5 else int(random.choice([1, 2], p=[0.55, 0.45]))
+        count = (
+            int(random.choice(MOST, p=[0.03, 0.34, 0.37, 0.18, 0.08]))
+            if plan.hard > 0.5
+            else int(random.choice([1, 2], p=[0.55, 0.45]))
+        )
         chosen: list[int] = []
         for _ in range(count * 3):
             if len(chosen) == count:
@@ -131,7 +143,9 @@ class Painter:
                 candidate = int(random.choice(self.groups["person"]))
             else:
                 candidate = int(random.choice(len(CONCEPTS), p=self.weights))
-            if plan.pairs == "trained" and any(held_out_pair(CONCEPTS[candidate].name, CONCEPTS[c].name) for c in chosen):
+            if plan.pairs == "trained" and any(
+                held_out_pair(CONCEPTS[candidate].name, CONCEPTS[c].name) for c in chosen
+            ):
                 continue
             chosen.append(candidate)
         if random.random() < 0.6:  # things can be put into the hands of those that come first
@@ -143,7 +157,12 @@ class Painter:
         return self.groups[groups[0]] if groups else [concept]
 
     def scene(
-        self, random: np.random.Generator, concepts: list[int], plan: Plan, relations: tuple[str, ...] = (), sizes: tuple[float, float] | None = None
+        self,
+        random: np.random.Generator,
+        concepts: list[int],
+        plan: Plan,
+        relations: tuple[str, ...] = (),
+        sizes: tuple[float, float] | None = None,
     ) -> Scene:
         """Draw these things. relations[i] says how thing i + 1 is placed to an earlier one: "touch", "hold", "on", "near", "apart"; chance decides the rest."""
         canvas = ground(random, plan.hard)
@@ -160,7 +179,11 @@ class Painter:
                 style_here = int(random.choice(own))
             else:
                 style_here = style
-            relation = relations[number - 1] if 0 < number <= len(relations) else str(random.choice(["touch", "apart", "near", "hold", "on"], p=[0.28, 0.38, 0.07, 0.19, 0.08]))
+            relation = (
+                relations[number - 1]
+                if 0 < number <= len(relations)
+                else str(random.choice(["touch", "apart", "near", "hold", "on"], p=[0.28, 0.38, 0.07, 0.19, 0.08]))
+            )
             if relation == "hold" and (not kept or "person" not in CONCEPTS[kept[0]].groups):
                 relation = "touch"
             placed = None
@@ -184,7 +207,9 @@ class Painter:
     def _tile(self, random: np.random.Generator, sprite: Image.Image, side: float, hard: float) -> NDArray[np.float32]:
         """One sprite, resized, turned, flipped and tinted: premultiplied RGBA in 0..1."""
         stretch = random.uniform(0.88, 1.14)
-        picture = sprite.resize((max(4, round(side * stretch)), max(4, round(side / stretch))), Image.Resampling.BILINEAR)
+        picture = sprite.resize(
+            (max(4, round(side * stretch)), max(4, round(side / stretch))), Image.Resampling.BILINEAR
+        )
         if random.random() < 0.5:
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if random.random() < 0.6:
@@ -192,13 +217,19 @@ class Painter:
             picture = picture.rotate(random.uniform(-reach, reach), Image.Resampling.BILINEAR, expand=True)
         tile = np.asarray(picture).astype(np.float32) / 255
         if random.random() < 0.2 * hard:
-            tile = _outlined(tile, int(random.integers(1, 3)), random.random(3).astype(np.float32) * (0.25 if random.random() < 0.7 else 1.0))
+            tile = _outlined(
+                tile,
+                int(random.integers(1, 3)),
+                random.random(3).astype(np.float32) * (0.25 if random.random() < 0.7 else 1.0),
+            )
         alpha = tile[..., 3:]
         colour = tile[..., :3] * random.uniform(0.84, 1.12, 3).astype(np.float32)
         if random.random() < 0.4 * hard:  # other vendors draw with other contrasts and colours
             grey = colour.mean(-1, keepdims=True)
             colour = grey + (colour - grey) * random.uniform(0.35, 1.5)
-            colour = (colour - 0.5 * alpha) * random.uniform(0.65, 1.3) + 0.5 * alpha + random.uniform(-0.1, 0.1) * alpha
+            colour = (
+                (colour - 0.5 * alpha) * random.uniform(0.65, 1.3) + 0.5 * alpha + random.uniform(-0.1, 0.1) * alpha
+            )
         tile[..., :3] = np.clip(colour, 0, alpha)
         return tile
 
@@ -222,20 +253,33 @@ def _box(mask: Mask) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _place(random: np.random.Generator, tile: NDArray[np.float32], masks: list[Mask], relation: str) -> tuple[NDArray[np.float32], Mask] | None:
+def _place(
+    random: np.random.Generator, tile: NDArray[np.float32], masks: list[Mask], relation: str
+) -> tuple[NDArray[np.float32], Mask] | None:
     """Put a tile on the canvas so that the relation to one earlier thing holds; None when there is no room."""
     height, width = tile.shape[:2]
     if max(height, width) > SIZE * 1.08:
         return None
     solid = tile[..., 3] > 0.5
-    anchor = None if relation == "apart" or not masks else masks[0] if relation == "hold" else masks[int(random.integers(len(masks)))]
+    anchor = (
+        None
+        if relation == "apart" or not masks
+        else masks[0]
+        if relation == "hold"
+        else masks[int(random.integers(len(masks)))]
+    )
     if anchor is None:
         spots = [(random.uniform(-0.04, 1.04), random.uniform(-0.04, 1.04)) for _ in range(6)]
         corners = [(round(x * (SIZE - width)), round(y * (SIZE - height))) for x, y in spots]
     else:
         corners = _beside(random, anchor, width, height, relation, solid)
     for left, top in corners:
-        if left < -0.1 * width or top < -0.1 * height or left + width > SIZE + 0.1 * width or top + height > SIZE + 0.1 * height:
+        if (
+            left < -0.1 * width
+            or top < -0.1 * height
+            or left + width > SIZE + 0.1 * width
+            or top + height > SIZE + 0.1 * height
+        ):
             continue
         mask = np.zeros((SIZE, SIZE), np.bool_)
         x, y = max(0, left), max(0, top)
@@ -252,26 +296,41 @@ def _place(random: np.random.Generator, tile: NDArray[np.float32], masks: list[M
     return None
 
 
-def _beside(random: np.random.Generator, anchor: Mask, width: int, height: int, relation: str, solid: Mask) -> list[tuple[int, int]]:
+def _beside(
+    random: np.random.Generator, anchor: Mask, width: int, height: int, relation: str, solid: Mask
+) -> list[tuple[int, int]]:
     """Corners at which a tile touches, nearly touches, is held by or stands on the anchor."""
     left, top, right, bottom = _box(anchor)
     middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
     if relation == "hold":  # in front of the lower half, towards one side
         wide, tall = right - left, bottom - top
         return [
-            (round(middle_x + side * random.uniform(0.25, 0.5) * wide - width / 2), round(middle_y + random.uniform(0.0, 0.35) * tall - height / 2))
+            (
+                round(middle_x + side * random.uniform(0.25, 0.5) * wide - width / 2),
+                round(middle_y + random.uniform(0.0, 0.35) * tall - height / 2),
+            )
             for side in random.choice([-1, 1], 4)
         ]
     corners = []
     for _ in range(3):
-        angle = random.uniform(0, 2 * math.pi) if relation != "on" else random.uniform(-math.pi / 2 - 0.35, -math.pi / 2 + 0.35)
+        angle = (
+            random.uniform(0, 2 * math.pi)
+            if relation != "on"
+            else random.uniform(-math.pi / 2 - 0.35, -math.pi / 2 + 0.35)
+        )
         across, down = math.cos(angle), math.sin(angle)
         reach = 0.5 * (right - left + width + bottom - top + height)
         while reach > 0:  # walk in from outside until the things meet
             x, y = round(middle_x + across * reach - width / 2), round(middle_y + down * reach - height / 2)
-            if 0 <= x <= SIZE - width and 0 <= y <= SIZE - height and (anchor[y : y + height, x : x + width] & solid).any():
+            if (
+                0 <= x <= SIZE - width
+                and 0 <= y <= SIZE - height
+                and (anchor[y : y + height, x : x + width] & solid).any()
+            ):
                 deeper = reach - random.uniform(2, 10) if relation != "near" else reach + random.uniform(4, 12)
-                corners.append((round(middle_x + across * deeper - width / 2), round(middle_y + down * deeper - height / 2)))
+                corners.append(
+                    (round(middle_x + across * deeper - width / 2), round(middle_y + down * deeper - height / 2))
+                )
                 break
             reach -= 3
     return corners
@@ -347,7 +406,9 @@ def _on(upper: Thing, lower: Thing) -> bool:
     """A touching thing whose foot is near the other's top and whose middle is above it."""
     x = (upper.box[0] + upper.box[2]) / 2
     tall = lower.box[3] - lower.box[1]
-    return lower.box[0] <= x <= lower.box[2] and upper.box[3] <= lower.box[1] + 0.45 * tall and upper.box[1] < lower.box[1]
+    return (
+        lower.box[0] <= x <= lower.box[2] and upper.box[3] <= lower.box[1] + 0.45 * tall and upper.box[1] < lower.box[1]
+    )
 
 
 def ground(random: np.random.Generator, hard: float) -> NDArray[np.float32]:
@@ -363,7 +424,11 @@ def ground(random: np.random.Generator, hard: float) -> NDArray[np.float32]:
         mix = np.clip((place[:, None] - 0.5) * across[0] + (place[None] - 0.5) * across[1] + 0.5, 0, 1)
     elif luck < 0.84:
         size = int(random.integers(2, 9))
-        mix = np.asarray(Image.fromarray(random.random((size, size)).astype(np.float32), "F").resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+        mix = np.asarray(
+            Image.fromarray(random.random((size, size)).astype(np.float32), "F").resize(
+                (SIZE, SIZE), Image.Resampling.BILINEAR
+            )
+        )
     elif luck < 0.9:
         angle, period = random.uniform(0, math.pi), random.uniform(6, 30)
         wave = np.cos((place[:, None] * math.cos(angle) + place[None] * math.sin(angle)) * SIZE * 2 * math.pi / period)
@@ -404,14 +469,24 @@ def nothing_known(random: np.random.Generator) -> Pixels:
     while size <= SIZE:
         layer = random.normal(0, 1, (size, size, 3)).astype(np.float32) * (0.3 + 0.7 * (random.random() < 0.5))
         layer = layer.mean(-1, keepdims=True) + 0.35 * layer
-        grown = np.stack([np.asarray(Image.fromarray(layer[..., c], "F").resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for c in range(3)], -1)
+        grown = np.stack(
+            [
+                np.asarray(Image.fromarray(layer[..., c], "F").resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+                for c in range(3)
+            ],
+            -1,
+        )
         canvas += grown / size**steep
         size *= 2
     canvas = canvas / (canvas.std() + 1e-6) * random.uniform(0.08, 0.25) + hue
     for _ in range(int(random.integers(0, 6))):  # shaded patches with soft edges
         place = np.arange(SIZE, dtype=np.float32)
         x, y, wide, tall = random.uniform(0, SIZE, 2).tolist() + random.uniform(8, 60, 2).tolist()
-        inside = ((place[None] - x) / wide) ** 2 + ((place[:, None] - y) / tall) ** 2 if random.random() < 0.6 else np.maximum(abs(place[None] - x) / wide, abs(place[:, None] - y) / tall)
+        inside = (
+            ((place[None] - x) / wide) ** 2 + ((place[:, None] - y) / tall) ** 2
+            if random.random() < 0.6
+            else np.maximum(abs(place[None] - x) / wide, abs(place[:, None] - y) / tall)
+        )
         mix = np.clip((1 - inside) * random.uniform(1, 8), 0, 1)[..., None] * random.uniform(0.4, 1)
         shade = random.random(3).astype(np.float32) * 0.7 + 0.3 * hue + 0.3 * (place[:, None, None] / SIZE - 0.5)
         canvas = canvas * (1 - mix) + (shade + random.normal(0, 0.03, (SIZE, SIZE, 1)).astype(np.float32)) * mix
@@ -449,14 +524,24 @@ def unpacked(arrays: dict[str, NDArray[np.generic]], number: int) -> Scene:
     """The scene `packed` put at this place."""
     n = int((arrays["concept"][number] >= 0).sum())
     things = tuple(
-        Thing(int(arrays["concept"][number, i]), tuple(arrays["box"][number, i].tolist()), arrays["cells"][number, i].astype(np.float32) / 255)  # type: ignore[attr-defined]
+        Thing(
+            int(arrays["concept"][number, i]),
+            tuple(arrays["box"][number, i].tolist()),
+            arrays["cells"][number, i].astype(np.float32) / 255,
+        )  # type: ignore[attr-defined]
         for i in range(n)
     )
     relations = np.asarray(arrays["relations"][number, :n, :n])
-    return Scene(np.asarray(arrays["pixels"][number]), things, np.asarray(arrays["gap"][number, :n, :n]), (relations & 1) > 0, (relations & 2) > 0)
+    return Scene(
+        np.asarray(arrays["pixels"][number]),
+        things,
+        np.asarray(arrays["gap"][number, :n, :n]),
+        (relations & 1) > 0,
+        (relations & 2) > 0,
+    )
 
 
-def write_pool(sprites: Path, folder: Path, first: int, last: int, seed: int) -> None:
+def write_pool(sprites: Path, folder: Path, first: int, last: int, seed: int, size: int = SHARD) -> None:
     """Write shards of training scenes that are not there yet; early ones are easy."""
     painter = Painter(Sprites(sprites))
     folder.mkdir(parents=True, exist_ok=True)
@@ -466,7 +551,7 @@ def write_pool(sprites: Path, folder: Path, first: int, last: int, seed: int) ->
             continue
         random = np.random.default_rng((seed, shard))
         plan = Plan(hard=min(1.0, shard / 6))
-        arrays = packed([painter.random_scene(random, plan) for _ in range(SHARD)])
+        arrays = packed([painter.random_scene(random, plan) for _ in range(size)])
         unfinished = folder / f"{shard:04d}.part"
         unfinished.mkdir(exist_ok=True)
         for name, array in arrays.items():
@@ -482,7 +567,7 @@ def read_shard(folder: Path, shard: int) -> dict[str, NDArray[np.generic]]:
 
 def main() -> None:
     """Dispatch to one of the three jobs."""
-    import argparse  # noqa: PLC0415
+    import argparse
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sprites", type=Path, default=Path(".train/sprites.npz"))
@@ -496,7 +581,9 @@ def main() -> None:
     bench.add_argument("--out", type=Path, required=True)
     bench.add_argument("--seed", type=int, default=1)
     bench.add_argument("--split", choices=["seen", "composition", "style"], required=True)
-    bench.add_argument("--per-label", type=int, default=20, help="images of each rule that violate it, and as many that nearly do")
+    bench.add_argument(
+        "--per-label", type=int, default=20, help="images of each rule that violate it, and as many that nearly do"
+    )
     examples = jobs.add_parser("examples", help="the images of docs/examples/stickers")
     examples.add_argument("--out", type=Path, default=Path("docs/examples/stickers"))
     examples.add_argument("--seed", type=int, default=1)
@@ -504,11 +591,11 @@ def main() -> None:
     if options.job == "pool":
         write_pool(options.sprites, options.out, options.first, options.shards, options.seed)
     if options.job == "bench":
-        from imagejudge.train.bench import write_bench  # noqa: PLC0415 - it needs this module
+        from imagejudge.train.bench import write_bench
 
         write_bench(options.sprites, options.out, options.seed, options.split, options.per_label)
     if options.job == "examples":
-        from imagejudge.train.bench import write_examples  # noqa: PLC0415
+        from imagejudge.train.bench import write_examples
 
         write_examples(options.sprites, options.out, options.seed)
 

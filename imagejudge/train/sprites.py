@@ -72,7 +72,7 @@ thumbs down | a thumbs down, a lowered thumb | hand | thumbs-down thumbsdown rev
 knife | a knife, a dagger | weapon blade | kitchen-knife dagger hocho daggerknife
 gun | a gun, a pistol, a firearm, a handgun | weapon | pistol
 water pistol | a water pistol, a toy gun, a squirt gun | toy | water-pistol
-sword | a sword, crossed swords+ | weapon blade | crossed-swords person-fencing
+sword | a sword, crossed swords+ | weapon blade | crossed-swords
 bomb | a bomb, an explosive device | weapon | bomb
 axe | an axe, a hatchet | weapon blade | axe
 bow | a bow and arrow, an archery bow | weapon | bow-and-arrow
@@ -226,7 +226,7 @@ AMBIGUOUS = {
     "blade": {"scissors"},
     "toy": {"gun", "die", "playing card", "robot", "other thing"},
     "tool": {"axe", "knife", "pencil", "other thing"},
-    "flames": {"explosion", "candle", "cigarette"},
+    "flames": {"explosion", "candle"},
     "explosion": {"flames"},
     "drug": {"mushroom", "cigarette", "alcohol", "leaf"},
     "drink": {"water", "other food"},
@@ -250,6 +250,22 @@ AMBIGUOUS = {
     "skull": {"headstone", "coffin"},
     "cocktail": {"wine"},
 }
+
+
+def weigh(concept: int) -> float:
+    """How much oftener than an ordinary thing a concept is drawn: people and what rules are about come first."""
+    groups = set(CONCEPTS[concept].groups)
+    name = CONCEPTS[concept].name
+    if name.startswith("other"):
+        return 1.5
+    if groups & {"person"}:
+        return 2.2
+    if (
+        groups & {"weapon", "danger", "tobacco", "drug", "alcohol", "gambling", "death", "rude", "revealing"}
+        or name == "water pistol"
+    ):
+        return 1.7
+    return 1.0
 
 
 def fetch(style: str, folder: Path) -> dict[str, Any]:
@@ -285,8 +301,8 @@ def drawings(icons: dict[str, Any], wanted: tuple[str, ...]) -> list[str]:
 
 def render(icons: dict[str, Any], name: str) -> NDArray[np.uint8]:
     """One icon as SIDE x SIDE RGBA: cropped to what is painted, its longer side filling the tile."""
-    import resvg_py  # noqa: PLC0415
-    from PIL import Image  # noqa: PLC0415
+    import resvg_py
+    from PIL import Image
 
     icon = icons["icons"][name]
     width, height = icon.get("width", icons.get("width", 16)), icon.get("height", icons.get("height", 16))
@@ -317,18 +333,13 @@ def redden(drop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return red
 
 
-def main() -> None:
+def write_sprites(out: Path, assets: Path) -> None:
     """Render everything into one file: rgba [N, SIDE, SIDE, 4], concept [N], style [N], name [N]."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(".train/sprites.npz"))
-    parser.add_argument("--assets", type=Path, default=Path(".train/assets"), help="folder for the downloaded packages")
-    options = parser.parse_args()
     rgba, concept_of, style_of, name_of = [], [], [], []
     for style_number, style in enumerate(STYLES):
-        icons = fetch(style, options.assets)
+        icons = fetch(style, assets)
         for number, concept in enumerate(CONCEPTS):
-            names = drawings(icons, concept.icons)
-            tiles = [(name, render(icons, name)) for name in names]
+            tiles = [(name, render(icons, name)) for name in drawings(icons, concept.icons)]
             if concept.name == "blood":
                 tiles += [
                     ("red-" + name, redden(render(icons, name)))
@@ -341,14 +352,23 @@ def main() -> None:
                     style_of.append(style_number)
                     name_of.append(name)
         print(f"{style}: {style_of.count(style_number)} sprites", flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
-        options.out,
+        out,
         rgba=np.stack(rgba),
         concept=np.array(concept_of, np.int16),
         style=np.array(style_of, np.int8),
         name=np.array(name_of),
     )
+
+
+def main() -> None:
+    """Read the options and render."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(".train/sprites.npz"))
+    parser.add_argument("--assets", type=Path, default=Path(".train/assets"), help="folder for the downloaded packages")
+    options = parser.parse_args()
+    write_sprites(options.out, options.assets)
 
 
 if __name__ == "__main__":

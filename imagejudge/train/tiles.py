@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from imagejudge.train.sprites import CONCEPTS, HELD_OUT_STYLE, STYLES
+from imagejudge.train.sprites import CONCEPTS, HELD_OUT_STYLE, STYLES, weigh
 
 SIZE = 64
 
@@ -25,7 +25,12 @@ class Tiles:
         self.rgba = rgba.to(device)
         self.device = device
         self.concept = torch.from_numpy(concept[keep].astype(np.int64))
-        drawn = np.array([np.mean((style[keep] == s) & (concept[keep] == c)) for c, s in zip(concept[keep], style[keep], strict=True)])
+        drawn = np.array(
+            [
+                np.mean((style[keep] == s) & (concept[keep] == c))
+                for c, s in zip(concept[keep], style[keep], strict=True)
+            ]
+        )
         styles = np.array([len(set(style[keep][concept[keep] == c])) for c in range(len(CONCEPTS))])[concept[keep]]
         weight = 1 / (drawn * styles)
         weight = weight * np.array([weigh(number) for number in concept[keep]])
@@ -43,17 +48,24 @@ class Tiles:
         flip = torch.where(random[:, 4] < 0.5, -1.0, 1.0)
         shift = (random[:, 5:7] * 2 - 1) * (1.05 - scale).clamp_min(0.05)[:, None]
         cos, sin = angle.cos() / scale, angle.sin() / scale
-        turn = torch.stack([torch.stack([cos * flip, sin * flip], -1), torch.stack([-sin * stretch, cos * stretch], -1)], 1)
+        turn = torch.stack(
+            [torch.stack([cos * flip, sin * flip], -1), torch.stack([-sin * stretch, cos * stretch], -1)], 1
+        )
         theta = torch.cat([turn, -(turn @ shift[:, :, None])], 2)
         grid = F.affine_grid(theta, [count, 4, SIZE, SIZE], align_corners=False)
         rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)  # premultiplied, or edges turn dark
         drawn = F.grid_sample(F.avg_pool2d(rgba, 2) if SIZE < 80 else rgba, grid, align_corners=False)
         alpha = drawn[:, 3:]
-        colour = drawn[:, :3] * (0.85 + 0.3 * random[:, 7:10, None, None]) + (random[:, 10, None, None, None] - 0.5) * 0.15 * alpha
+        colour = (
+            drawn[:, :3] * (0.85 + 0.3 * random[:, 7:10, None, None])
+            + (random[:, 10, None, None, None] - 0.5) * 0.15 * alpha
+        )
         grey = (random[:, 11] < 0.04).float()[:, None, None, None]
         colour = colour * (1 - grey) + colour.mean(1, keepdim=True) * grey
         pixels = colour + (1 - alpha) * self._ground(random)
-        noise = torch.randn(pixels.shape, generator=generator).to(self.device) * 0.06 * random[:, 23, None, None, None] ** 2
+        noise = (
+            torch.randn(pixels.shape, generator=generator).to(self.device) * 0.06 * random[:, 23, None, None, None] ** 2
+        )
         return (pixels + noise).clamp(0, 1) * 2 - 1, self.concept[chosen].to(self.device)
 
     def _ground(self, random: Tensor) -> Tensor:
@@ -62,21 +74,19 @@ class Tiles:
         line = torch.linspace(-1, 1, SIZE, device=random.device)
         first, second = random[:, 12:15, None, None], random[:, 15:18, None, None]
         first = torch.where((random[:, 18] < 0.3)[:, None, None, None], torch.ones_like(first), first)
-        slope = ((line[None, :, None] * (random[:, 19, None, None] - 0.5) + line[None, None, :] * (random[:, 20, None, None] - 0.5)) * 2 + 0.5).clamp(0, 1)[:, None]
+        slope = (
+            (
+                line[None, :, None] * (random[:, 19, None, None] - 0.5)
+                + line[None, None, :] * (random[:, 20, None, None] - 0.5)
+            )
+            * 2
+            + 0.5
+        ).clamp(0, 1)[:, None]
         coarse = random[:, 7:23].reshape(count, 1, 4, 4)
         blotch = F.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
-        mix = torch.where((random[:, 21] < 0.4)[:, None, None, None], torch.zeros_like(slope), torch.where((random[:, 21] < 0.7)[:, None, None, None], slope, blotch))
+        mix = torch.where(
+            (random[:, 21] < 0.4)[:, None, None, None],
+            torch.zeros_like(slope),
+            torch.where((random[:, 21] < 0.7)[:, None, None, None], slope, blotch),
+        )
         return first + (second - first) * mix
-
-
-def weigh(concept: int) -> float:
-    """How much oftener than an ordinary thing a concept is drawn: people and what rules are about come first."""
-    groups = set(CONCEPTS[concept].groups)
-    name = CONCEPTS[concept].name
-    if name.startswith("other"):
-        return 1.5
-    if groups & {"person"}:
-        return 2.2
-    if groups & {"weapon", "danger", "tobacco", "drug", "alcohol", "gambling", "death", "rude", "revealing"} or name == "water pistol":
-        return 1.7
-    return 1.0

@@ -1,0 +1,117 @@
+"""What is asked about training scenes, and whether the answers given are true."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from imagejudge.train.questions import BOXES, Asker, Facts, Target, summary, thought
+from imagejudge.train.scenes import FAR, SIZE, Scene, Thing
+from imagejudge.train.sprites import CONCEPTS, INDEX
+
+
+def scene(*things: tuple[str, tuple[int, int, int, int]], gap: int = FAR, holds: bool = False) -> Scene:
+    """Things where they are said to be; the first two are `gap` pixels apart."""
+    count = len(things)
+    gaps = np.full((count, count), FAR, np.uint8)
+    held, on = np.zeros((count, count), np.bool_), np.zeros((count, count), np.bool_)
+    if count > 1:
+        gaps[0, 1] = gaps[1, 0] = gap
+        held[0, 1] = holds
+    cells = np.zeros(64, np.float32)
+    pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
+    return Scene(pixels, tuple(Thing(INDEX[name], box, cells) for name, box in things), gaps, held, on)
+
+
+LEFT, RIGHT = (8, 32, 56, 96), (64, 32, 120, 96)
+
+
+def of(*kinds: str) -> Target:
+    return Target("", frozenset(kinds))
+
+
+def test_a_class_is_visible_when_one_of_its_members_is() -> None:
+    facts = Facts(scene(("baby", LEFT), ("knife", RIGHT)))
+    assert facts.visible(of("person")) is True
+    assert facts.visible(of("minor")) is True
+    assert facts.visible(of("weapon")) is True
+    assert facts.visible(of("adult")) is False
+    assert facts.visible(of("animal")) is False
+
+
+def test_a_matter_of_taste_is_not_asked() -> None:
+    assert Facts(scene(("smiley", LEFT))).visible(of("person")) is None
+    assert Facts(scene(("water pistol", LEFT))).visible(of("weapon")) is None
+
+
+@pytest.mark.parametrize(("gap", "truth"), [(0, True), (1, None), (5, None), (6, False), (40, False)])
+def test_touching_has_a_dead_zone(gap: int, truth: bool | None) -> None:
+    assert Facts(scene(("man", LEFT), ("flames", RIGHT), gap=gap)).related("touch", of("flames"), of("person")) is truth
+
+
+def test_a_relation_to_something_absent_is_false() -> None:
+    assert Facts(scene(("man", LEFT))).related("touch", of("flames"), of("person")) is False
+
+
+def test_counts_look_at_classes() -> None:
+    facts = Facts(scene(("man", LEFT), ("baby", RIGHT)))
+    assert facts.several(of("person")) is True
+    assert facts.several(of("man")) is False
+
+
+def test_claims_are_sentences_with_the_truth_their_facts_give() -> None:
+    random = np.random.default_rng(0)
+    asker = Asker(random)
+    seen = set()
+    for _ in range(400):
+        names = [CONCEPTS[int(number)].name for number in random.integers(0, len(CONCEPTS), 2)]
+        facts = Facts(scene((names[0], LEFT), (names[1], RIGHT), gap=int(random.choice([0, 20]))))
+        claim = asker.claim(facts)
+        if claim is None:
+            continue
+        seen.add(claim.kind)
+        assert claim.text[0].isupper()
+        assert claim.text.endswith(".")
+        assert "+" not in claim.text + claim.forbidden
+        if claim.kind in ("visible", "class"):
+            assert claim.truth is facts.visible(claim.about[0])
+        if claim.kind == "absent":
+            assert claim.truth is not facts.visible(claim.about[0])
+    assert seen >= {"visible", "class", "absent", "both", "either", "touch"}
+
+
+def test_yes_and_no_are_about_as_frequent() -> None:
+    random = np.random.default_rng(1)
+    asker, truths = Asker(random), []
+    for _ in range(1500):
+        names = [CONCEPTS[int(number)].name for number in random.integers(0, len(CONCEPTS), 2)]
+        claim = asker.claim(Facts(scene((names[0], LEFT), (names[1], RIGHT), gap=0)))
+        truths += [] if claim is None else [claim.truth]
+    assert 0.45 < np.mean(truths) < 0.55
+
+
+def test_boxes_are_written_so_that_the_product_reads_them_back() -> None:
+    asker, found = Asker(np.random.default_rng(2)), 0
+    facts = Facts(scene(("dog", LEFT)))
+    for _ in range(60):
+        asked = asker.place(facts)
+        if asked is None or (box := BOXES.read(asked[1])) is None:
+            continue
+        left, top, right, bottom = box
+        assert left * SIZE <= LEFT[0] + 3
+        assert right * SIZE >= LEFT[2] - 3
+        assert top * SIZE <= LEFT[1] + 3
+        assert bottom * SIZE >= LEFT[3] - 3
+        found += 1
+    assert found
+
+
+def test_the_second_reasoning_turn_is_the_json_the_product_asks_for() -> None:
+    facts = Facts(scene(("man", LEFT), ("man", RIGHT)))
+    assert json.loads(summary(facts, answer=True)) == {
+        "rating": "Yes",
+        "rationale": "The image shows a man and another one.",
+    }
+    assert thought(facts, None, answer=False).endswith("So the answer is No.")
