@@ -105,7 +105,7 @@ class TestSharing:
         assert gaps(view, QUESTIONS[:1]) == pytest.approx(before[:1], abs=1e-4), "the same question again"
         assert gaps(view, QUESTIONS) == pytest.approx(before, abs=1e-4)
 
-    @pytest.mark.parametrize("kind", ["plain", "mrope", "sliding", "hybrid"])
+    @pytest.mark.parametrize("kind", KINDS)
     def test_a_wave_split_over_batches(
         self, kind: str, pairs: dict[str, gguf_pairs.Pair], monkeypatch: pytest.MonkeyPatch
     ) -> None:
