@@ -94,9 +94,9 @@ class BoxStyle:
 
     @property
     def grammar(self) -> str:
-        """GBNF for one box of four whole numbers, or null when the thing is not there."""
-        number = f"[0-9]{{1,{len(str(self.scale))}}}"
+        """GBNF for one box of four whole numbers up to `scale` (a power of ten), or null when the thing is not there."""
         box = ' ", " '.join(["number"] * 4)
+        number = f'"0" | [1-9] [0-9]{{0,{len(str(self.scale)) - 2}}} | "{self.scale}"'
         return f'root ::= "{{\\"{self.key}\\": " (box | "null") "}}"\nbox ::= "[" {box} "]"\nnumber ::= {number}'
 
     def locate(self, objects: Sequence[str]) -> str:
