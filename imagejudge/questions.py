@@ -94,7 +94,7 @@ class BoxStyle:
 
     @property
     def grammar(self) -> str:
-        """GBNF for one box of four whole numbers up to `scale` (a power of ten), or null when the thing is not there."""
+        """GBNF for one box of whole numbers up to `scale` (a power of ten), or null when the thing is not there."""
         box = ' ", " '.join(["number"] * 4)
         number = f'"0" | [1-9] [0-9]{{0,{len(str(self.scale)) - 2}}} | "{self.scale}"'
         return f'root ::= "{{\\"{self.key}\\": " (box | "null") "}}"\nbox ::= "[" {box} "]"\nnumber ::= {number}'
