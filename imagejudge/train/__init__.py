@@ -1,1 +1,2 @@
-"""How the embedded model was made: sprites, scenes, questions, model, train, export. Needs the extra [train]; imported by nothing else."""
+"""How the embedded model was made: sprites, scenes, questions, model, train, export. Needs the extra [train]; imported
+by nothing else."""

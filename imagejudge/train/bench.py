@@ -1,6 +1,9 @@
-"""The sticker benchmark: for every rule of constitutions/stickers.toml, images that violate it and images that meet all of its preconditions but one.
+# ruff: noqa: E501 - tables and forms of words read better on long lines
+"""The sticker benchmark: for every rule of constitutions/stickers.toml, images that violate it and images that meet all
+of its preconditions but one.
 
-Run it through `python -m imagejudge.train.scenes bench`. Every image's labels are checked against what remained visible before it is written.
+Run it through `python -m imagejudge.train.scenes bench`. Every image's labels are checked against what remained visible
+before it is written.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ def shows(*kinds: str) -> Test:
 
 
 def more_than_one(kind: str) -> Test:
+    """Are two or more things of this kind visible?"""
     return lambda facts: facts.several(_of(kind))
 
 
 def related(relation: str, one: tuple[str, ...], other: tuple[str, ...]) -> Test:
+    """Do any two things stand in this relation?"""
     return lambda facts: facts.related(relation, _of(*one), _of(*other))
 
 
@@ -76,7 +81,8 @@ STATEMENTS: dict[str, Test] = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to draw for one rule: a kind for every thing, and how the second is placed to the first. `chain` are the rule's preconditions."""
+    """How to draw for one rule: a kind for every thing, and how the second is placed to the first. `chain` are the
+    rule's preconditions."""
 
     chain: tuple[tuple[str, ...], ...]
     things: tuple[tuple[str, ...], ...]
@@ -186,8 +192,7 @@ def draw(painter: Painter, random: np.random.Generator, recipe: Recipe, plan: Pl
         return scene if verdict(facts, recipe) is True else None
     return (
         scene
-        if (None not in truths
-        and truths.count(False) == 1)
+        if (None not in truths and truths.count(False) == 1)
         or (truths.count(False) == 2 and len(truths) == 3 and truths[-1] is False)
         else None
     )
@@ -235,7 +240,8 @@ def violated(facts: Facts) -> list[str] | None:
 
 
 def write_examples(sprites: Path, out: Path, seed: int) -> None:
-    """Write about two dozen images for the documentation: one that violates each rule, some that nearly do, some harmless ones; and labels.csv."""
+    """Write about two dozen images for the documentation: one that violates each rule, some that nearly do, some
+    harmless ones; and labels.csv."""
     painter, plan = Painter(Sprites(sprites)), Plan(hard=0.5)
     random = np.random.default_rng(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -261,11 +267,7 @@ def write_examples(sprites: Path, out: Path, seed: int) -> None:
         (("dog", "ball"), ("cake", "balloon"), ("woman", "book"), ("car", "tree"), ("baby", "teddy bear")), 1
     ):
         things = [INDEX[name] for name in names]
-        keep(
-            f"harmless-{number}",
-            found(lambda: painter.scene(random, things, plan, ("apart",), sizes=(40, 80)), []),
-            "safe",
-            [],
-        )
+        scene = found(lambda: painter.scene(random, things, plan, ("apart",), sizes=(40, 80)), [])  # noqa: B023
+        keep(f"harmless-{number}", scene, "safe", [])
     with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["path", "label", "rule"], *rows])

@@ -1,6 +1,7 @@
 """Turn questions into tokens: the tokenizer, and trees of segments that let many questions share one image.
 
-Every segment is cut where the tokenizer cuts anyway (at line ends and control tokens), so a path through the tree is token for token what the engine sends.
+Every segment is cut where the tokenizer cuts anyway (at line ends and control tokens), so a path through the tree is
+token for token what the engine sends.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from imagejudge.questions import SUMMARISE, Kind, Question, visible
-from imagejudge.train.model import BEFORE, IMAGE_TOKENS
 from imagejudge.train.questions import UNKNOWN, Asker, Claim, Facts, summary, thought
 from imagejudge.train.scenes import Scene
+from imagejudge.train.shape import BEFORE, IMAGE_TOKENS
 from imagejudge.train.sprites import GROUPS
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "</image>")
@@ -83,7 +84,7 @@ class Words:
         ids = self.cut(word)
         if len(ids) != 1:
             raise SystemExit(f"{word!r} is not a single token")
-        return ids[0]
+        return int(ids[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class Row:
         return len(self.parents) - 1
 
     def room(self, tokens: int) -> bool:
+        """Do so many more tokens fit?"""
         return len(self.tokens) + tokens <= self.length and len(self.parents) < SEGMENTS - 1
 
     def family(self) -> NDArray[np.bool_]:
@@ -147,6 +149,7 @@ class Batch:
 
 
 def stacked(rows: list[Row]) -> Batch:
+    """Rows as one batch."""
     length, count = rows[0].length, len(rows)
     tokens, positions = np.full((count, length), END, np.int64), np.zeros((count, length), np.int64)
     segments = np.full((count, length), SEGMENTS - 1, np.int64)
@@ -284,7 +287,8 @@ class Writer:
         )
 
     def _blind(self, row: Row, plain: int, facts: Facts) -> None:
-        """The same questions without the image: half from the balanced stream, half as scenes are, so that priors differ and lean to No."""
+        """The same questions without the image: half from the balanced stream, half as scenes are, so that priors
+        differ and lean to No."""
         if self.random.random() > 0.5 or not row.room(80):
             return
         luck = self.random.random()

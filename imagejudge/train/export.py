@@ -24,7 +24,9 @@ STORED_KERNEL = 7  # the reader pads by 3, whatever the size
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% else %}<__media__>{% endif %}{% endfor %}{% endif %}"
+    "{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% else %}<__media__>{% endif %}"
+    "{% endfor %}{% endif %}"
     "<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -33,7 +35,8 @@ CHAT_TEMPLATE = (
 def write_pair(
     folder: Path, shape: Shape, weights: dict[str, Array], tokenizer: dict[str, Any], name: str = "imagejudge builtin"
 ) -> None:
-    """Write model.gguf and mmproj.gguf. `weights` is named as in the PyTorch modules, with the prefixes "vision." and "language."."""
+    """Write model.gguf and mmproj.gguf. `weights` is named as in the PyTorch modules, with the prefixes "vision." and
+    "language."."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(
         folder / "model.gguf",
@@ -102,7 +105,8 @@ def _write_text(path: Path, shape: Shape, weights: dict[str, Array], tokenizer: 
 
 
 def interleaved(weight: Array, heads: int) -> Array:
-    """Rows so ordered that neighbours rotate together, as llama.cpp expects, where training rotates the halves of a head."""
+    """Rows so ordered that neighbours rotate together, as llama.cpp expects, where training rotates the halves of a
+    head."""
     rows, columns = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
@@ -189,7 +193,8 @@ def _finish(writer: gguf.GGUFWriter) -> None:
 
 
 def checkpoint(folder: Path) -> dict[str, Array]:
-    """The trained weights as arrays: the encoder from the scene stage (or the joint one), the rest from the language stage."""
+    """The trained weights as arrays: the encoder from the scene stage (or the joint one), the rest from the language
+    stage."""
     import torch
 
     scenes = torch.load(folder / "scenes.pt", map_location="cpu", weights_only=False)["model"]

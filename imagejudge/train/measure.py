@@ -6,7 +6,8 @@
     python -m imagejudge.train.measure agreement --train .train
     python -m imagejudge.train.measure speed
 
-Scenes are drawn from a seed of their own; every figure is printed with its 95 % interval and the number of questions behind it.
+Scenes are drawn from a seed of their own; every figure is printed with its 95 % interval and the number of questions
+behind it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ ROWS = {
 
 
 def picture(pixels: Pixels) -> Picture:
+    """Pixels as the engine takes them."""
     height, width, _ = pixels.shape
     return Picture(width, height, np.ascontiguousarray(pixels).tobytes())
 
@@ -102,9 +104,8 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
             ("either", 1),
             ("without", 1),
         ):
-            for _ in range(times):
-                if (claim := asker.claim(facts, kind=kind)) is not None:
-                    asked.append((kind, claim.truth, visible(claim.text)))
+            claims = (asker.claim(facts, kind=kind) for _ in range(times))
+            asked += [(kind, claim.truth, visible(claim.text)) for claim in claims if claim is not None]
         for kind, ruled in (("rule", asker.ruled(facts)), ("rules", asker.constitution(facts))):
             if ruled is not None:
                 asked.append((kind, ruled[1], ruled[0]))
@@ -123,7 +124,8 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
         value, half, count = balanced([hit for kind in kinds for hit in found[kind]])
         print(f"| {title} | {value:.3f} ± {half:.3f} | {count} |")
     print(
-        f"| a box for one visible thing: overlap > 0.5 | {np.mean([o > 0.5 for o in overlap]):.3f} (mean {np.mean(overlap):.3f}) | {len(overlap)} |",
+        f"| a box for one visible thing: overlap > 0.5 | {np.mean([o > 0.5 for o in overlap]):.3f}"
+        f" (mean {np.mean(overlap):.3f}) | {len(overlap)} |",
         flush=True,
     )
 
@@ -172,11 +174,16 @@ def _f1(tally: list[int]) -> str:
     spread = np.quantile(
         2 * samples[:, 0] / np.maximum(1, 2 * samples[:, 0] + samples[:, 1] + samples[:, 2]), [0.025, 0.975]
     )
-    return f"F1 {f1:.3f} [{spread[0]:.3f}, {spread[1]:.3f}], recall {hit / max(1, hit + missed):.3f}, accuracy {(hit + right) / max(1, count):.3f}, unsure {unsure} of {count}"
+    recall, accuracy = hit / max(1, hit + missed), (hit + right) / max(1, count)
+    return (
+        f"F1 {f1:.3f} [{spread[0]:.3f}, {spread[1]:.3f}], recall {recall:.3f}, accuracy {accuracy:.3f},"
+        f" unsure {unsure} of {count}"
+    )
 
 
 def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | None) -> None:
-    """How sure the model is of what it cannot know: words outside its vocabulary, pictures of nothing, photographs; and known things for comparison."""
+    """How sure the model is of what it cannot know: words outside its vocabulary, pictures of nothing, photographs; and
+    known things for comparison."""
     random = np.random.default_rng((SEED, 9))
     asker = Asker(random)
     sure: dict[str, list[Answer]] = defaultdict(list)
@@ -189,7 +196,10 @@ def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | N
         unknown = [asker.shown(Target(asker.one_of(UNKNOWN_TEST), frozenset())) for _ in range(4)]
         sure["known words, known things"] += view.ask([visible(text) for text in known])
         sure["unknown words"] += view.ask([visible(text) for text in unknown])
-    known_things = lambda: [visible(asker.shown(asker.words(asker.concept()))) for _ in range(8)]  # noqa: E731
+
+    def known_things() -> list[Question]:
+        return [visible(asker.shown(asker.words(asker.concept()))) for _ in range(8)]
+
     for _ in range(100):
         sure["pictures of noise and shades"] += engine.view(picture(nothing_known(random))).ask(known_things())
     for path in sorted(photographs.iterdir()) if photographs else []:
@@ -203,7 +213,8 @@ def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | N
     for title, answers in sure.items():
         p = np.array([answer.p_yes for answer in answers])
         print(
-            f"| {title} | {np.mean((p > 0.2) & (p < 0.8)):.3f} | {np.mean((p < 0.1) | (p > 0.9)):.3f} | {np.mean(p):.3f} | {np.std(p):.3f} |"
+            f"| {title} | {np.mean((p > 0.2) & (p < 0.8)):.3f} | {np.mean((p < 0.1) | (p > 0.9)):.3f}"
+            f" | {np.mean(p):.3f} | {np.std(p):.3f} |"
             f" {np.mean([answer.off_mass for answer in answers]):.4f} | {len(p)} |"
         )
 
@@ -248,7 +259,8 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
         gaps += [abs(ours - answer.p_yes) for ours, answer in zip(p, answers, strict=True)]
         same += [(ours > 0.5) == (answer.p_yes > 0.5) for ours, answer in zip(p, answers, strict=True)]
     print(
-        f"{sum(same)} of {len(same)} answers agree; difference of P(Yes): mean {np.mean(gaps):.1e}, largest {max(gaps):.1e}"
+        f"{sum(same)} of {len(same)} answers agree; difference of P(Yes): mean {np.mean(gaps):.1e},"
+        f" largest {max(gaps):.1e}"
     )
 
 
@@ -268,7 +280,8 @@ def measure_speed(engine: LlamaEngine, painter: Painter) -> None:
         first.append(middle - begin)
         more.append((time.perf_counter() - middle) / 20)
     print(
-        f"{1000 * np.median(first):.1f} ms for an image and its first question, {1000 * np.median(more):.2f} ms for each further one (medians of 30)"
+        f"{1000 * np.median(first):.1f} ms for an image and its first question,"
+        f" {1000 * np.median(more):.2f} ms for each further one (medians of 30)"
     )
 
 

@@ -1,7 +1,10 @@
-"""The embedded model in PyTorch: a ConvNeXt-V2 encoder, a two-layer projector and a small Llama, shaped so that llama.cpp can load what is trained.
+"""The embedded model in PyTorch: a ConvNeXt-V2 encoder, a two-layer projector and a small Llama, shaped so that
+llama.cpp can load what is trained.
 
-Two things differ from the usual way of writing them, both for speed on a CPU: depthwise convolutions are matrix products with a matrix made of the
-kernel's taps, and all questions about one image lie in one sequence, kept apart by an attention mask (a tree: image, instruction, statement).
+Two things differ from the usual way of writing them, both for speed on a CPU: depthwise convolutions are matrix
+products with a matrix made of the
+kernel's taps, and all questions about one image lie in one sequence, kept apart by an attention mask (a tree: image,
+instruction, statement).
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ class Depthwise(nn.Module):
 
     @staticmethod
     def _taps(kernel: int, side: int) -> Tensor:
-        """Which tap joins output place i and input place j: [side*side, side*side], one past the last tap where none does."""
+        """Which tap joins output place i and input place j: [side*side, side*side], one past the last tap where none
+        does."""
         place = torch.arange(side)
         offset = place[None, :] - place[:, None] + kernel // 2  # input minus output
         valid = (offset >= 0) & (offset < kernel)
@@ -38,7 +42,8 @@ class Depthwise(nn.Module):
         return torch.where(inside, taps, kernel * kernel).reshape(side * side, side * side)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, places, channels = x.shape
+        """[B, places, C] to the same shape."""
+        _, places, channels = x.shape
         padded = F.pad(self.weight.to(x.dtype), (0, 1))
         matrix = padded.index_select(1, self.taps.reshape(-1)).view(channels, places, places)
         mixed = torch.bmm(matrix, x.permute(2, 1, 0))  # [C, places, B]
@@ -49,6 +54,7 @@ class Norm(nn.LayerNorm):
     """LayerNorm that computes in the dtype of its input."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise over the last axis."""
         return F.layer_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
 
 
@@ -56,6 +62,7 @@ class Dense(nn.Linear):
     """Linear that computes in the dtype of its input; the weights themselves stay float32."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Multiply the last axis."""
         return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
 
 
@@ -71,6 +78,7 @@ class Block(nn.Module):
         nn.init.normal_(self.pw2.weight, std=0.2 / math.sqrt(4 * channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, places, C] to the same shape."""
         return x + self.pw2(F.gelu(self.pw1(self.ln(self.dw(x)))))
 
 
@@ -94,6 +102,7 @@ class Vision(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels to a map."""
         x = self.embed_ln(self.embed(_tiles(pixels, self.patch)))
         for number, stage in enumerate(self.stages):
             if number:
@@ -131,13 +140,15 @@ class TileNet(nn.Module):
         self.head = Dense(shape.widths[-1], concepts)
 
     def forward(self, pixels: Tensor, concept: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss, and the share that is right."""
         logits = self.head(self.ln(self.vision(pixels)).float().mean(1))
         loss = F.cross_entropy(logits, concept, label_smoothing=0.05)
         return loss, (logits.argmax(-1) == concept).float().mean()
 
 
 class SceneNet(nn.Module):
-    """What is in every cell of a scene, what touches it, how many there are: dense labels make the map worth reading before any question is asked."""
+    """What is in every cell of a scene, what touches it, how many there are: dense labels make the map worth reading
+    before any question is asked."""
 
     BITS = 6  # another of this concept, another of its class, is held, holds, is on, has something on it
 
@@ -180,7 +191,8 @@ class SceneNet(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention with rotary positions (the first and second half of a head rotate together, as in the original checkpoints of this family)."""
+    """Self-attention with rotary positions (the first and second half of a head rotate together, as in the original
+    checkpoints of this family)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -188,6 +200,7 @@ class Attention(nn.Module):
         self.q, self.k, self.v, self.o = (Dense(shape.width, shape.width, bias=False) for _ in range(4))
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        """[B, L, width] to the same shape; the mask says who sees whom."""
         batch, length, width = x.shape
         q, k, v = (layer(x).view(batch, length, self.heads, -1).transpose(1, 2) for layer in (self.q, self.k, self.v))
         y = F.scaled_dot_product_attention(turned(q, cos, sin), turned(k, cos, sin), v, attn_mask=mask)
@@ -195,6 +208,7 @@ class Attention(nn.Module):
 
 
 def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate by the angles of the positions."""
     first, second = x.chunk(2, -1)
     return x * cos + torch.cat([-second, first], -1) * sin
 
@@ -207,6 +221,7 @@ class Root(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise over the last axis."""
         y = x.float()
         return (y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-5)).to(x.dtype) * self.weight.to(x.dtype)
 
@@ -222,6 +237,7 @@ class Layer(nn.Module):
         self.down = Dense(shape.hidden, shape.width, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        """[B, L, width] to the same shape."""
         x = x + self.attn(self.attn_norm(x), cos, sin, mask)
         y = self.ffn_norm(x)
         return x + self.down(F.silu(self.gate(y)) * self.up(y))  # type: ignore[no-any-return]
@@ -230,7 +246,8 @@ class Layer(nn.Module):
 class Language(nn.Module):
     """A small Llama with tied embeddings, and the projector that turns a map into its tokens.
 
-    The map comes in standardised (`mean`, `std` are the map's, per channel); the export folds that into the projector, since the file format has no place for it.
+    The map comes in standardised (`mean`, `std` are the map's, per channel); the export folds that into the projector,
+    since the file format has no place for it.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -260,9 +277,11 @@ class Language(nn.Module):
         return self.mm2(F.gelu(self.mm0(features + self.position.to(features.dtype))))  # type: ignore[no-any-return]
 
     def forward(self, features: Tensor, tokens: Tensor, positions: Tensor, segments: Tensor, family: Tensor) -> Tensor:
-        """Hidden states [B, 64 + L, width]: the image's places, made from standardised maps [B, 64, C], then `tokens` [B, L] with position and segment numbers.
+        """Hidden states [B, 64 + L, width]: the image's places, made from standardised maps [B, 64, C], then `tokens`
+        [B, L] with position and segment numbers.
 
-        family[b, s, t] says whether segment s sees segment t. Segment 0 is the text before the image: its tokens stand after the image in this order but
+        family[b, s, t] says whether segment s sees segment t. Segment 0 is the text before the image: its tokens stand
+        after the image in this order but
         have earlier positions, so the image's places see them too; the image itself is segment 1.
         """
         batch = len(tokens)

@@ -1,6 +1,8 @@
+# ruff: noqa: E501 - tables and forms of words read better on long lines
 """What can be asked about a scene, in the product's own words, and the true answers.
 
-Statements are drawn so that Yes and No are about as frequent within every kind of statement; a statement whose truth is a matter of taste is not asked.
+Statements are drawn so that Yes and No are about as frequent within every kind of statement; a statement whose truth is
+a matter of taste is not asked.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -68,8 +70,29 @@ violence|a crime|nudity|pornography|bullying|money laundering|an advertisement|a
         "\n", "|"
     ).split("|")
 )
-UNKNOWN_TEST = tuple(
-    ["a typewriter", "a stethoscope", "a parachute", "an iceberg", "a piano", "a trampoline", "a scarecrow", "a chandelier", "a lawnmower", "a beehive", "a harbour", "a toothbrush", "a rollercoaster", "a totem pole", "poverty", "a hammock", "a jellyfish", "a peacock", "a cathedral", "a thermostat"]
+UNKNOWN_TEST = tuple(  # noqa: C409
+    [
+        "a typewriter",
+        "a stethoscope",
+        "a parachute",
+        "an iceberg",
+        "a piano",
+        "a trampoline",
+        "a scarecrow",
+        "a chandelier",
+        "a lawnmower",
+        "a beehive",
+        "a harbour",
+        "a toothbrush",
+        "a rollercoaster",
+        "a totem pole",
+        "poverty",
+        "a hammock",
+        "a jellyfish",
+        "a peacock",
+        "a cathedral",
+        "a thermostat",
+    ]
 )
 
 
@@ -82,10 +105,12 @@ class Target:
 
     @property
     def plural(self) -> bool:
+        """Do the words name several things?"""
         return self.words.endswith("+")
 
     @property
     def phrase(self) -> str:
+        """The words with their article."""
         return self.words.removesuffix("+")
 
     @property
@@ -107,10 +132,12 @@ class Target:
         return rest if first in ("a", "an", "the") else self.phrase
 
     def verb(self, singular: str, plural: str) -> str:
+        """The form of a verb that goes with the words."""
         return plural if self.plural else singular
 
 
 def target(words: str, *kinds: str) -> Target:
+    """Words and the kinds they fit."""
     return Target(words, frozenset(kinds))
 
 
@@ -131,6 +158,7 @@ class Facts:
         self.all: frozenset[str] = frozenset().union(*self.kinds)
 
     def matching(self, wanted: Target) -> list[int]:
+        """The places of all things that fit."""
         return [number for number, kinds in enumerate(self.kinds) if kinds & wanted.kinds]
 
     def visible(self, wanted: Target) -> bool | None:
@@ -141,6 +169,7 @@ class Facts:
         return None if doubts & self.all else False
 
     def several(self, wanted: Target) -> bool | None:
+        """Are there two or more? None where it depends on how one sees it."""
         found = self.matching(wanted)
         if len(found) >= 2:
             return True
@@ -195,6 +224,7 @@ class Claim:
 
 
 def sentence(text: str) -> str:
+    """A capital and a full stop."""
     return text[0].upper() + text[1:] + "."
 
 
@@ -205,7 +235,7 @@ class Asker:
     random: np.random.Generator
     balance: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    KINDS = {
+    KINDS: ClassVar[dict[str, float]] = {
         "visible": 0.29,
         "class": 0.17,
         "absent": 0.07,
@@ -228,6 +258,7 @@ class Asker:
         }
 
     def one_of(self, items: Sequence[T]) -> T:
+        """One of several, evenly."""
         return items[int(self.random.integers(len(items)))]
 
     def words(self, kind: str) -> Target:
@@ -236,6 +267,7 @@ class Asker:
         return nouns[min(int(self.random.integers(len(nouns))), int(self.random.integers(len(nouns))))]
 
     def concept(self) -> str:
+        """The name of any concept that has words of its own."""
         return self.askable[int(self.random.choice(len(self.askable), p=self.weights))].name
 
     def some_kind(self, facts: Facts, present: bool | None, classes: float) -> str | None:
@@ -437,8 +469,8 @@ class Asker:
                     i, j = (int(n) for n in self.one_of(able.tolist()))
             names = [self.one_of([k for k in facts.kinds[n] if k in NOUNS] or [""]) for n in (i, j)]
         else:
-            some, other = self.some_kind(facts, self.one_of((True, False)), 0.35), self.some_kind(facts, False, 0.35)
-            names = [some or "", other or ""]
+            drawn = self.some_kind(facts, self.one_of((True, False)), 0.35), self.some_kind(facts, False, 0.35)
+            names = [name or "" for name in drawn]
             if self.random.random() < 0.5:
                 names.reverse()
         if kind == "hold":
@@ -452,8 +484,7 @@ class Asker:
         if (
             "" in names
             or names[0] == names[1]
-            or ({"person", "adult", "minor", "animal"} >= set(names)
-            and kind == "hold")
+            or ({"person", "adult", "minor", "animal"} >= set(names) and kind == "hold")
         ):
             return None
         one, other = (
@@ -464,6 +495,7 @@ class Asker:
         )
         truth = facts.related(kind, one, other)
         a, b = (one.phrase, other.phrase) if self.random.random() < 0.7 else (one.definite, other.definite)
+        forms: tuple[str, ...]
         if kind == "touch":
             forms = (
                 f"{a} {one.verb('touches', 'touch')} {b}",
@@ -501,6 +533,7 @@ class Asker:
         return self.shown(Target(self.one_of(nouns), frozenset()))
 
     def rule(self, claim: Claim) -> str:
+        """A rule that forbids what the claim states."""
         what = claim.forbidden
         forms = (
             f"should not depict {what}",
@@ -581,6 +614,7 @@ def both(one: bool | None, other: bool | None) -> bool | None:
 
 
 def listed(words: Sequence[str]) -> str:
+    """Words joined by commas and "and"."""
     return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else words[0]
 
 

@@ -1,10 +1,12 @@
-"""Compose labelled scenes out of sprites: which things are visible, where, what touches, holds or stands on what, and how many there are.
+"""Compose labelled scenes out of sprites: which things are visible, where, what touches, holds or stands on what, and
+how many there are.
 
-    python -m imagejudge.train.scenes pool --out .train/pool --shards 16     # training data
-    python -m imagejudge.train.scenes bench --out bench --seed 1 --split seen  # the sticker benchmark, a labelled folder
-    python -m imagejudge.train.scenes examples --out docs/examples/stickers    # the examples of the documentation
+    python -m imagejudge.train.scenes pool --out .train/pool --shards 16  # training data
+    python -m imagejudge.train.scenes bench --out bench --seed 1 --split seen  # the sticker benchmark
+    python -m imagejudge.train.scenes examples --out docs/examples/stickers  # the examples in docs
 
-A scene is a function of its seed. Labels are read off the pixels that remain visible, never off what was meant to be drawn.
+A scene is a function of its seed. Labels are read off the pixels that remain visible, never off what was meant to be
+drawn.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One object as far as it can be seen. The box is (left, top, right, bottom) in pixels; `cells` is the share of every cell it fills."""
+    """One object as far as it can be seen. The box is (left, top, right, bottom) in pixels; `cells` is the share of
+    every cell it fills."""
 
     concept: int
     box: tuple[int, int, int, int]
@@ -42,6 +45,7 @@ class Thing:
 
     @property
     def name(self) -> str:
+        """The name of its concept."""
         return CONCEPTS[self.concept].name
 
     @property
@@ -52,7 +56,8 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture and the truth about it. gap[i, j] is the distance in pixels (0: touching); holds[i, j] and on[i, j] read "i holds j", "i is on j"."""
+    """A picture and the truth about it. gap[i, j] is the distance in pixels (0: touching); holds[i, j] and on[i, j]
+    read "i holds j", "i is on j"."""
 
     pixels: Pixels
     things: tuple[Thing, ...]
@@ -93,9 +98,11 @@ class Sprites:
             self.found.setdefault((concept, style), []).append(number)
 
     def styles(self, concept: int, styles: tuple[int, ...]) -> list[int]:
+        """Those of some styles that have a drawing of the concept."""
         return [style for style in styles if (concept, style) in self.found]
 
     def pick(self, random: np.random.Generator, concept: int, style: int) -> Image.Image:
+        """Any drawing of a concept in a style."""
         numbers = self.found[concept, style]
         return self.pictures[numbers[random.integers(len(numbers))]]
 
@@ -164,7 +171,8 @@ class Painter:
         relations: tuple[str, ...] = (),
         sizes: tuple[float, float] | None = None,
     ) -> Scene:
-        """Draw these things. relations[i] says how thing i + 1 is placed to an earlier one: "touch", "hold", "on", "near", "apart"; chance decides the rest."""
+        """Draw these things. relations[i] says how thing i + 1 is placed to an earlier one: "touch", "hold", "on",
+        "near", "apart"; chance decides the rest."""
         canvas = ground(random, plan.hard)
         style = int(random.choice(plan.styles))
         mixed = random.random() < 0.15
@@ -175,10 +183,7 @@ class Painter:
             own = self.sprites.styles(concept, plan.styles)
             if not own:
                 continue
-            if style not in own or mixed:
-                style_here = int(random.choice(own))
-            else:
-                style_here = style
+            style_here = int(random.choice(own)) if style not in own or mixed else style
             relation = (
                 relations[number - 1]
                 if 0 < number <= len(relations)
@@ -215,7 +220,7 @@ class Painter:
         if random.random() < 0.6:
             reach = 180 if random.random() < 0.12 * hard else 28
             picture = picture.rotate(random.uniform(-reach, reach), Image.Resampling.BILINEAR, expand=True)
-        tile = np.asarray(picture).astype(np.float32) / 255
+        tile: NDArray[np.float32] = np.asarray(picture, np.float32) / np.float32(255)
         if random.random() < 0.2 * hard:
             tile = _outlined(
                 tile,
@@ -238,9 +243,10 @@ def _outlined(tile: NDArray[np.float32], width: int, colour: NDArray[np.float32]
     """The same drawing with a line around it."""
     room = np.pad(tile, ((width, width), (width, width), (0, 0)))
     halo = Image.fromarray((room[..., 3] * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * width + 1))
-    ring = np.asarray(halo).astype(np.float32)[..., None] / 255
+    ring: NDArray[np.float32] = np.asarray(halo, np.float32)[..., None] / np.float32(255)
     under = np.concatenate([ring * colour, ring], -1)
-    return (room + (1 - room[..., 3:]) * under).astype(np.float32)
+    outlined: NDArray[np.float32] = (room + (1 - room[..., 3:]) * under).astype(np.float32)
+    return outlined
 
 
 def _extent(mask: Mask) -> float:
@@ -461,7 +467,8 @@ def finish(random: np.random.Generator, canvas: NDArray[np.float32], hard: float
 
 
 def nothing_known(random: np.random.Generator) -> Pixels:
-    """A picture that shows nothing the model knows: clouds of noise, smooth shades and facets, in the colours and textures of photographs."""
+    """A picture that shows nothing the model knows: clouds of noise, smooth shades and facets, in the colours and
+    textures of photographs."""
     canvas = np.zeros((SIZE, SIZE, 3), np.float32)
     hue = random.random(3).astype(np.float32)
     steep = random.uniform(0.4, 1.2)
@@ -493,7 +500,7 @@ def nothing_known(random: np.random.Generator) -> Pixels:
     return finish(random, canvas.astype(np.float32), 1.0)
 
 
-# --- training data -----------------------------------------------------------------------------------------------------------------------------------------
+# --- training data ---------------------------------------------------------------------------------------------------
 
 SHARD = 4096
 

@@ -27,4 +27,5 @@ class Shape:
 
     @property
     def head_dim(self) -> int:
+        """Width of one attention head."""
         return self.width // self.heads

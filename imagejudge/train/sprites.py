@@ -1,9 +1,12 @@
+# ruff: noqa: E501 - tables and forms of words read better on long lines
 """Fetch the pinned icon packages, render every icon that shows a known concept and keep them all in one array file.
 
     python -m imagejudge.train.sprites --out .train/sprites.npz
 
-Needs npm (its configuration decides which registry answers) and resvg-py. Every package is checked against the SHA-256 below before it is opened.
-The concepts and their words live here too, since they say which icons are wanted: everything that looks at scenes speaks in these names.
+Needs npm (its configuration decides which registry answers) and resvg-py. Every package is checked against the SHA-256
+below before it is opened.
+The concepts and their words live here too, since they say which icons are wanted: everything that looks at scenes
+speaks in these names.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ HELD_OUT_STYLE = "emojione"
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """One kind of thing: the words for it (a trailing + marks a plural), the classes it belongs to and the icons that show it."""
+    """One kind of thing: the words for it (a trailing + marks a plural), the classes it belongs to and the icons that
+    show it."""
 
     name: str
     nouns: tuple[str, ...]
@@ -274,8 +278,8 @@ def fetch(style: str, folder: Path) -> dict[str, Any]:
     tarball = folder / f"iconify-json-{style}-{version}.tgz"
     if not tarball.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["npm", "pack", "--silent", f"@iconify-json/{style}@{version}"],
+        subprocess.run(  # noqa: S603
+            ["npm", "pack", "--silent", f"@iconify-json/{style}@{version}"],  # noqa: S607
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -292,7 +296,8 @@ def fetch(style: str, folder: Path) -> dict[str, Any]:
 
 
 def drawings(icons: dict[str, Any], wanted: tuple[str, ...]) -> list[str]:
-    """The names of all icons of one set that show one concept: the wanted names with their skin tones and numbered variants, spread evenly."""
+    """The names of all icons of one set that show one concept: the wanted names with their skin tones and numbered
+    variants, spread evenly."""
     pattern = re.compile(rf"({'|'.join(map(re.escape, wanted))})(-\d|-((medium-)?(light|dark)|medium)(-skin-tone)?)?")
     found = sorted(name for name in icons["icons"] if pattern.fullmatch(name))
     step = max(1.0, len(found) / PER_STYLE)

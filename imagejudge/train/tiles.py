@@ -15,7 +15,8 @@ SIZE = 64
 
 
 class Tiles:
-    """An endless stream of (pixels, concept); concept, then style, then drawing are drawn evenly, so that no vendor and no common thing dominates."""
+    """An endless stream of (pixels, concept); concept, then style, then drawing are drawn evenly, so that no vendor and
+    no common thing dominates."""
 
     def __init__(self, sprites: Path, device: torch.device, held_out: bool = False) -> None:
         arrays = np.load(sprites)

@@ -6,8 +6,10 @@
     python -m imagejudge.train.train language   # stage 3: questions and answers about scenes
     python -m imagejudge.train.train all --smoke --out DIR   # the same in a minute, tiny, to see that it runs
 
-Every stage writes its checkpoint (weights, optimiser, step, configuration) every few minutes and goes on from it when started again. CPU or CUDA.
-On a CPU, GLIBC_TUNABLES=glibc.malloc.hugetlb=1 saves a sixth of the time, and OMP_WAIT_POLICY=passive much more where other jobs run beside it.
+Every stage writes its checkpoint (weights, optimiser, step, configuration) every few minutes and goes on from it when
+started again. CPU or CUDA.
+On a CPU, GLIBC_TUNABLES=glibc.malloc.hugetlb=1 saves a sixth of the time, and OMP_WAIT_POLICY=passive much more where
+other jobs run beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -254,9 +256,10 @@ def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def vision_of(out: Path, device: torch.device, shape: Shape) -> Vision:
     """The encoder as the scene stage left it."""
-    vision = Vision(shape).to(device)
+    vision: Vision = Vision(shape).to(device)
     vision.load_state_dict(part(load(out / "scenes.pt", device)["model"], "vision."))
-    return vision.eval()
+    vision.eval()
+    return vision
 
 
 def trained(out: Path, device: torch.device, shape: Shape | None = None) -> tuple[Vision, Language]:
@@ -269,9 +272,11 @@ def trained(out: Path, device: torch.device, shape: Shape | None = None) -> tupl
 def maps_of(
     config: Config, device: torch.device
 ) -> tuple[list[NDArray[np.float16]], list[dict[str, NDArray[Any]]], NDArray[np.float16]]:
-    """Run the encoder once over all hard scenes and over pictures of nothing known: the language model learns from its maps.
+    """Run the encoder once over all hard scenes and over pictures of nothing known: the language model learns from its
+    maps.
 
-    Returns maps and labels, shard by shard, then the maps of nothing known. They are kept on disk and made anew when the encoder has changed.
+    Returns maps and labels, shard by shard, then the maps of nothing known. They are kept on disk and made anew when
+    the encoder has changed.
     """
     folder = config.out / "features"
     folder.mkdir(exist_ok=True)
@@ -318,7 +323,8 @@ def align(
     config: Config,
     steps: int,
 ) -> None:
-    """Let the projector turn a cell that shows a thing into a token like the word for it, before anything else is learnt."""
+    """Let the projector turn a cell that shows a thing into a token like the word for it, before anything else is
+    learnt."""
     random = np.random.default_rng(config.seed)
     synonyms = [
         [words.cut(" " + noun.bare)[-1] for kind in (concept.name, *concept.groups) for noun in NOUNS.get(kind, ())]
@@ -379,7 +385,7 @@ def train_language(config: Config, device: torch.device) -> None:
     words = Words(tokenizer)
     model = Language(config.shape).to(device)
     if not (config.out / "language.pt").exists():
-        first = torch.from_numpy(maps[0][:1024]).float()
+        first = torch.from_numpy(maps[0][:1024].copy()).float()
         model.mean.copy_(first.mean((0, 1)))
         model.std.copy_(first.std((0, 1)) + 1e-3)
         align(model, words, maps, arrays, config, 400 if config.steps > 100 else 2)
