@@ -1,0 +1,156 @@
+"""`imagejudge models`: which models there are, and fetching, checking and removing them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Never
+
+import typer
+from rich.text import Text
+from tqdm import tqdm
+
+from imagejudge.cli.console import console, say, table, warn
+from imagejudge.cli.help import Command
+from imagejudge.errors import ModelError
+from imagejudge.models import choice, lock, machine, registry, store
+from imagejudge.models.registry import Entry
+
+app = typer.Typer(help="Fetch models, check them, choose one.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name, as `imagejudge models list` shows it.")]
+DIRECT = "direct"
+
+
+@app.command("list", cls=Command)
+def list_() -> None:
+    """Which models there are, which fit into this machine's memory, and which are here."""
+    ours = machine.memory()
+    state = lock.read()
+    shown = table()
+    for title in ("model", "download", "memory", "fits", "here", "licence"):
+        shown.add_column(title, justify="right" if title in ("download", "memory") else "left", overflow="fold")
+    for entry in registry.load().values():
+        shown.add_row(
+            Text(entry.name, "" if entry.prompt_style == DIRECT else "italic"),
+            _gigabytes(entry.bytes) if entry.files else "no files",
+            _gigabytes(entry.memory),
+            _fits(entry.memory, ours),
+            _here(entry, state),
+            entry.licence,
+        )
+    console(sys.stdout, wrap=True).print(shown)
+    say("memory", f"{_gigabytes(ours)} in this machine; sizes and licences are what others say", "bold cyan")
+
+
+@app.command("pull", cls=Command)
+def pull(name: Name) -> None:
+    """Fetch a model, or go on where an earlier attempt ended.
+
+    The SHA-256 of its files is pinned at the first pull, and whatever comes later is compared with it. Files are
+    kept in the cache of huggingface_hub; HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean there.
+    """
+    entry = registry.find(name)
+    try:
+        with _progress(entry) as tell:
+            pin = store.pull(entry, tell)
+    except KeyboardInterrupt:
+        say("interrupted", "what was fetched is kept: run the same command again to go on", "bold yellow")
+        raise
+    for file, pinned in pin.files.items():
+        typer.echo(f"{pinned.sha256[:12]}  {pinned.bytes / 1e9:6,.2f} GB  {file}")
+    if lock.read().default == name:
+        say("default", f"{name} is used where no --model is given", "bold cyan")
+    if entry.prompt_style != DIRECT:
+        warn(
+            f"{name} is a guard that was trained on prompts of its own; imagejudge asks it the same questions as "
+            "every model, and nobody has measured how well it answers them"
+        )
+
+
+@app.command("verify", cls=Command)
+def verify(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A pulled model. [default: all that are pulled]")
+    ] = None,
+) -> None:
+    """Read the files of pulled models again, and compare them with what was pinned."""
+    pins = lock.read().pins
+    if name is not None:
+        choice.pulled(registry.find(name))
+        pins = {name: pins[name]}
+    wrong = []
+    for model, pin in pins.items():
+        if not any(path.is_file() for path in pin.paths):
+            continue  # removed: nothing claims that it is here
+        for file in store.verify(model, pin):
+            typer.echo(f"{file.problem or 'ok':<7}  {file.sha256[:12]}  {model}  {file.name}")
+            if file.problem and model not in wrong:
+                wrong.append(model)
+    if wrong:
+        raise ModelError(
+            f"not as it was pulled: {', '.join(wrong)}",
+            f"remove it with `imagejudge models rm {wrong[0]}`, then pull again: the same files are fetched",
+        )
+
+
+@app.command("rm", cls=Command)
+def remove(
+    name: Name,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Also forget its checksums, to trust what is pulled next.")
+    ] = False,
+) -> None:
+    """Delete a model's files. Its checksums stay pinned."""
+    freed = store.remove(registry.find(name), forget=forget)
+    typer.echo(f"removed {name}, {freed / 1e9:,.2f} GB freed" if freed else f"no files of {name} were here")
+
+
+@app.command("default", cls=Command)
+def default(name: Name) -> None:
+    """Choose the model that is used where no --model is given."""
+    choice.pulled(registry.find(name))
+    lock.choose(name)
+    typer.echo(f"{name} is used where no --model is given")
+
+
+def _gigabytes(count: int | None) -> str:
+    return "?" if count is None else f"{count / 1e9:,.1f} GB"
+
+
+def _fits(needed: int | None, ours: int | None) -> str:
+    if needed is None or ours is None:
+        return "?"
+    return "yes" if needed <= ours else "no"
+
+
+def _here(entry: Entry, state: lock.Lock) -> str:
+    pin = state.pin(entry)
+    if pin is None or not pin.whole:
+        return ""
+    return "default" if state.default == entry.name else "yes"
+
+
+class _Bars:
+    """A bar for each file on a terminal, a line for each elsewhere; always on standard error."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._bars: dict[str, tqdm[Never]] = {}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        if name not in self._bars:
+            if not sys.stderr.isatty():
+                say("fetching", f"{name}, {total / 1e9:,.2f} GB", "bold cyan")
+            bar: tqdm[Never] = tqdm(total=total, initial=done, desc=name[:24], unit="B", unit_scale=True, disable=None)
+            self._bars[name] = self._stack.enter_context(bar)
+        # Not what has come since: a server that cannot go on in the middle begins again.
+        self._bars[name].update(done - self._bars[name].n)
+
+
+@contextlib.contextmanager
+def _progress(entry: Entry) -> Iterator[_Bars]:
+    say("pulling", f"{entry.name} from {entry.repository}, licence: {entry.licence}", "bold cyan")
+    with contextlib.ExitStack() as stack:
+        yield _Bars(stack)

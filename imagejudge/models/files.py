@@ -1,0 +1,37 @@
+"""The two files that make a model, and their digests. Knows nothing of where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagejudge.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A vision-language model as llama.cpp reads it: a text model and its image encoder."""
+
+    name: str
+    model: Path
+    mmproj: Path
+    box_style: str | None = None
+    """Key of `questions.BOX_STYLES`; None: nobody said how this model writes boxes, so it is not asked for any."""
+    image_tokens: int | None = None
+    """Most tokens an image should become for this model; None: nobody recommends any number."""
+
+
+def whole_digest(digests: Iterable[str]) -> str:
+    """One digest for a model, from those of its files."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of one file, in hex."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,312 @@
+"""One file from the hub to the local cache: looked up, fetched, checked, put in place. Knows nothing of models.
+
+The cache is huggingface_hub's own, so that other programs share what is fetched here. Its `hf_hub_download` (2.4.0)
+throws an interrupted download away, so the transfer is done here: what has arrived stays beside the finished files,
+under the name of its ETag, and the next attempt asks only for the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx2
+from huggingface_hub import constants, get_hf_file_metadata, get_session, hf_hub_url
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    WeakFileLock,
+    build_hf_headers,
+    hf_raise_for_status,
+)
+from huggingface_hub.utils.logging import set_verbosity
+
+from imagejudge.errors import ModelError
+from imagejudge.models.files import file_digest
+
+# Otherwise every request says more than it must, and one more asks the hub for a list of other programs.
+constants.HF_HUB_DISABLE_TELEMETRY = True
+set_verbosity(logging.ERROR)
+
+_KEPT = "what was fetched is kept, and the same command goes on there"
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each new attempt; all of them again once anything has arrived."""
+_TIMEOUT = 30.0
+"""Seconds without a byte before a connection counts as lost."""
+_CHUNK = 1 << 20
+_MAGIC = b"GGUF"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE_NAME = re.compile(r"[\w-][\w.-]*")
+
+Tell = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes of it that are here and the bytes it has in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What the hub says of one file at one commit."""
+
+    repository: str
+    name: str
+    commit: str
+    etag: str
+    size: int
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest that the hub promises: large files have it for their ETag."""
+        return self.etag if _SHA256.fullmatch(self.etag) else None
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, or will be, in the cache."""
+        return snapshot(self.repository, self.commit) / self.name
+
+    @property
+    def blob(self) -> Path:
+        """What `path` links to, where the file system has links."""
+        return _home(self.repository) / "blobs" / self.etag
+
+    @property
+    def partial(self) -> Path:
+        """What has arrived so far."""
+        return self.blob.with_name(f"{self.etag}{_PARTIAL}")
+
+    @property
+    def missing(self) -> int:
+        """Bytes that are still to be fetched."""
+        if self.path.exists() or self.blob.exists():
+            return 0
+        return max(0, self.size - _size(self.partial))
+
+
+_PARTIAL = ".imagejudge.incomplete"
+
+
+def snapshot(repository: str, commit: str) -> Path:
+    """The cache's folder for one commit of a repository."""
+    return _home(repository) / "snapshots" / commit
+
+
+def partials(repository: str) -> list[Path]:
+    """What is left of interrupted downloads."""
+    return sorted((_home(repository) / "blobs").glob(f"*{_PARTIAL}"))
+
+
+def look(repository: str, name: str, revision: str) -> Remote:
+    """Ask the hub about a file. Raises `ModelError` with what to do."""
+    url = hf_hub_url(repository, name, revision=revision)
+    with _explained(repository, name):
+        found = get_hf_file_metadata(url, timeout=_TIMEOUT)
+    commit, etag, size = found.commit_hash, found.etag, found.size
+    if not commit or not etag or not size or not _FILE_NAME.fullmatch(commit) or not _FILE_NAME.fullmatch(etag):
+        raise ModelError(
+            f"{constants.ENDPOINT} answered about {name}, but not as a hub does: its commit, ETag or size is missing",
+            "check HF_ENDPOINT and proxies",
+        )
+    return Remote(repository, name, commit, etag, size)
+
+
+def make_room(remotes: Sequence[Remote]) -> None:
+    """Make sure that everything that is still missing fits on the disk. Raises `ModelError` when it does not."""
+    missing = sum(remote.missing for remote in remotes)
+    folder = remotes[0].blob.parent
+    with _room(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    if free < missing:
+        raise ModelError(
+            f"there is no room for the model in {folder}: {missing / 1e9:,.2f} GB to fetch, {free / 1e9:,.2f} GB free",
+            "free some, or choose another disk with HF_HOME",
+        )
+
+
+def fetch(remote: Remote, pinned: str | None, tell: Tell) -> str:
+    """Bring a file into the cache, or go on doing so, and return its SHA-256.
+
+    It gets its name in the cache only when it is whole and has the digest that was pinned, or else the one the hub
+    promises. Raises `ModelError` with what to do.
+    """
+    lock = _home(remote.repository, ".locks") / f"{remote.etag}.lock"
+    with _explained(remote.repository, remote.name), _room(remote.blob.parent):
+        remote.blob.parent.mkdir(parents=True, exist_ok=True)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(lock, remote.name):
+            for kept in (remote.path, remote.blob):
+                if kept.exists():
+                    digest = _checked(kept, remote, pinned)
+                    break
+            else:
+                _download(remote, tell)
+                digest = _checked(remote.partial, remote, pinned)
+                remote.partial.replace(remote.blob)
+            _link(remote)
+    return digest
+
+
+def _home(repository: str, *below: str) -> Path:
+    return Path(constants.HF_HUB_CACHE, *below, f"models--{repository.replace('/', '--')}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _download(remote: Remote, tell: Tell) -> None:
+    """Fetch what is missing of the partial file, through as many interruptions as it takes while bytes arrive."""
+    # Unbuffered, so that what was received is on the disk whatever happens next.
+    with remote.partial.open("ab", buffering=0) as file:
+        failures = 0
+        while (have := file.seek(0, os.SEEK_END)) < remote.size:
+            try:
+                _receive(remote, file, have, tell)
+            except httpx2.TransportError:
+                failures = failures + 1 if _size(remote.partial) <= have else 1
+                if failures > len(_PAUSES):
+                    raise
+                time.sleep(_PAUSES[failures - 1])
+        os.fsync(file.fileno())
+
+
+def _receive(remote: Remote, file: BinaryIO, have: int, tell: Tell) -> None:
+    """Append what the hub sends from byte `have` on. Raises `httpx2.TransportError` when that ends too early."""
+    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    url = hf_hub_url(remote.repository, remote.name, revision=remote.commit)
+    with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT) as response:
+        if response.status_code in (408, 429) or response.status_code >= 500:
+            raise httpx2.TransportError(f"the server answered {response.status_code}")
+        if response.is_error:
+            response.read()
+        hf_raise_for_status(response)
+        if have and response.status_code != 206:  # all of it, from the start
+            file.truncate(0)
+            have = 0
+        for chunk in response.iter_bytes(_CHUNK):
+            left = memoryview(chunk)
+            while left:
+                left = left[file.write(left) :]
+            have += len(chunk)
+            tell(remote.name, have, remote.size)
+    if have < remote.size:
+        raise httpx2.TransportError("the connection ended too early")
+
+
+def _checked(path: Path, remote: Remote, pinned: str | None) -> str:
+    """The file's SHA-256, if it may be believed; what was fetched in vain is deleted."""
+    digest = file_digest(path)
+    expected, by = (pinned, "was pinned at the first pull") if pinned else (remote.sha256, f"{constants.ENDPOINT} says")
+    wrong = None
+    if expected is not None and digest != expected:
+        wrong = f"{remote.name} has the SHA-256 {digest[:16]}..., not {expected[:16]}... as {by}"
+    elif path.stat().st_size != remote.size:
+        wrong = f"{remote.name} has {path.stat().st_size:,} bytes, not {remote.size:,} as {constants.ENDPOINT} says"
+    elif not _is_gguf(path):
+        wrong = f"{remote.name} is no GGUF file: something other than the hub may have answered"
+    if wrong is None:
+        return digest
+    if path != remote.partial:
+        raise ModelError(wrong, f"it was in the cache already: delete {path.resolve()} and pull again")
+    path.unlink()
+    raise ModelError(wrong, "it was deleted; pull again, and if it happens again, do not trust this source")
+
+
+def _is_gguf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _link(remote: Remote) -> None:
+    """Give the finished file its name, as huggingface_hub lays it out."""
+    if remote.path.exists():
+        return
+    remote.path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        remote.path.symlink_to(os.path.relpath(remote.blob, remote.path.parent))
+    except OSError:  # a file system or a user without symbolic links
+        remote.blob.replace(remote.path)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, name: str) -> Iterator[None]:
+    """Hold the lock that huggingface_hub itself takes for this file."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(WeakFileLock(lock, timeout=1))
+        except TimeoutError:
+            raise ModelError(f"another process is fetching {name}", "wait until it is done, then pull again") from None
+        yield
+
+
+@contextlib.contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """Say what to do when the disk is full or cannot be written."""
+    try:
+        yield
+    except (HfHubHTTPError, OfflineModeIsEnabled):  # also kinds of OSError
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ModelError(
+                f"there is no room left for the model in {folder}: {error.strerror}",
+                f"free some, or choose another disk with HF_HOME; {_KEPT}",
+            ) from error
+        raise ModelError(f"{folder} cannot be used: {error.strerror}", "choose another folder with HF_HOME") from error
+
+
+@contextlib.contextmanager
+def _explained(repository: str, name: str) -> Iterator[None]:
+    """Turn what the hub or the way to it says into what the user can do."""
+    hub = constants.ENDPOINT
+    try:
+        yield
+    except OfflineModeIsEnabled as error:
+        raise ModelError("HF_HUB_OFFLINE is set, so nothing can be fetched", "unset it, and pull again") from error
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{repository} is given only to those who accept its terms",
+            f"accept them at {hub}/{repository}, then log in with `hf auth login` or set HF_TOKEN",
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"{hub} has no repository {repository}, or shows it only to some",
+            "if it is yours, log in with `hf auth login` or set HF_TOKEN; else check HF_ENDPOINT",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelError(
+            f"{hub} no longer has the commit of {repository} that was pulled first",
+            "to trust what is there now, `imagejudge models rm --forget` this model, then pull again",
+        ) from error
+    except RemoteEntryNotFoundError as error:
+        raise ModelError(
+            f"{repository} has no file {name}",
+            "it may have been renamed: see docs/models.md on how to list a model of your own",
+        ) from error
+    except HfHubHTTPError as error:
+        raise ModelError(
+            f"{hub} answered {error.response.status_code} for {name}", f"try again later; {_KEPT}"
+        ) from error
+    except httpx2.HTTPError as error:
+        raise ModelError(
+            f"{hub} cannot be reached, or the connection broke: {error or type(error).__name__}",
+            f"check the network, and HF_ENDPOINT; {_KEPT}",
+        ) from error

@@ -1,0 +1,128 @@
+"""Models known by name: those listed in the package, and those of the user's own `models.toml`.
+
+Says where a model's files would come from; whether they are here is not its business.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+import tomli
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from imagejudge.errors import ModelError
+from imagejudge.questions import BOX_STYLES
+
+_SHIPPED = Path(__file__).parent / "registry.toml"
+
+Bytes = Annotated[int, Field(gt=0)]
+# Relative, with forward slashes and without "..": it becomes part of an address and of a path.
+GgufName = Annotated[str, Field(pattern=r"^(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.gguf$")]
+
+
+class Entry(BaseModel):
+    """One known model."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True, strict=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+    """What the user calls it."""
+    repository: Annotated[str, Field(pattern=r"^[\w-][\w.-]*/[\w-][\w.-]*$")]
+    """`owner/name` on the hub."""
+    model: GgufName | None = None
+    """The text model's file; None, as for `mmproj`: no file in this format is known, so it cannot be pulled."""
+    mmproj: GgufName | None = None
+    """The image encoder's file."""
+    model_bytes: Bytes | None = None
+    mmproj_bytes: Bytes | None = None
+    licence: str
+    box_style: str | None = None
+    """Key of `questions.BOX_STYLES`; None: it is not asked for boxes."""
+    prompt_style: Literal["direct", "shieldstral", "sing-guard"] = "direct"
+    """`direct`: a general model, asked in imagejudge's words. Else the guard whose own prompts it was trained on."""
+    image_tokens: Annotated[int, Field(ge=16, le=16384)] | None = None
+    """Most tokens an image should become."""
+    memory: Bytes | None = None
+    """Bytes needed to run it on a CPU."""
+    unverified: list[str] = []
+    """Fields that nobody has compared with the real files."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file names on the hub: text model, image encoder; empty when none are known."""
+        return (self.model, self.mmproj) if self.model and self.mmproj else ()
+
+    @property
+    def bytes(self) -> int | None:
+        """Size of both files together, if it is known."""
+        return self.model_bytes + self.mmproj_bytes if self.model_bytes and self.mmproj_bytes else None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Entry:
+        if (self.model is None) != (self.mmproj is None):
+            raise ValueError("model and mmproj belong together: give both or neither")
+        if self.name == "builtin" or self.name.endswith(".gguf"):
+            raise ValueError(f"{self.name} already means something else after --model")
+        if self.box_style is not None and self.box_style not in BOX_STYLES:
+            raise ValueError(f"box_style is one of {', '.join(BOX_STYLES)}")
+        if unknown := set(self.unverified) - set(type(self).model_fields):
+            raise ValueError(f"unverified names fields that do not exist: {', '.join(sorted(unknown))}")
+        return self
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", defer_build=True, strict=True)
+
+    version: Annotated[Literal[1], Field(alias="schema")]
+    models: list[Entry] = []
+
+
+def user_file() -> Path:
+    """Where the user may list more models; an entry there replaces the shipped one of the same name."""
+    return Path(platformdirs.user_config_dir("imagejudge", appauthor=False)) / "models.toml"
+
+
+def load() -> dict[str, Entry]:
+    """Every known model by its name. Raises `ModelError` with every mistake in the user's file."""
+    known = {entry.name: entry for entry in _read(_SHIPPED)}
+    if (own := user_file()).is_file():
+        known.update((entry.name, entry) for entry in _read(own))
+    return known
+
+
+def find(name: str) -> Entry:
+    """The model of that name. Raises `ModelError` with the nearest one."""
+    known = load()
+    if name not in known:
+        raise ModelError(
+            f"no model is called {name!r}", nearest(name, known) or "`imagejudge models list` shows which there are"
+        )
+    return known[name]
+
+
+def nearest(name: str, known: Mapping[str, Entry]) -> str:
+    """A hint with the known name most like this one; empty when none is."""
+    (*_, best) = ["", *difflib.get_close_matches(name.lower(), known, n=1)]
+    return f"did you mean {best}? `imagejudge models list` shows all" if best else ""
+
+
+def _read(path: Path) -> list[Entry]:
+    try:
+        return _File.model_validate(tomli.loads(path.read_text("utf-8"))).models
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomli.TOMLDecodeError) as error:
+        raise ModelError(f"{path}: {error}", "correct it, or move it away") from error
+    except ValidationError as error:
+        mistakes = [f"{path}: {_place(mistake['loc'])}{mistake['msg']}" for mistake in error.errors()]
+        raise ModelError("\n".join(mistakes), "docs/models.md explains every field") from error
+
+
+def _place(where: tuple[int | str, ...]) -> str:
+    """`models[2].memory: ` for the third entry's field."""
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    return f"{steps.removeprefix('.')}: " if steps else ""
