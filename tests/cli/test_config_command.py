@@ -1,0 +1,74 @@
+"""Settings files as users meet them: which value wins, and how one finds out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest_cli import Run
+
+Options = Sequence[str]
+
+
+def row(output: bytes, option: str) -> tuple[str, ...]:
+    (found,) = re.findall(rf"^{option}\s+(.*?)\s+(\w+)\s*$", output.decode(), re.MULTILINE)
+    return tuple(found)
+
+
+@pytest.fixture
+def configured(tmp_path: Path, pair: Options, rules: Options, images: Path) -> Path:
+    """A folder whose settings make `imagejudge scan images` complete."""
+    file = tmp_path / "imagejudge.toml"
+    file.write_text(
+        f'constitution = "rules.toml"\nmodel = "{pair[1]}"\nmmproj = "{pair[3]}"\nfail-on = "unsure"\n'
+        '[per-path-ignores]\n"images/0001.png" = ["fire", "knife"]\n'
+    )
+    return file
+
+
+def test_a_settings_file_completes_the_command_line(run: Run, configured: Path) -> None:
+    done = run("scan", "images")
+    assert done.returncode == 1, done.stderr
+    verdicts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [verdict["verdict"] for verdict in verdicts] == ["unsure", "safe", "unsure"]
+    assert verdicts[1]["rules"] == []
+
+
+def test_nearer_sources_win(run: Run, configured: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text((tmp_path / "rules.toml").read_text().replace('"demo"', '"other"'))
+    environment = {**os.environ, "IMAGEJUDGE_CONSTITUTION": "other.toml"}
+    assert row(run("config").stdout, "constitution") == (f'"{tmp_path}/rules.toml"', "settings")
+    assert row(run("config", env=environment).stdout, "constitution") == ('"other.toml"', "environment")
+    assert row(run("config", "--isolated").stdout, "constitution")[-1] == "default"
+    by_environment = run("scan", "images", env=environment)
+    by_command_line = run("scan", "images", "-c", "rules.toml", "--fail-on", "unsafe", env=environment)
+    assert json.loads(by_environment.stdout.splitlines()[0])["constitution"].startswith("other@")
+    assert json.loads(by_command_line.stdout.splitlines()[0])["constitution"].startswith("demo@")
+    assert (by_environment.returncode, by_command_line.returncode) == (1, 0)
+
+
+def test_isolated_reads_no_file(run: Run, configured: Path) -> None:
+    done = run("scan", "images", "--isolated")
+    assert done.returncode == 2
+    assert b"no constitution was chosen" in done.stderr
+    assert run("scan", "images", "--isolated", "--config", configured).returncode == 2
+
+
+def test_a_wrong_file_stops_every_command_that_reads_it(run: Run, configured: Path) -> None:
+    configured.write_text('fail_on = "unsure"\nthreads = "two"\n')
+    for command in (["scan", "images"], ["explain", "images/0000.png"], ["config"], ["doctor"]):
+        done = run(*command)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"imagejudge.toml:1: unknown key 'fail_on' in the settings; did you mean 'fail-on'?" in done.stderr
+        assert b"imagejudge.toml:2: 'threads'" in done.stderr
+    assert run("check", "rules.toml").returncode == 0
+
+
+def test_config_says_which_file_counts(run: Run, configured: Path) -> None:
+    done = run("config")
+    assert f"settings file: {configured}".encode() in done.stdout.replace(b"\n", b"")
+    assert b"images/0001.png: fire, knife" in done.stdout
