@@ -3,18 +3,94 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterable
 
 from test_docs import DOCS, shown
 
+from imagejudge.constitution import Constitution, Rule, Statement, load, shipped
+from imagejudge.judge import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
 COMMANDS = ("", " scan", " explain", " check", " doctor", " cache", " cache info", " cache clear")
+COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " diff"))
+
+_TABLE = re.compile(r"(?<=^<!-- table )(\S+) -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
+_CONSOLE = re.compile(r"^```console\n\$ (.+)\n((?:.*\n)*?)```$", re.MULTILINE)
+
+
+def constitution_tables(page: str) -> str:
+    """The page of shipped constitutions with its tables made anew: one of totals, and one for each constitution."""
+    constitutions = {path.stem: load(path) for path in shipped()}
+
+    def table(match: re.Match[str]) -> str:
+        name = match.group(1)
+        lines = _totals(constitutions.values()) if name == "totals" else _rules(constitutions[name])
+        return "\n".join([f"{name} -->", *lines, "<!-- end -->"])
+
+    return _TABLE.sub(table, page)
+
+
+def console_blocks(page: str) -> str:
+    """The page with the output of its commands made anew, all run in one new folder, from top to bottom."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _CONSOLE.sub(lambda match: f"```console\n$ {match.group(1)}\n{_output(match.group(1), folder)}```", page)
+
+
+def _output(command: str, folder: str) -> str:
+    programs = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "COLUMNS": "80", "TERM": "dumb", "PATH": programs}
+    done = subprocess.run(["sh", "-c", f"{command} 2>&1"], cwd=folder, env=env, stdout=subprocess.PIPE, check=False)
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.decode().splitlines())
+
+
+def _totals(constitutions: Iterable[Constitution]) -> list[str]:
+    lines = [
+        "| constitution | rules | statements | distinct questions | first wave |",
+        "| --- | --: | --: | --: | --: |",
+    ]
+    for one in constitutions:
+        statements = sum(len(rule.statements) for rule in one.rules)
+        first = {claim.question for rule in one.rules for claim in chain_of(rule)[0]}
+        name = f"[{one.name}](#{one.name})"
+        lines.append(f"| {name} | {len(one.rules)} | {statements} | {len(questions_of(one))} | {len(first)} |")
+    return lines
+
+
+def _rules(constitution: Constitution) -> list[str]:
+    source, licence = (" ".join(words.split()) for words in (constitution.source, constitution.licence))
+    lines = [f"Source: {source}", "", f"Licence: {licence}", "", "| rule | text | violated if |", "| --- | --- | --- |"]
+    return lines + [
+        f"| `{rule.id}`<br>{rule.category}, {rule.severity} | {rule.text} | {'<br>'.join(_chain(rule))} |"
+        for rule in constitution.rules
+    ]
+
+
+def _chain(rule: Rule) -> list[str]:
+    items = [_either(item.any) for item in rule.preconditions]
+    return ["<br>**and** ".join(items), *([f"**unless** {_either(rule.unless)}"] if rule.unless else [])]
+
+
+def _either(statements: Iterable[Statement]) -> str:
+    return " *or* ".join(statement.ask for statement in statements)
+
+
+def _rewrite(name: str, *changes: Callable[[str], str]) -> None:
+    page = (DOCS / name).read_text("utf-8")
+    for change in changes:
+        page = change(page)
+    (DOCS / name).write_text(page, "utf-8")
 
 
 def main() -> None:
     blocks = [f"    $ imagejudge{command} --help\n{shown(f'imagejudge{command} --help')}\n" for command in COMMANDS]
     page = "# Commands\n\nWhat `--help` says, on a terminal of 80 columns.\n\n" + "\n<!-- -->\n\n".join(blocks)
     (DOCS / "commands.md").write_text(page, "utf-8")
+    _rewrite("constitutions.md", constitution_tables, console_blocks)
     (DOCS / "verdict.schema.json").write_text(json.dumps(json_schema(), indent=2) + "\n", "utf-8")
 
 

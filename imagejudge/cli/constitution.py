@@ -1,0 +1,161 @@
+"""`imagejudge constitution`: look at rule files, begin one, and compare two."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from imagejudge.cli.console import console, table
+from imagejudge.cli.help import Command
+from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement
+from imagejudge.constitution.difference import Change, Line, Mark, compare
+from imagejudge.constitution.file import load
+from imagejudge.constitution.folder import find, shipped
+from imagejudge.constitution.template import template
+from imagejudge.errors import UsageError
+from imagejudge.printable import printable
+
+app = typer.Typer(help="Look at rule files, begin one, compare two.", no_args_is_help=True, rich_markup_mode=None)
+
+DIFFERENT = 1
+_SEVERITY_STYLES = {Severity.LOW: "cyan", Severity.MEDIUM: "yellow", Severity.HIGH: "red"}
+_MARK_STYLES = {Mark.BOTH: "", Mark.OLD: "red", Mark.NEW: "green"}
+
+
+@app.command("list", cls=Command)
+def list_() -> None:
+    """The constitutions that come with imagejudge."""
+    shown = table()
+    for title in ("name", "version", "rules", "questions", "description"):
+        shown.add_column(title, justify="right" if title in ("rules", "questions") else "left", overflow="fold")
+    for path in shipped():
+        constitution = load(path)
+        rules, questions = len(constitution.rules), len(_questions(constitution))
+        shown.add_row(path.stem, constitution.version, f"{rules}", f"{questions}", constitution.description)
+    console(sys.stdout, wrap=True).print(shown)
+
+
+@app.command("show", cls=Command)
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A constitution that is shipped, or a TOML file.")],
+) -> None:
+    """Show the rules of a constitution as a tree.
+
+    A rule is violated when all its branches hold, except `unless`. The objects of a statement follow in brackets.
+    """
+    constitution = load(find(name))
+    out = console(sys.stdout, wrap=True)
+    out.print(Text.assemble((constitution.name, "bold"), f" {printable(constitution.version)}"))
+    for words in (constitution.description, constitution.source, constitution.licence):
+        if words:
+            out.print(Text(printable(" ".join(words.split())), "dim"))
+    for rule in constitution.rules:
+        out.print()
+        out.print(_tree(rule))
+
+
+@app.command("new", cls=Command)
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, such as rules.toml.")],
+) -> None:
+    """Write a constitution to begin with.
+
+    It has two rules and comments on everything, and passes `imagejudge check`.
+    """
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(template(file.stem))
+    except FileExistsError:
+        raise UsageError(f"{file}: exists already", "give another name; nothing is ever overwritten") from None
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+    typer.echo(f"wrote {printable(file)}")
+
+
+@app.command("diff", cls=Command)
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A TOML file, or a shipped name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Another one.")],
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when verdicts may differ.")] = False,
+) -> None:
+    """Show what changed between two constitutions.
+
+    Only what verdicts depend on counts: not comments, descriptions or the order of rules. Answers are kept by the
+    exact words of a question, so those to the questions that stay are still good.
+    """
+    before, after = load(find(old)), load(find(new))
+    changes = compare(before, after)
+    out = console(sys.stdout)
+    out.print(f"--- {_named(before)}", style="bold")
+    out.print(f"+++ {_named(after)}", style="bold")
+    for change in changes:
+        out.print()
+        _print(change, out)
+    out.print()
+    out.print(_kept(before, after))
+    if exit_code and changes:
+        raise typer.Exit(DIFFERENT)
+
+
+def _questions(constitution: Constitution) -> set[object]:
+    from imagejudge.judge import questions_of  # loads the engine's interface, which `new` need not wait for
+
+    return set(questions_of(constitution))
+
+
+def _tree(rule: Rule) -> Tree:
+    about = f"{rule.category}, " if rule.category else ""
+    title = Text.assemble((rule.id, "bold"), f"  {about}", (rule.severity, _SEVERITY_STYLES[rule.severity]))
+    if not rule.enabled:
+        title.append("  disabled", "dim")
+    tree = Tree(Text.assemble(title, "\n", (printable(rule.text), "dim")), guide_style="dim")
+    if not rule.preconditions:
+        tree.add(Text("asked whole", "italic"))
+    for number, item in enumerate(rule.preconditions):
+        _grow(tree, "and" if number else "if", item)
+    if rule.unless:
+        _grow(tree, "unless", Precondition(rule.unless))
+    return tree
+
+
+def _grow(tree: Tree, joint: str, item: Precondition) -> None:
+    """A branch for one precondition: a leaf, or a fork where there are alternatives."""
+    if len(item.any) == 1:
+        tree.add(Text.assemble((f"{joint} ", "bold"), _leaf(item.any[0])))
+        return
+    fork = tree.add(Text(f"{joint} any of", "bold"))
+    for statement in item.any:
+        fork.add(_leaf(statement))
+
+
+def _leaf(statement: Statement) -> Text:
+    return Text.assemble(printable(statement.ask), (_objects(statement.objects), "dim"))
+
+
+def _objects(objects: tuple[str, ...]) -> str:
+    return f" [{printable(', '.join(objects))}]" if objects else ""
+
+
+def _named(constitution: Constitution) -> str:
+    return f"{constitution.name} {printable(constitution.version)} ({constitution.digest[:12]})"
+
+
+def _print(change: Change, out: Console) -> None:
+    out.print(Text(f"{change.mark} {change.name}".strip(), f"bold {_MARK_STYLES[change.mark]}".strip()))
+    for mark, line in change.lines:
+        out.print(Text(f"{mark} {_written(line)}", _MARK_STYLES[mark]))
+
+
+def _written(line: Line) -> str:
+    return f"{line.label:<8} {printable(line.words)}{_objects(line.objects)}"
+
+
+def _kept(before: Constitution, after: Constitution) -> str:
+    old, new = _questions(before), _questions(after)
+    return f"questions: {len(old & new)} kept with their answers, {len(old - new)} dropped, {len(new - old)} new"

@@ -1,0 +1,126 @@
+"""What changed from one constitution to another, rule by rule and line by line.
+
+Knows what verdicts depend on and nothing else: descriptions, comments and the order of rules are no difference. It
+never sees a file, and how a difference looks on a screen is not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+
+from imagejudge.constitution.rules import Constitution, Precondition, Rule, Statement, Thresholds
+
+
+class Mark(StrEnum):
+    """Where a line stands: in both constitutions, or in one of them."""
+
+    BOTH = " "
+    OLD = "-"
+    NEW = "+"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One fact about a rule, or about the thresholds: what it says of what."""
+
+    label: str
+    """The key of a value; for statements `if`, `or`, `and` or `unless`."""
+    words: str
+    objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one rule or of the thresholds."""
+
+    name: str
+    """The rule's id, or `thresholds`."""
+    mark: Mark
+    """Whether it is in one constitution only."""
+    lines: tuple[tuple[Mark, Line], ...]
+    """What is in one constitution only; where a chain changed, all of it."""
+
+
+def compare(old: Constitution, new: Constitution) -> tuple[Change, ...]:
+    """Every difference that a verdict could depend on: none if, and only if, the digests are equal."""
+    return (*_thresholds(old.thresholds, new.thresholds), *_rules(old.rules, new.rules))
+
+
+def _thresholds(old: Thresholds, new: Thresholds) -> Iterator[Change]:
+    lines = _compared(_limits(old), _limits(new))
+    if _differ(lines):
+        yield Change("thresholds", Mark.BOTH, _without_both(lines))
+
+
+def _limits(thresholds: Thresholds) -> list[Line]:
+    names = ("unsatisfied", "satisfied", "centric")
+    return [Line(name, str(getattr(thresholds, name))) for name in names]
+
+
+def _rules(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[Change]:
+    """In the order of `old`, then what is new."""
+    olds, news = {rule.id: rule for rule in old}, {rule.id: rule for rule in new}
+    for rule in old:
+        if rule.id not in news:
+            yield Change(rule.id, Mark.OLD, tuple((Mark.OLD, line) for line in (*_values(rule), *_chain(rule))))
+        elif lines := _changes(rule, news[rule.id]):
+            yield Change(rule.id, Mark.BOTH, lines)
+    for rule in new:
+        if rule.id not in olds:
+            yield Change(rule.id, Mark.NEW, tuple((Mark.NEW, line) for line in (*_values(rule), *_chain(rule))))
+
+
+def _changes(old: Rule, new: Rule) -> tuple[tuple[Mark, Line], ...]:
+    values = _compared(_values(old), _values(new))
+    chain = _compared(_chain(old), _chain(new))
+    # A statement says little without its neighbours: whether it is an alternative is told by the line above.
+    return (*_without_both(values), *(chain if _differ(chain) else ()))
+
+
+def _values(rule: Rule) -> list[Line]:
+    lines = [Line("text", rule.text), Line("severity", rule.severity)]
+    if rule.category:
+        lines.append(Line("category", rule.category))
+    if not rule.enabled:
+        lines.append(Line("enabled", "false"))
+    return lines
+
+
+def _chain(rule: Rule) -> list[Line]:
+    """A line for each statement, its label saying how it is joined to those before."""
+    lines: list[Line] = []
+    for item in rule.preconditions:
+        lines += _alternatives("and" if lines else "if", item)
+    return [*lines, *(_line("unless", statement) for statement in rule.unless)]
+
+
+def _alternatives(joint: str, item: Precondition) -> Iterator[Line]:
+    for statement in item.any:
+        yield _line(joint, statement)
+        joint = "or"
+
+
+def _line(label: str, statement: Statement) -> Line:
+    return Line(label, statement.ask, statement.objects)
+
+
+def _compared(old: Sequence[Line], new: Sequence[Line]) -> list[tuple[Mark, Line]]:
+    marked: list[tuple[Mark, Line]] = []
+    for kind, start, end, other_start, other_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            marked += [(Mark.BOTH, line) for line in old[start:end]]
+        else:
+            marked += [(Mark.OLD, line) for line in old[start:end]]
+            marked += [(Mark.NEW, line) for line in new[other_start:other_end]]
+    return marked
+
+
+def _differ(lines: Sequence[tuple[Mark, Line]]) -> bool:
+    return any(mark is not Mark.BOTH for mark, _ in lines)
+
+
+def _without_both(lines: Sequence[tuple[Mark, Line]]) -> tuple[tuple[Mark, Line], ...]:
+    return tuple((mark, line) for mark, line in lines if mark is not Mark.BOTH)
