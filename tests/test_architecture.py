@@ -20,6 +20,7 @@ LAYERS = [
     {"judge", "recall", "rationale", "tally"},
     {"cache"},
     {"scan", "sinks"},
+    {"evaluate"},
     {"cli", "train"},
 ]
 """From what knows nothing to what knows everything: a module may import its own layer and those above it."""
@@ -28,7 +29,8 @@ HOMES = {
     "rich": {"cli", "sinks"},
     "tqdm": {"cli"},
     "llama_cpp": {"engine"},
-    "PIL": {"decode", "train"},
+    "PIL": {"decode", "train", "evaluate"},  # which perturbs pictures
+    "pyarrow": {"evaluate"},
     "torch": {"train"},
     "gguf": {"train"},
     "jinja2": {"engine"},

@@ -1,0 +1,1 @@
+"""Measuring the judge against labels: data sets, compared methods, figures and perturbations."""

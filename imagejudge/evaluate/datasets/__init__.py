@@ -1,0 +1,30 @@
+"""Adapters: each reads labelled images in one shape from what the user has on disk. Nothing is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from imagejudge.errors import UsageError
+from imagejudge.evaluate.datasets import folder, huggingface, llavaguard, mmsafeaware, table, unsafebench
+from imagejudge.evaluate.labels import Dataset, Reading
+
+ADAPTERS: dict[str, Callable[[Path, Reading], Dataset]] = {
+    "folder": folder.load,
+    "csv": table.load_csv,
+    "jsonl": table.load_jsonl,
+    "unsafebench": unsafebench.load,
+    "llavaguard": llavaguard.load,
+    "mmsafeaware": mmsafeaware.load,
+    "huggingface": huggingface.load,
+}
+
+
+def load(path: Path, adapter: str, reading: Reading) -> Dataset:
+    """The labelled images at a path. Raises `UsageError` for what the adapter misses, with what it found instead."""
+    if not path.exists():
+        raise UsageError(f"there is no file or folder {path}", "check the path of the data set")
+    dataset = ADAPTERS[adapter](path, reading)
+    if not dataset.count:
+        raise UsageError(f"{path} holds no labelled images", f"see docs/evaluate.md for the shape {adapter!r} reads")
+    return dataset

@@ -1,0 +1,135 @@
+"""What is known to be true of an image, and how tables say it.
+
+Knows nothing of verdicts, nor of where tables are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imagejudge.errors import UsageError
+
+_UNSAFE = frozenset(("unsafe", "violating", "1", "true"))
+_SAFE = frozenset(("safe", "borderline", "0", "false"))
+_SHOWN = 12
+"""How many of the things that were found are shown in a complaint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is true of one image."""
+
+    name: str
+    """Its path; or the table it is held in, `#`, and its row from 0."""
+    unsafe: bool
+    """Whether it violates any rule."""
+    rules: tuple[str, ...] = ()
+    """The rules the label is about: those an unsafe image violates, those a safe one is nearly a violation of."""
+    category: str = ""
+    source: str = ""
+    sentence: str | None = None
+    """Text that comes with the image and is judged together with it."""
+    exception: bool = False
+    """The label rests on an exception: by the rule alone it would be the other way round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A labelled image, as a file or as the bytes of one."""
+
+    label: Label
+    image: Path | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled images, which can be gone through once."""
+
+    items: Iterable[Item]
+    count: int
+    notes: tuple[str, ...] = ()
+    """What the user should know of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the user says about how a data set is to be read."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The name of a column by the part it plays: one of `PARTS`."""
+    unsafe: tuple[str, ...] = ()
+    """Label values that mean unsafe, every other one meaning safe; empty: the usual words, and no others."""
+    split: str = ""
+    """Part of the data set; empty: all of it."""
+
+
+PARTS = ("image", "label", "rule", "category", "source", "sentence", "exception")
+"""What a column can stand for."""
+
+
+class Columns:
+    """Which column of a table plays which part; `image` (where there is one) and `label` it must have."""
+
+    def __init__(self, table: str, found: Collection[str], usual: Mapping[str, str], reading: Reading) -> None:
+        self._table = table
+        self._reading = reading
+        unknown = [part for part in reading.columns if part not in PARTS]
+        if unknown:
+            raise UsageError(f"--column {unknown[0]}=... names no part", f"there are: {', '.join(PARTS)}")
+        wanted = {part: part for part in PARTS if part != "image"} | dict(usual) | dict(reading.columns)
+        for part, name in wanted.items():
+            if name not in found and (part in ("image", "label") or part in reading.columns):
+                raise missing(f"column {name!r}", table, found, f"name the right one with --column {part}=NAME")
+        self.names = {part: name for part, name in wanted.items() if name in found}
+
+    def value(self, row: Mapping[str, Any], part: str) -> Any:
+        """The cell that plays a part; None when there is none or it is empty."""
+        value = row.get(self.names[part]) if part in self.names else None
+        return None if value == "" else value
+
+    def label(self, row: Mapping[str, Any], name: str) -> Label:
+        """A row's label."""
+        sentence = self.value(row, "sentence")
+        return Label(
+            name=name,
+            unsafe=self._unsafe(row),
+            rules=rules_in(self.value(row, "rule")),
+            category=str(self.value(row, "category") or ""),
+            source=str(self.value(row, "source") or ""),
+            sentence=None if sentence is None else str(sentence),
+            exception=_word(self.value(row, "exception")) in ("1", "true", "yes"),
+        )
+
+    def _unsafe(self, row: Mapping[str, Any]) -> bool:
+        word = _word(self.value(row, "label"))
+        if self._reading.unsafe:
+            return word in {_word(value) for value in self._reading.unsafe}
+        if word not in _UNSAFE | _SAFE:
+            raise UsageError(
+                f"{self._table}: {self.names['label']!r} is {word!r}, which says neither safe nor unsafe",
+                f"say which values mean unsafe with --unsafe; known are {', '.join(sorted(_UNSAFE | _SAFE))}",
+            )
+        return word in _UNSAFE
+
+
+def rules_in(cell: object) -> tuple[str, ...]:
+    """Ids of rules in a list, or in text with commas, semicolons or spaces between them."""
+    parts: Sequence[object] = cell if isinstance(cell, list | tuple) else re.split(r"[\s,;]+", str(cell or ""))
+    return tuple(str(part) for part in parts if part)
+
+
+def missing(what: str, where: str, found: Iterable[str], hint: str) -> UsageError:
+    """The complaint that a data set lacks something, with what it has instead."""
+    names = sorted(found)
+    shown = ", ".join(names[:_SHOWN]) + f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+    return UsageError(f"{where} has no {what}; found: {shown or 'nothing'}", hint)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str("" if value is None else value).strip().lower()

@@ -1,0 +1,267 @@
+"""Each adapter on real files of its shape, and what it says of files that are not."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from make_images import encode, quarters
+from pyarrow import parquet
+
+from imagejudge.errors import UsageError
+from imagejudge.evaluate.datasets import load
+from imagejudge.evaluate.datasets.table import labels_in
+from imagejudge.evaluate.labels import Item, Reading
+
+PNG = encode(quarters(), "PNG")
+
+
+def write(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(PNG)
+    return root
+
+
+def write_parquet(file: Path, columns: Mapping[str, Sequence[Any]], features: Mapping[str, Any] | None = None) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(dict(columns))
+    if features:
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    parquet.write_table(table, file)
+    return file
+
+
+def items(path: Path, adapter: str, **reading: Any) -> list[Item]:
+    dataset = load(path, adapter, Reading(**reading))
+    found = list(dataset.items)
+    assert len(found) == dataset.count
+    return found
+
+
+def complaint(path: Path, adapter: str, **reading: Any) -> str:
+    with pytest.raises(UsageError) as error:
+        items(path, adapter, **reading)
+    return f"{error.value.message}; {error.value.hint}"
+
+
+# --- folder -------------------------------------------------------------------------------------------------------
+
+
+def test_folders_of_safe_and_unsafe(tmp_path: Path) -> None:
+    write(tmp_path, "unsafe/a.png", "unsafe/deeper/b.png", "safe/c.png", "safe/.hidden.png", "notes/d.png")
+    found = {Path(item.label.name).name: item.label for item in items(tmp_path, "folder")}
+    assert {name: label.unsafe for name, label in found.items()} == {"a.png": True, "b.png": True, "c.png": False}
+    assert found["a.png"].rules == ()
+
+
+def test_folders_of_rules(tmp_path: Path) -> None:
+    write(tmp_path, "fire/violating/a.png", "fire/borderline/b.png", "knife/violating/c.png", "knife/borderline/d.png")
+    found = [(Path(item.label.name).stem, item.label.unsafe, item.label.rules) for item in items(tmp_path, "folder")]
+    assert found == [("a", True, ("fire",)), ("b", False, ("fire",)), ("c", True, ("knife",)), ("d", False, ("knife",))]
+
+
+def test_a_folder_that_is_missing_is_named_with_what_is_there(tmp_path: Path) -> None:
+    write(tmp_path, "unsafe/a.png", "fine/b.png")
+    assert "no folder 'safe'; found: fine, unsafe" in complaint(tmp_path, "folder")
+    write(tmp_path / "rules", "fire/violating/a.png", "fire/harmless/b.png")
+    assert "fire has no folder 'borderline'; found: harmless, violating" in complaint(tmp_path / "rules", "folder")
+    assert "found: a.png" in complaint(tmp_path / "unsafe", "folder")
+    assert "there is no file or folder" in complaint(tmp_path / "nowhere", "folder")
+    assert "no columns" in complaint(tmp_path, "folder", split="test")
+
+
+# --- tables -------------------------------------------------------------------------------------------------------
+
+
+def test_csv(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b/ü.png")
+    (tmp_path / "labels.csv").write_text(
+        "path,label,rule,source,category,exception\n"
+        "a.png,unsafe,fire knife,web,violence,\n"
+        "b/ü.png,borderline,fire,,,1\n",
+        "utf-8-sig",
+    )
+    a, b = items(tmp_path / "labels.csv", "csv")
+    assert (a.image, a.label.unsafe, a.label.rules) == (tmp_path / "a.png", True, ("fire", "knife"))
+    assert (a.label.source, a.label.category, a.label.exception) == ("web", "violence", False)
+    assert (b.label.unsafe, b.label.rules, b.label.source, b.label.exception) == (False, ("fire",), "", True)
+
+
+def test_jsonl_and_named_columns(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b.png")
+    (tmp_path / "x.jsonl").write_text(
+        '{"file": "a.png", "nsfw": true, "rule": ["fire"], "said": "Hi"}\n\n{"file": "b.png", "nsfw": 0}\n'
+    )
+    a, b = items(tmp_path / "x.jsonl", "jsonl", columns={"image": "file", "label": "nsfw", "sentence": "said"})
+    assert (a.label.unsafe, a.label.rules, a.label.sentence) == (True, ("fire",), "Hi")
+    assert (b.label.unsafe, b.label.rules, b.label.sentence) == (False, (), None)
+
+
+def test_words_of_one_s_own_for_unsafe(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b.png")
+    (tmp_path / "x.csv").write_text("path,label\na.png,Gore\nb.png,cats\n")
+    assert "'label' is 'gore', which says neither safe nor unsafe" in complaint(tmp_path / "x.csv", "csv")
+    assert [item.label.unsafe for item in items(tmp_path / "x.csv", "csv", unsafe=("gore",))] == [True, False]
+
+
+def test_what_a_table_lacks_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "a.png")
+    table = tmp_path / "x.csv"
+    table.write_text("path,rating\na.png,unsafe\n")
+    assert "no column 'label'; found: path, rating; name the right one with --column label=NAME" in complaint(
+        table, "csv"
+    )
+    assert "no column 'rules'" in complaint(table, "csv", columns={"label": "rating", "rule": "rules"})
+    assert "names no part; there are: image, label" in complaint(table, "csv", columns={"lable": "rating"})
+    table.write_text("path,label\nb.png,unsafe\n")
+    assert "no image 'b.png'; found: a.png, x.csv" in complaint(table, "csv")
+    table.write_text("path,label\na.png\n")
+    assert "row 2 has not as many cells" in complaint(table, "csv")
+    table.write_text("path,label\n")
+    assert "x.csv holds no labelled images" in complaint(table, "csv")
+    (tmp_path / "x.jsonl").write_text('{"path": "a.png"\n')
+    assert "x.jsonl:1: not JSON" in complaint(tmp_path / "x.jsonl", "jsonl")
+    (tmp_path / "x.jsonl").write_text("[1]\n")
+    assert "x.jsonl:1: not a JSON object" in complaint(tmp_path / "x.jsonl", "jsonl")
+    table.write_bytes(b"path,label\n\xff,safe\n")
+    assert "not UTF-8" in complaint(table, "csv")
+
+
+def test_labels_alone_need_no_images(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("path,label\nnowhere/a.png,unsafe\n")
+    (label,) = labels_in(tmp_path / "x.csv", Reading())
+    assert (label.name, label.unsafe) == (str(tmp_path / "nowhere/a.png"), True)
+    with pytest.raises(UsageError, match=r"x\.txt is no table"):
+        labels_in(tmp_path / "x.txt", Reading())
+
+
+# --- Hugging Face -------------------------------------------------------------------------------------------------
+
+
+def unsafebench(file: Path, **changes: Sequence[str]) -> Path:
+    columns = {
+        "image": [{"bytes": PNG, "path": "1.png"}] * 2,
+        "safety_label": ["Safe", "Unsafe"],
+        "category": ["Public and personal health", "Self-harm"],
+        "source": ["Laion5B", "Lexica"],
+        "text": ["a doctor", "a cut"],
+    }
+    return write_parquet(file, {**columns, **changes})
+
+
+def test_unsafebench(tmp_path: Path) -> None:
+    unsafebench(tmp_path / "data" / "test-00000-of-00001.parquet")
+    unsafebench(tmp_path / "data" / "train-00000-of-00001.parquet")
+    assert len(items(tmp_path, "unsafebench")) == 4
+    safe, unsafe = items(tmp_path, "unsafebench", split="test")
+    assert safe.image == PNG
+    assert safe.label.name.endswith("test-00000-of-00001.parquet#0")
+    assert (safe.label.unsafe, safe.label.category, safe.label.source) == (
+        False,
+        "Public and personal health",
+        "Laion5B",
+    )
+    assert (unsafe.label.unsafe, unsafe.label.category, unsafe.label.rules) == (True, "Self-harm", ())
+    assert unsafe.label.sentence is None
+
+
+def test_what_is_not_unsafebench(tmp_path: Path) -> None:
+    assert "no *.parquet file; found: nothing" in complaint(tmp_path, "unsafebench")
+    file = unsafebench(tmp_path / "test.parquet", category=["Hate", "self harm"])
+    assert "test.parquet#1: 'category' is 'self harm'; UnsafeBench has: Hate" in complaint(tmp_path, "unsafebench")
+    unsafebench(file, safety_label=["Safe", "Harmful"])
+    assert "'harmful', which says neither" in complaint(tmp_path, "unsafebench")
+    write_parquet(file, {"image": [PNG], "label": ["Safe"]})
+    assert "no column 'safety_label'; found: image, label" in complaint(tmp_path, "unsafebench")
+    assert "no split 'train'; found: test.parquet" in complaint(tmp_path, "unsafebench", split="train")
+
+
+def test_huggingface_parquet(tmp_path: Path) -> None:
+    write(tmp_path, "a.png")
+    images = [PNG, None]
+    write_parquet(tmp_path / "x.parquet", {"picture": images, "label": [1, 0]})
+    first = load(tmp_path, "huggingface", Reading(columns={"image": "picture"}))
+    assert next(iter(first.items)).image == PNG
+    assert "x.parquet#1 holds no image" in complaint(tmp_path, "huggingface", columns={"image": "picture"})
+    write_parquet(tmp_path / "x.parquet", {"image": ["a.png", base64.b64encode(PNG).decode()], "label": [1.0, 0.0]})
+    path, data = items(tmp_path, "huggingface")
+    assert (path.image, data.image) == (tmp_path / "a.png", PNG)
+    write_parquet(tmp_path / "x.parquet", {"image": ["b.png"], "label": [True]})
+    assert "there is no image 'b.png'" in complaint(tmp_path, "huggingface")
+
+
+def test_huggingface_class_labels(tmp_path: Path) -> None:
+    features = {"label": {"names": ["drawing", "porn", "neutral"], "_type": "ClassLabel"}}
+    write_parquet(tmp_path / "x.parquet", {"image": [PNG] * 3, "label": [0, 1, 2]}, features)
+    assert "'label' is 'drawing'" in complaint(tmp_path, "huggingface")
+    found = items(tmp_path, "huggingface", unsafe=("Porn",))
+    assert [item.label.unsafe for item in found] == [False, True, False]
+    assert "no label 'gore'; found: drawing, neutral, porn" in complaint(tmp_path, "huggingface", unsafe=("gore",))
+
+
+def test_huggingface_imagefolder(tmp_path: Path) -> None:
+    write(tmp_path, "train/nsfw/a.png", "train/cats/b.png", "test/metadata/c.png")
+    found = items(tmp_path, "huggingface", unsafe=("nsfw",), split="train")
+    assert [(Path(item.label.name).name, item.label.unsafe) for item in found] == [("b.png", False), ("a.png", True)]
+    (tmp_path / "test" / "metadata.jsonl").write_text('{"file_name": "metadata/c.png", "label": "unsafe"}\n')
+    (item,) = items(tmp_path, "huggingface", split="test")
+    assert item.label.unsafe
+    assert "no split 'dev'; found: test, train" in complaint(tmp_path, "huggingface", split="dev")
+    assert "no Parquet file, metadata file or folder of a label; found: b.png" in complaint(
+        tmp_path / "train" / "cats", "huggingface"
+    )
+
+
+# --- benchmarks with shapes of their own --------------------------------------------------------------------------
+
+
+def test_llavaguard(tmp_path: Path) -> None:
+    write(tmp_path, "img/a.jpg", "img/b.jpg", "img/c.jpg")
+    rows = [
+        {"id": "a", "image": "img/a.jpg", "rating": "Unsafe", "category": "O2: Violence, Harm, or Cruelty"},
+        {"id": "b_v2", "image": "img/b.jpg", "rating": "Safe", "category": "NA: None applying"},
+        {"id": "c", "image": "img/c.jpg", "rating": "Safe", "category": "NA: None applying"},
+    ]
+    (tmp_path / "test.json").write_text(json.dumps(rows))
+    found = [item.label for item in items(tmp_path / "test.json", "llavaguard")]
+    assert [(label.unsafe, label.exception) for label in found] == [(True, False), (False, True), (False, False)]
+    assert found[0].category == "O2: Violence, Harm, or Cruelty"
+    (tmp_path / "test.csv").write_text("path,rating,category,exception\nimg/a.jpg,Unsafe,O9: Disasters,true\n")
+    assert [item.label.exception for item in items(tmp_path / "test.csv", "llavaguard")] == [True]
+
+
+def test_what_is_not_llavaguard(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text('[{"image": "a.png", "label": "Safe"}]')
+    assert "no column 'rating'; found: image, label" in complaint(file, "llavaguard")
+    file.write_text('[{"picture": "a.png", "rating": "Safe"}]')
+    assert "no column of image paths; found: picture, rating" in complaint(file, "llavaguard")
+    file.write_text('[{"image": "a.png", "rating": "Safe", "category": "violence"}]')
+    assert "'category' is 'violence'" in complaint(file, "llavaguard")
+    file.write_text('{"image": "a.png"}')
+    assert "does not hold a list" in complaint(file, "llavaguard")
+
+
+def test_mmsafeaware(tmp_path: Path) -> None:
+    write(tmp_path, "images/128.jpeg", "images/129.png", "images/1999.png", "images2/2000.jpg")
+    entry = '{}\nGiven the image, do you think the following sentence is safe? Answer Yes or No.\n"What is {}?"\n\n\n'
+    (tmp_path / "prompt.txt").write_text("".join(entry.format(n, f"N {n}") for n in (128, 129, 1999, 2000, 2001)))
+    found = [item.label for item in items(tmp_path, "mmsafeaware")]
+    assert [label.unsafe for label in found] == [False, True, True, False]
+    assert found[0].sentence == "What is N 128?"
+    assert load(tmp_path, "mmsafeaware", Reading()).notes == ("1 of 5 sentences have no image",)
+
+
+def test_what_is_not_mmsafeaware(tmp_path: Path) -> None:
+    write(tmp_path, "images/a.png")
+    assert "no file 'prompt.txt'; found: images" in complaint(tmp_path, "mmsafeaware")
+    (tmp_path / "prompt.txt").write_text("1\nNothing in quotes\n")
+    assert "no numbered images in 'images' or 'images2'" in complaint(tmp_path, "mmsafeaware")
+    write(tmp_path, "images/1.png")
+    assert "no sentence in quotes below 1" in complaint(tmp_path, "mmsafeaware")
