@@ -47,7 +47,8 @@ def show(
 ) -> None:
     """Show the rules of a constitution as a tree.
 
-    A rule is violated when all its branches hold, except `unless`. The objects of a statement follow in brackets.
+    A rule is violated when all its branches hold and nothing under `unless` does. Brackets hold the objects of a
+    statement.
     """
     constitution = load(find(name))
     out = console(sys.stdout, wrap=True)
