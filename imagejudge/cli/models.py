@@ -77,13 +77,15 @@ def verify(
 ) -> None:
     """Read the files of pulled models again, and compare them with what was pinned."""
     pins = lock.read().pins
-    if name is not None:
-        choice.pulled(registry.find(name))
+    if name is None:
+        # What was removed is still pinned, but nothing claims that it is here.
+        pins = {model: pin for model, pin in pins.items() if any(path.is_file() for path in pin.paths)}
+    elif name in pins:
         pins = {name: pins[name]}
+    else:
+        choice.pulled(registry.find(name))  # says what to do
     wrong = []
     for model, pin in pins.items():
-        if not any(path.is_file() for path in pin.paths):
-            continue  # removed: nothing claims that it is here
         for file in store.verify(model, pin):
             typer.echo(f"{file.problem or 'ok':<7}  {file.sha256[:12]}  {model}  {file.name}")
             if file.problem and model not in wrong:
@@ -103,7 +105,7 @@ def remove(
     ] = False,
 ) -> None:
     """Delete a model's files. Its checksums stay pinned."""
-    freed = store.remove(registry.find(name), forget=forget)
+    freed = store.remove(name, forget=forget)
     typer.echo(f"removed {name}, {freed / 1e9:,.2f} GB freed" if freed else f"no files of {name} were here")
 
 

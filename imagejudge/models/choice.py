@@ -34,13 +34,14 @@ def resolve(model: str | None, mmproj: str | None) -> ModelFiles:
         return _present(
             ModelFiles(BUILTIN, _BUILTIN_FOLDER / "model.gguf", _BUILTIN_FOLDER / "mmproj.gguf", "bbox-xyxy-1000")
         )
-    known = registry.load()
-    if model in known:
-        if mmproj is not None:
-            raise ModelError(f"--mmproj does not go with {model}, which has its own image encoder", "leave it out")
-        return pulled(known[model])
-    if not model.endswith(".gguf") and not Path(model).exists():
-        raise ModelError(f"no model is called {model!r}", registry.nearest(model, known) or _WAYS_ON)
+    if not model.endswith(".gguf"):
+        known = registry.load()
+        if model in known:
+            if mmproj is not None:
+                raise ModelError(f"--mmproj does not go with {model}, which has its own image encoder", "leave it out")
+            return pulled(known[model])
+        if not Path(model).exists():
+            raise ModelError(f"no model is called {model!r}", registry.nearest(model, known) or _WAYS_ON)
     if mmproj is None:
         raise ModelError(f"{model} is only half of a model: it cannot see", "name its image encoder with --mmproj")
     return _present(ModelFiles(Path(model).stem, Path(model), Path(mmproj)))

@@ -20,24 +20,32 @@ from pathlib import Path
 from typing import BinaryIO
 
 import httpx2
-from huggingface_hub import constants, get_hf_file_metadata, get_session, hf_hub_url
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    OfflineModeIsEnabled,
-    RemoteEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils import (  # type: ignore[attr-defined]
-    WeakFileLock,
-    build_hf_headers,
-    hf_raise_for_status,
-)
-from huggingface_hub.utils.logging import set_verbosity
 
 from imagejudge.errors import ModelError
 from imagejudge.models.files import file_digest
+
+try:
+    from huggingface_hub import constants, get_hf_file_metadata, get_session, hf_hub_url
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RemoteEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        WeakFileLock,
+        build_hf_headers,
+        hf_raise_for_status,
+    )
+    from huggingface_hub.utils.logging import set_verbosity
+except ValueError as error:  # it reads the environment as soon as it is imported
+    raise ModelError(
+        f"huggingface_hub does not accept the environment: {error}",
+        "check HF_ENDPOINT and the other variables that begin with HF_",
+    ) from error
 
 # Otherwise every request says more than it must, and one more asks the hub for a list of other programs.
 constants.HF_HUB_DISABLE_TELEMETRY = True
@@ -48,8 +56,8 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each new attempt; all of them again once anything has arrived."""
 _TIMEOUT = 30.0
 """Seconds without a byte before a connection counts as lost."""
-_CHUNK = 1 << 20
 _MAGIC = b"GGUF"
+_PARTIAL = ".imagejudge.incomplete"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE_NAME = re.compile(r"[\w-][\w.-]*")
 
@@ -95,9 +103,6 @@ class Remote:
         return max(0, self.size - _size(self.partial))
 
 
-_PARTIAL = ".imagejudge.incomplete"
-
-
 def snapshot(repository: str, commit: str) -> Path:
     """The cache's folder for one commit of a repository."""
     return _home(repository) / "snapshots" / commit
@@ -110,9 +115,8 @@ def partials(repository: str) -> list[Path]:
 
 def look(repository: str, name: str, revision: str) -> Remote:
     """Ask the hub about a file. Raises `ModelError` with what to do."""
-    url = hf_hub_url(repository, name, revision=revision)
     with _explained(repository, name):
-        found = get_hf_file_metadata(url, timeout=_TIMEOUT)
+        found = get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=_TIMEOUT)
     commit, etag, size = found.commit_hash, found.etag, found.size
     if not commit or not etag or not size or not _FILE_NAME.fullmatch(commit) or not _FILE_NAME.fullmatch(etag):
         raise ModelError(
@@ -126,7 +130,7 @@ def make_room(remotes: Sequence[Remote]) -> None:
     """Make sure that everything that is still missing fits on the disk. Raises `ModelError` when it does not."""
     missing = sum(remote.missing for remote in remotes)
     folder = remotes[0].blob.parent
-    with _room(folder):
+    with _explained(remotes[0].repository, remotes[0].name):
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     if free < missing:
@@ -143,7 +147,7 @@ def fetch(remote: Remote, pinned: str | None, tell: Tell) -> str:
     promises. Raises `ModelError` with what to do.
     """
     lock = _home(remote.repository, ".locks") / f"{remote.etag}.lock"
-    with _explained(remote.repository, remote.name), _room(remote.blob.parent):
+    with _explained(remote.repository, remote.name):
         remote.blob.parent.mkdir(parents=True, exist_ok=True)
         lock.parent.mkdir(parents=True, exist_ok=True)
         with _alone(lock, remote.name):
@@ -201,7 +205,7 @@ def _receive(remote: Remote, file: BinaryIO, have: int, tell: Tell) -> None:
         if have and response.status_code != 206:  # all of it, from the start
             file.truncate(0)
             have = 0
-        for chunk in response.iter_bytes(_CHUNK):
+        for chunk in response.iter_bytes():
             left = memoryview(chunk)
             while left:
                 left = left[file.write(left) :]
@@ -258,24 +262,8 @@ def _alone(lock: Path, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _room(folder: Path) -> Iterator[None]:
-    """Say what to do when the disk is full or cannot be written."""
-    try:
-        yield
-    except (HfHubHTTPError, OfflineModeIsEnabled):  # also kinds of OSError
-        raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ModelError(
-                f"there is no room left for the model in {folder}: {error.strerror}",
-                f"free some, or choose another disk with HF_HOME; {_KEPT}",
-            ) from error
-        raise ModelError(f"{folder} cannot be used: {error.strerror}", "choose another folder with HF_HOME") from error
-
-
-@contextlib.contextmanager
 def _explained(repository: str, name: str) -> Iterator[None]:
-    """Turn what the hub or the way to it says into what the user can do."""
+    """Turn what the hub, the way to it or the disk says into what the user can do."""
     hub = constants.ENDPOINT
     try:
         yield
@@ -305,8 +293,20 @@ def _explained(repository: str, name: str) -> Iterator[None]:
         raise ModelError(
             f"{hub} answered {error.response.status_code} for {name}", f"try again later; {_KEPT}"
         ) from error
+    except (HFValidationError, httpx2.InvalidURL) as error:
+        raise ModelError(f"{hub}/{repository} is no address: {error}", "check HF_ENDPOINT and models.toml") from error
     except httpx2.HTTPError as error:
         raise ModelError(
             f"{hub} cannot be reached, or the connection broke: {error or type(error).__name__}",
             f"check the network, and HF_ENDPOINT; {_KEPT}",
+        ) from error
+    except OSError as error:  # not of the hub: its own kinds are above
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ModelError(
+                f"there is no room left for the model in {constants.HF_HUB_CACHE}: {error.strerror}",
+                f"free some, or choose another disk with HF_HOME; {_KEPT}",
+            ) from error
+        raise ModelError(
+            f"{error.filename or constants.HF_HUB_CACHE} cannot be used: {error.strerror}",
+            "make it readable and writable, or choose another folder with HF_HOME",
         ) from error

@@ -13,7 +13,7 @@ from imagejudge.errors import ModelError
 from imagejudge.models import lock
 from imagejudge.models.files import file_digest
 from imagejudge.models.lock import Pin, PinnedFile
-from imagejudge.models.registry import Entry, user_file
+from imagejudge.models.registry import Entry, find, user_file
 
 if TYPE_CHECKING:
     from imagejudge.models.hub import Remote, Tell
@@ -104,7 +104,7 @@ def _refuse_changed(files: list[Checked]) -> None:
             )
 
 
-def remove(entry: Entry, *, forget: bool) -> int:
+def remove(name: str, *, forget: bool) -> int:
     """Delete a model's files, also half-fetched ones, and return how many bytes that freed.
 
     What was pinned stays pinned unless `forget`, so that a later pull brings the same files.
@@ -112,14 +112,15 @@ def remove(entry: Entry, *, forget: bool) -> int:
     from imagejudge.models import hub
 
     state = lock.read()
-    pin = state.pins.get(entry.name)
-    freed = sum(_delete(path) for path in hub.partials(entry.repository))
+    pin = state.pins.get(name)
+    repository = pin.repository if pin else find(name).repository  # it may be listed no longer
+    freed = sum(_delete(path) for path in hub.partials(repository))
     if pin is not None:
         freed += sum(_remove(path) for path in pin.paths)
-    if state.default == entry.name:
+    if state.default == name:
         lock.choose(None)
     if forget:
-        lock.forget(entry.name)
+        lock.forget(name)
     return freed
 
 

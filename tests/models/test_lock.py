@@ -1,0 +1,68 @@
+"""The lock file survives everything that may happen while it is written."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from imagejudge.errors import ModelError
+from imagejudge.models import lock, registry
+from imagejudge.models.lock import Pin, PinnedFile
+
+
+def pin(repository: str = "me/mine", sha256: str = "ab" * 32) -> Pin:
+    files = {name: PinnedFile(sha256=sha256, bytes=7) for name in ("b.gguf", "a.gguf")}
+    return Pin(repository=repository, commit="c" * 40, folder=Path("/nowhere"), files=files)
+
+
+def test_what_is_kept_is_read_back_in_order() -> None:
+    assert lock.read() == lock.Lock({})
+    assert lock.keep("mine-1.5b", pin())
+    assert not lock.keep("other", pin("me/other"))
+    assert lock.read() == lock.Lock({"mine-1.5b": pin(), "other": pin("me/other")}, "mine-1.5b")
+    assert [path.name for path in lock.read().pins["other"].paths] == ["b.gguf", "a.gguf"]
+    lock.choose("other")
+    lock.forget("mine-1.5b")
+    assert lock.read() == lock.Lock({"other": pin("me/other")}, "other")
+
+
+def test_a_write_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock.keep("mine", pin())
+    before = lock.path().read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ModelError, match=r"models\.lock cannot be written: No space left"):
+        lock.keep("other", pin())
+    assert lock.path().read_bytes() == before
+
+
+def test_writers_side_by_side_lose_nothing() -> None:
+    names = [f"model-{number}" for number in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: lock.keep(name, pin()), names))
+    assert sorted(lock.read().pins) == names
+
+
+@pytest.mark.parametrize("text", ["schema = 2", "schema = 1\n[models.x]\ncommit = 'y'", "=", "schema = 1\nmodel = 1"])
+def test_a_file_that_cannot_be_believed(text: str) -> None:
+    lock.path().parent.mkdir(parents=True)
+    lock.path().write_text(text)
+    with pytest.raises(ModelError, match="cannot be believed") as error:
+        lock.read()
+    assert error.value.hint
+    with pytest.raises(ModelError, match="cannot be believed"):
+        lock.keep("mine", pin())
+    assert lock.path().read_text() == text
+
+
+def test_a_pin_is_for_the_files_that_are_listed_now() -> None:
+    entry = registry.Entry(name="mine", repository="me/mine", model="b.gguf", mmproj="a.gguf", licence="MIT")
+    assert lock.Lock({"mine": pin()}).pin(entry) == pin()
+    assert lock.Lock({"mine": pin("me/other")}).pin(entry) is None
+    other = entry.model_copy(update={"model": "c.gguf"})
+    assert lock.Lock({"mine": pin()}).pin(other) is None
