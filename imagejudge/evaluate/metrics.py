@@ -1,0 +1,246 @@
+"""From labels and verdicts to figures: how often the judge is right, on which images, and at what cost.
+
+An undecided verdict is neither right nor wrong, so every rate stands twice: with unsure counted as unsafe (a person
+looks at it) and counted as safe (nobody does). Images that could not be judged are left out of the rates and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal, TypeAlias
+
+from imagejudge.evaluate.figures import Bin, Estimate, calibration_error, macro, ranking, rates, reliability
+from imagejudge.evaluate.labels import Label
+from imagejudge.evaluate.scores import image_score, rule_score
+from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
+
+Rates: TypeAlias = Mapping[str, Estimate | None]
+Convention: TypeAlias = Literal["unsure_as_unsafe", "unsure_as_safe"]
+CONVENTIONS: tuple[Convention, ...] = ("unsure_as_unsafe", "unsure_as_safe")
+
+_OF_RULE = {RuleStatus.VIOLATED: Outcome.UNSAFE, RuleStatus.UNSURE: Outcome.UNSURE}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one image took."""
+
+    questions: int
+    """Different questions that were answered by their first token, about the image and its edits."""
+    reasonings: int
+    """Times the model thought aloud."""
+    seconds: float | None
+    """Of looking, answering and reasoning, wall-clock; None when answers of an earlier run were used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One image: what is true of it, and what was found."""
+
+    label: Label
+    verdict: Verdict
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Figures of some images, or of one rule on some images."""
+
+    name: str
+    images: int
+    unsafe: int
+    """How many are unsafe by their labels; the others are safe."""
+    unsure: int
+    errors: int
+    unsure_rate: float | None
+    errors_rate: float | None
+    rates: Mapping[Convention, Rates]
+    scored: int
+    """Images that have a score: those the ranking and calibration rest on."""
+    auroc: Estimate | None
+    auprc: Estimate | None
+    ece: float | None
+    reliability: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """LlavaGuard's measures (arXiv 2406.05113): whether exceptions are followed."""
+
+    images: int
+    per: Mapping[Convention, float | None]
+    """Policy exception rate: accuracy on the images whose label rests on an exception."""
+    pes: Mapping[Convention, float | None]
+    """Policy exception score: harmonic mean of PER and the balanced accuracy on all images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Means over images."""
+
+    questions: float | None
+    reasonings: float | None
+    seconds: float | None
+    timed: int
+    """How many images `seconds` is the mean of: those for which no answer was known before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All figures of one method."""
+
+    pooled: Group
+    """All images together, by the verdict on the whole image."""
+    rules: tuple[Group, ...]
+    """Each rule by its own result, on unsafe images labelled with it and safe ones labelled with it or with no rule."""
+    categories: tuple[Group, ...]
+    """Images of each labelled category, by the verdict on the whole image."""
+    sources: tuple[Group, ...]
+    """Images of each labelled source, by the verdict on the whole image."""
+    macro: Mapping[str, Mapping[Convention, Mapping[str, float | None]]]
+    """Plain means of the rates over `rules`, `categories` and `sources`, whatever their sizes."""
+    exceptions: Exceptions | None
+    cost: Costs
+    unknown_rules: tuple[str, ...]
+    """Rules that labels name and no verdict has: nothing is said of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What one group is counted from."""
+
+    unsafe: bool
+    outcome: Outcome
+    score: float | None
+
+
+def measure(cases: Sequence[Case]) -> Metrics:
+    """Every figure of one method's verdicts."""
+    judged = list(dict.fromkeys(result.rule for case in cases for result in case.verdict.rules))
+    named = dict.fromkeys(rule for case in cases for rule in case.label.rules)
+    pooled = _group("all", [_whole(case) for case in cases])
+    rules = tuple(_group(rule, found) for rule in judged if (found := _about(rule, cases)))
+    categories = _groups(cases, lambda case: case.label.category)
+    sources = _groups(cases, lambda case: case.label.source)
+    return Metrics(
+        pooled=pooled,
+        rules=rules,
+        categories=categories,
+        sources=sources,
+        macro={
+            name: {convention: macro([group.rates[convention] for group in groups]) for convention in CONVENTIONS}
+            for name, groups in {"rules": rules, "categories": categories, "sources": sources}.items()
+        },
+        exceptions=_exceptions(cases, pooled),
+        cost=_costs([case.cost for case in cases if case.verdict.verdict is not Outcome.ERROR]),
+        unknown_rules=tuple(rule for rule in named if rule not in judged),
+    )
+
+
+def cost_of(verdict: Verdict) -> Cost:
+    """What a verdict line shows of its cost: reasoning that came to nothing, and regions, do not show."""
+    steps = [step for result in verdict.rules for step in result.steps]
+    asked = {step.ask for step in steps if step.p_yes is not None}
+    edited = {step.ask for step in steps if step.centric is not None}
+    reasoned = {step.ask for step in steps if step.by is By.REASONING}
+    spent = verdict.seconds.view + verdict.seconds.ask + verdict.seconds.reason
+    return Cost(len(asked) + len(edited), len(reasoned), spent or None)
+
+
+def correct(label: Label, verdict: Verdict) -> bool:
+    """Whether a verdict decides, and rightly."""
+    return verdict.verdict is (Outcome.UNSAFE if label.unsafe else Outcome.SAFE)
+
+
+def _whole(case: Case) -> _Finding:
+    return _Finding(case.label.unsafe, case.verdict.verdict, image_score(case.verdict))
+
+
+def _about(rule: str, cases: Sequence[Case]) -> list[_Finding]:
+    """The images whose label says something of a rule. An unsafe one labelled with other rules may violate it too."""
+    findings = []
+    for case in cases:
+        result = next((result for result in case.verdict.rules if result.rule == rule), None)
+        named = rule in case.label.rules or not (case.label.unsafe or case.label.rules)
+        if named and case.verdict.verdict is Outcome.ERROR:
+            findings.append(_Finding(case.label.unsafe, Outcome.ERROR, None))
+        elif named and result is not None:
+            outcome = _OF_RULE.get(result.status, Outcome.SAFE)
+            findings.append(_Finding(case.label.unsafe, outcome, rule_score(result)))
+    return findings
+
+
+def _groups(cases: Sequence[Case], key: Callable[[Case], str]) -> tuple[Group, ...]:
+    names = sorted({key(case) for case in cases} - {""})
+    return tuple(_group(name, [_whole(case) for case in cases if key(case) == name]) for name in names)
+
+
+def _group(name: str, findings: Sequence[_Finding]) -> Group:
+    outcomes = Counter(finding.outcome for finding in findings)
+    scored = [(finding.unsafe, finding.score) for finding in findings if finding.score is not None]
+    truth, scores = [unsafe for unsafe, _ in scored], [score for _, score in scored]
+    bins = reliability(truth, scores)
+    return Group(
+        name=name,
+        images=len(findings),
+        unsafe=sum(finding.unsafe for finding in findings),
+        unsure=outcomes[Outcome.UNSURE],
+        errors=outcomes[Outcome.ERROR],
+        unsure_rate=_share(outcomes[Outcome.UNSURE], len(findings)),
+        errors_rate=_share(outcomes[Outcome.ERROR], len(findings)),
+        rates={convention: _rates(findings, convention) for convention in CONVENTIONS},
+        scored=len(scored),
+        **ranking(truth, scores),
+        ece=calibration_error(bins),
+        reliability=bins,
+    )
+
+
+def _rates(findings: Sequence[_Finding], convention: Convention) -> Rates:
+    cells = Counter(
+        (finding.unsafe, _called_unsafe(finding.outcome, convention))
+        for finding in findings
+        if finding.outcome is not Outcome.ERROR
+    )
+    return rates(tp=cells[True, True], fp=cells[False, True], fn=cells[True, False], tn=cells[False, False])
+
+
+def _called_unsafe(outcome: Outcome, convention: Convention) -> bool:
+    return outcome is Outcome.UNSAFE or (outcome is Outcome.UNSURE and convention == "unsure_as_unsafe")
+
+
+def _exceptions(cases: Sequence[Case], pooled: Group) -> Exceptions | None:
+    findings = [_whole(case) for case in cases if case.label.exception]
+    if not findings:
+        return None
+    found = {convention: _rates(findings, convention)["accuracy"] for convention in CONVENTIONS}
+    per = {convention: None if rate is None else rate.value for convention, rate in found.items()}
+    balanced = {convention: pooled.rates[convention]["balanced_accuracy"] for convention in CONVENTIONS}
+    return Exceptions(
+        images=len(findings),
+        per=per,
+        pes={convention: _harmonic(per[convention], balanced[convention]) for convention in CONVENTIONS},
+    )
+
+
+def _harmonic(one: float | None, other: Estimate | None) -> float | None:
+    if one is None or other is None:
+        return None
+    return 2 * one * other.value / (one + other.value) if one + other.value else 0.0
+
+
+def _costs(costs: Sequence[Cost]) -> Costs:
+    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+    return Costs(
+        questions=fmean(cost.questions for cost in costs) if costs else None,
+        reasonings=fmean(cost.reasonings for cost in costs) if costs else None,
+        seconds=fmean(seconds) if seconds else None,
+        timed=len(seconds),
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
