@@ -84,17 +84,20 @@ def verify(
         pins = {name: pins[name]}
     else:
         choice.pulled(registry.find(name))  # says what to do
-    wrong = []
+    problems: dict[str, set[str]] = {}
     for model, pin in pins.items():
         for file in store.verify(model, pin):
             typer.echo(f"{file.problem or 'ok':<7}  {file.sha256[:12]}  {model}  {file.name}")
-            if file.problem and model not in wrong:
-                wrong.append(model)
-    if wrong:
-        raise ModelError(
-            f"not as it was pulled: {', '.join(wrong)}",
-            f"remove it with `imagejudge models rm {wrong[0]}`, then pull again: the same files are fetched",
-        )
+            if file.problem:
+                problems.setdefault(model, set()).add(file.problem)
+    if problems:
+        hints = [_way_on(model, found) for model, found in problems.items()]
+        raise ModelError(f"not as it was pulled: {', '.join(problems)}", "\n".join(hints))
+
+
+def _way_on(model: str, problems: set[str]) -> str:
+    remove = f"remove it with `imagejudge models rm {model}`, then " if "changed" in problems else ""
+    return f"{remove}fetch the same files again with `imagejudge models pull {model}`"
 
 
 @app.command("rm", cls=Command)
@@ -149,6 +152,8 @@ class _Bars:
             self._bars[name] = self._stack.enter_context(bar)
         # Not what has come since: a server that cannot go on in the middle begins again.
         self._bars[name].update(done - self._bars[name].n)
+        if done == total:
+            self._bars[name].close()
 
 
 @contextlib.contextmanager

@@ -295,7 +295,13 @@ def test_verify_finds_what_changed(run: Run, hub: Hub, cache: Path) -> None:
     pulls(run)
     (cache / "snapshots" / hub.commit / MMPROJ).unlink()
     assert b"missing" in run("models", "verify").stdout
-    refused(run, "verify", NAME, words="not as it was pulled")
+    refused(
+        run,
+        "verify",
+        NAME,
+        words="not as it was pulled",
+        hint="hint: fetch the same files again with `imagejudge models pull",
+    )
     refused(run, "default", NAME, words="is not pulled yet")
 
 

@@ -81,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # a reader that was killed
+                self.wfile.write(body)
 
     def note(self) -> None:
         seen = Request(self.kind, self.command, self.path, self.headers.get("Range"), self.headers.get("Authorization"))
