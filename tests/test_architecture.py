@@ -35,6 +35,8 @@ HOMES = {
     "gguf": {"train"},
     "jinja2": {"engine"},
     "sqlite3": {"cache"},
+    "huggingface_hub": {"models"},
+    "httpx2": {"models"},
 }
 
 

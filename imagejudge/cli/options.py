@@ -78,7 +78,7 @@ class ModelOptions:
         typer.Option(
             metavar="NAME|GGUF",
             envvar="IMAGEJUDGE_MODEL",
-            help="`builtin`, or the GGUF file of a text model (then with --mmproj).",
+            help="`builtin`, a pulled model's name, or the GGUF file of a text model (then with --mmproj).",
             rich_help_panel="Model",
         ),
     ] = None
@@ -121,11 +121,15 @@ class ModelOptions:
         ),
     ] = None
     image_max_tokens: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="N", min=16, max=16384, help="Most tokens that one image becomes.", rich_help_panel="Model"
+            metavar="N",
+            min=16,
+            max=16384,
+            help="Most tokens that one image becomes. [default: as the model's entry recommends, or 1024]",
+            rich_help_panel="Model",
         ),
-    ] = 1024
+    ] = None
     extra_bufts: Annotated[
         bool | None,
         typer.Option(

@@ -20,6 +20,7 @@ from imagejudge.settings import Settings
 from imagejudge.source import Limits as SourceLimits
 
 ENGINE = "imagejudge.engine.llama:load"
+IMAGE_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def prepared(
             constitution=constitution,
             method=rules.as_method(),
             model=f"{files.name}@{digest[:12]}",
-            answers=hashlib.sha256(f"{digest}:{model.image_max_tokens}".encode()).hexdigest(),
+            answers=hashlib.sha256(f"{digest}:{image_tokens(files, model)}".encode()).hexdigest(),
             limits=SourceLimits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
             ignored=settings.ignored,
         )
@@ -95,6 +96,11 @@ def model_digest(files: models.ModelFiles, cache: Cache) -> str:
     return models.whole_digest(digests)
 
 
+def image_tokens(files: models.ModelFiles, options: ModelOptions) -> int:
+    """Most tokens that one image becomes; more show smaller things and cost more time."""
+    return options.image_max_tokens or files.image_tokens or IMAGE_TOKENS
+
+
 def make_engines(files: models.ModelFiles, options: ModelOptions) -> list[Worker]:
     """One engine for each GPU named, or as many as asked for on one device."""
     limits = Limits(
@@ -108,7 +114,7 @@ def make_engines(files: models.ModelFiles, options: ModelOptions) -> list[Worker
         "box_style": files.box_style,
         "gpu_layers": options.gpu_layers,
         "ctx": options.ctx,
-        "image_max_tokens": options.image_max_tokens,
+        "image_max_tokens": image_tokens(files, options),
         "extra_bufts": options.extra_bufts,
     }
     gpus = _gpus(options)
