@@ -94,6 +94,8 @@ class RuleResult(_Row):
     rule: str
     status: RuleStatus
     steps: tuple[Step, ...]
+    accepted: bool = False
+    """Someone looked at what this rule found in this image and accepted it (a baseline): it does not count."""
 
 
 class Violation(_Row):
@@ -103,6 +105,8 @@ class Violation(_Row):
     category: str
     severity: Severity
     rationale: str
+    accepted: bool = False
+    """As in its rule's result."""
 
 
 class ImageFacts(_Row):

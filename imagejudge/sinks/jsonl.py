@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from imagejudge.errors import OutputError
+from imagejudge.errors import OutputError, UsageError
 from imagejudge.verdict import Outcome, Verdict
 
 try:
@@ -30,8 +31,28 @@ def line_of(verdict: Verdict) -> bytes:
     return text.encode() + b"\n"
 
 
+def read(stream: Iterable[bytes], name: str) -> Iterator[Verdict]:
+    """The verdicts in a file, one a line. Raises `UsageError`, with `name` and the line, for what is none."""
+    for number, line in enumerate(stream, 1):
+        try:
+            yield verdict_of(line)
+        except (ValueError, RecursionError):
+            problem = f"{name}:{number}: this is not a verdict of this version"
+            raise UsageError(problem, "give a file that `imagejudge scan -o` wrote to its end") from None
+
+
+def verdict_of(line: bytes) -> Verdict:
+    """What `line_of` wrote. Raises `ValueError` for anything else."""
+    try:
+        return Verdict.model_validate_json(line)
+    except ValidationError:  # perhaps only a path that is not UTF-8: its escapes are refused there
+        return Verdict.model_validate(json.loads(line))
+
+
 class JsonLines:
     """Writes lines to a stream. A reader sees each line as soon as it is there."""
+
+    note = ""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -79,6 +100,11 @@ class ResumableFile(JsonLines):
             self._file.close()
             raise
         super().__init__(self._file)
+
+    def recorded(self, paths: Container[str]) -> Iterator[Verdict]:
+        """The verdicts on these images that are in the file already."""
+        with self._path.open("rb") as file:
+            yield from (verdict for verdict in read(file, str(self._path)) if verdict.path in paths)
 
     def close(self) -> None:
         """Close the file."""

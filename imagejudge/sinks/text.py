@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from imagejudge.printable import printable
+from imagejudge.sinks.findings import settled
 from imagejudge.verdict import Outcome, Verdict
 
 VERDICT_STYLES = {
@@ -17,7 +18,9 @@ VERDICT_STYLES = {
 
 
 class Lines:
-    """Writes `path: verdict: reasons`. With `findings_only`, safe images are left out."""
+    """Writes `path: verdict: reasons`. With `findings_only`, only images that are left to look at."""
+
+    note = ""
 
     def __init__(self, console: Console, *, findings_only: bool) -> None:
         self._console = console
@@ -25,9 +28,12 @@ class Lines:
 
     def write(self, verdict: Verdict) -> None:
         """Write one line."""
-        if self._findings_only and verdict.verdict is Outcome.SAFE:
+        done = settled(verdict)
+        if self._findings_only and done:
             return
         line = Text.assemble(printable(verdict.path), ": ", (verdict.verdict, VERDICT_STYLES[verdict.verdict]))
+        if done and verdict.verdict is not Outcome.SAFE:
+            line.append(" (accepted)", "dim")
         if verdict.rationale:
             line.append(f": {printable(verdict.rationale)}")
         self._console.print(line)
