@@ -31,16 +31,19 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     rules: Counter[tuple[str, RuleStatus]] = field(default_factory=Counter)
     levels: Counter[int] = field(default_factory=Counter)
-    """Images by how bad they are: 0 unsure, 1 to 3 unsafe by their highest severity."""
+    """Images by the worst that is not accepted: 0 unsure, 1 to 3 unsafe by their highest severity."""
+    accepted: int = 0
+    """Rules that found something in an image where that is accepted."""
 
     def add(self, verdict: Verdict) -> None:
         """Count one more image."""
         self.outcomes[verdict.verdict] += 1
         self.rules.update((result.rule, result.status) for result in verdict.rules)
-        if verdict.verdict is Outcome.UNSURE:
-            self.levels[0] += 1
-        elif verdict.verdict is Outcome.UNSAFE:
-            self.levels[max(_SEVERITIES[violation.severity] for violation in verdict.violations)] += 1
+        self.accepted += sum(result.accepted for result in verdict.rules)
+        levels = [_SEVERITIES[violation.severity] for violation in verdict.violations if not violation.accepted]
+        levels += [0 for result in verdict.rules if result.status is RuleStatus.UNSURE and not result.accepted]
+        if levels:
+            self.levels[max(levels)] += 1
 
     @property
     def images(self) -> int:

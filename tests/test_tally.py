@@ -9,15 +9,17 @@ from imagejudge.tally import FailOn, Tally
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Verdict, Violation
 
 
-def verdict(outcome: Outcome, *severities: Severity) -> Verdict:
-    violations = tuple(Violation(rule=s, category="", severity=s, rationale="") for s in severities)
+def verdict(outcome: Outcome, *severities: Severity, accepted: bool = False, doubt: bool | None = None) -> Verdict:
+    violations = tuple(Violation(rule=s, category="", severity=s, rationale="", accepted=accepted) for s in severities)
+    violated = [RuleResult(rule=s, status=RuleStatus.VIOLATED, steps=(), accepted=accepted) for s in severities]
+    undecided = [RuleResult(rule="doubt", status=RuleStatus.UNSURE, steps=(), accepted=bool(doubt))]
     return Verdict(
         path="a.png",
         sha256=None,
         verdict=outcome,
         rationale="",
         violations=violations,
-        rules=tuple(RuleResult(rule=s, status=RuleStatus.VIOLATED, steps=()) for s in severities),
+        rules=(*violated, *(undecided if doubt is not None else [])),
         model="m",
         constitution="c",
         method="clue",
@@ -25,7 +27,7 @@ def verdict(outcome: Outcome, *severities: Severity) -> Verdict:
     )
 
 
-UNSURE = verdict(Outcome.UNSURE)
+UNSURE = verdict(Outcome.UNSURE, doubt=False)
 LOW, MIXED = verdict(Outcome.UNSAFE, Severity.LOW), verdict(Outcome.UNSAFE, Severity.LOW, Severity.HIGH)
 
 
@@ -38,6 +40,9 @@ LOW, MIXED = verdict(Outcome.UNSAFE, Severity.LOW), verdict(Outcome.UNSAFE, Seve
         (LOW, [FailOn.UNSURE, FailOn.UNSAFE]),
         (verdict(Outcome.UNSAFE, Severity.MEDIUM), [FailOn.UNSURE, FailOn.UNSAFE, FailOn.MEDIUM]),
         (MIXED, list(FailOn)),
+        (verdict(Outcome.UNSAFE, Severity.HIGH, accepted=True), []),
+        (verdict(Outcome.UNSAFE, Severity.HIGH, accepted=True, doubt=False), [FailOn.UNSURE]),
+        (verdict(Outcome.UNSURE, doubt=True), []),
     ],
 )
 def test_the_least_that_counts(seen: Verdict, found: list[FailOn]) -> None:
@@ -53,3 +58,11 @@ def test_counts() -> None:
     assert tally.images == 4
     assert tally.outcomes == {Outcome.UNSURE: 1, Outcome.UNSAFE: 3}
     assert tally.rules["low", RuleStatus.VIOLATED] == 3
+    assert tally.accepted == 0
+
+
+def test_accepted_findings_are_counted_apart() -> None:
+    tally = Tally()
+    tally.add(verdict(Outcome.UNSAFE, Severity.LOW, Severity.HIGH, accepted=True, doubt=True))
+    assert tally.accepted == 3
+    assert tally.outcomes == {Outcome.UNSAFE: 1}
