@@ -271,3 +271,16 @@ def write_examples(sprites: Path, out: Path, seed: int) -> None:
         keep(f"harmless-{number}", scene, "safe", [])
     with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["path", "label", "rule"], *rows])
+
+
+def write_sheet(bench: Path, out: Path) -> None:
+    """A contact sheet of a written benchmark: for each rule two images that violate it, then two borderline ones."""
+    tiles = []
+    for rule in RECIPES:
+        for label in ("violating", "borderline"):
+            for path in sorted((bench / rule / label).glob("*.png"))[:2]:
+                with Image.open(path) as image:
+                    tiles.append(np.asarray(image.convert("RGB")))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 8)
+    rows = [np.concatenate(tiles[begin : begin + 8], 1) for begin in range(0, len(tiles), 8)]
+    Image.fromarray(np.concatenate(rows, 0)).quantize(256).save(out, optimize=True)

@@ -238,6 +238,8 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
         questions = [
             visible(claim.text) for claim in (asker.claim(Facts(scene)) for _ in range(8)) if claim is not None
         ]
+        if not questions:
+            continue
         answers = engine.view(picture(scene.pixels)).ask(questions)
         row = Row(8 * 48 + 16)
         row.add(-1, words.cut("<|im_start|>user\n<image>"))

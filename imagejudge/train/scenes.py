@@ -584,27 +584,31 @@ def main() -> None:
     pool.add_argument("--first", type=int, default=0)
     pool.add_argument("--shards", type=int, default=16)
     pool.add_argument("--seed", type=int, default=1)
-    bench = jobs.add_parser("bench", help="the sticker benchmark, a labelled folder")
-    bench.add_argument("--out", type=Path, required=True)
-    bench.add_argument("--seed", type=int, default=1)
-    bench.add_argument("--split", choices=["seen", "composition", "style"], required=True)
-    bench.add_argument(
+    labelled = jobs.add_parser("bench", help="the sticker benchmark, a labelled folder")
+    labelled.add_argument("--out", type=Path, required=True)
+    labelled.add_argument("--seed", type=int, default=1)
+    labelled.add_argument("--split", choices=["seen", "composition", "style"], required=True)
+    labelled.add_argument(
         "--per-label", type=int, default=20, help="images of each rule that violate it, and as many that nearly do"
     )
+    sheet = jobs.add_parser("sheet", help="a contact sheet of a written benchmark")
+    sheet.add_argument("--bench", type=Path, required=True)
+    sheet.add_argument("--out", type=Path, default=Path("docs/builtin-model-bench.png"))
     examples = jobs.add_parser("examples", help="the images of docs/examples/stickers")
     examples.add_argument("--out", type=Path, default=Path("docs/examples/stickers"))
     examples.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if options.job == "pool":
         write_pool(options.sprites, options.out, options.first, options.shards, options.seed)
+        return
+    from imagejudge.train import bench  # it needs this module
+
     if options.job == "bench":
-        from imagejudge.train.bench import write_bench
-
-        write_bench(options.sprites, options.out, options.seed, options.split, options.per_label)
-    if options.job == "examples":
-        from imagejudge.train.bench import write_examples
-
-        write_examples(options.sprites, options.out, options.seed)
+        bench.write_bench(options.sprites, options.out, options.seed, options.split, options.per_label)
+    elif options.job == "sheet":
+        bench.write_sheet(options.bench, options.out)
+    else:
+        bench.write_examples(options.sprites, options.out, options.seed)
 
 
 if __name__ == "__main__":
