@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from imagejudge.evaluate.figures import Bin, Estimate, calibration_error, macro, ranking, rates, reliability
 from imagejudge.evaluate.labels import Label
-from imagejudge.evaluate.scores import image_score, rule_score
+from imagejudge.evaluate.scores import WHOLE, image_score, rule_score
 from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
 
 Rates: TypeAlias = Mapping[str, Estimate | None]
@@ -119,7 +119,8 @@ class _Finding:
 
 def measure(cases: Sequence[Case]) -> Metrics:
     """Every figure of one method's verdicts."""
-    judged = list(dict.fromkeys(result.rule for case in cases for result in case.verdict.rules))
+    results = (result.rule for case in cases for result in case.verdict.rules)
+    judged = [rule for rule in dict.fromkeys(results) if rule != WHOLE]
     named = dict.fromkeys(rule for case in cases for rule in case.label.rules)
     pooled = _group("all", [_whole(case) for case in cases])
     rules = tuple(_group(rule, found) for rule in judged if (found := _about(rule, cases)))
@@ -136,7 +137,7 @@ def measure(cases: Sequence[Case]) -> Metrics:
         },
         exceptions=_exceptions(cases, pooled),
         cost=_costs([case.cost for case in cases if case.verdict.verdict is not Outcome.ERROR]),
-        unknown_rules=tuple(rule for rule in named if rule not in judged),
+        unknown_rules=tuple(rule for rule in named if judged and rule not in judged),
     )
 
 

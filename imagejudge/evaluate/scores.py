@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from imagejudge.judge import EVEN, UNMEASURED
 from imagejudge.verdict import By, RuleResult, Step, StepStatus, Verdict
 
+WHOLE = "*"
+"""Stands for a rule where a method asks once about everything."""
+
 _HELD = 0.9
 """The score above which a statement is satisfied by the default thresholds: 0.5 + 0.5 * 0.8."""
 _FAILED = 0.35

@@ -1,0 +1,181 @@
+"""The run: labelled images judged by several methods at once, then once more for each perturbation.
+
+Methods share what is seen of an image and what is answered about it; answers are kept where `scan` keeps them, so a run
+that was stopped goes on where it was. Knows nothing of figures.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from imagejudge import __version__
+from imagejudge.cache import Cache
+from imagejudge.engine.base import Engine
+from imagejudge.errors import EngineFailure
+from imagejudge.evaluate.labels import Item, Label
+from imagejudge.evaluate.methods import METHODS, Found
+from imagejudge.evaluate.metrics import Case, Cost, correct
+from imagejudge.evaluate.perturb import Perturbation
+from imagejudge.evaluate.sight import Sight, subject_of
+from imagejudge.evaluate.views import Guarded, cost_of_bill
+from imagejudge.recall import Memory, RecallView, Stopwatch
+from imagejudge.scan import Plan
+from imagejudge.source import Unreadable
+from imagejudge.verdict import Failure, Outcome, Verdict
+
+_BLANK = "blank"
+"""What `scan` keeps answers without an image under."""
+_RANK = {Outcome.SAFE: 0, Outcome.UNSURE: 1, Outcome.UNSAFE: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbed:
+    """What became of a right verdict when the image was changed."""
+
+    method: str
+    perturbation: str
+    before: Outcome
+    after: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One image: a case for each method, and what its changes did to those that were right."""
+
+    cases: Mapping[str, Case]
+    perturbed: tuple[Perturbed, ...] = ()
+    memory: Memory | None = None
+    """What was answered about it; None when it could not be read."""
+
+
+class Trial:
+    """Judges labelled images by one plan, but with several methods; closes the engines it is given."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cache: Cache,
+        engines: Sequence[Engine],
+        methods: Sequence[str],
+        perturbations: Sequence[Perturbation] = (),
+    ) -> None:
+        self._plan = plan
+        self._cache = cache
+        self._engines = engines
+        self._methods = [name for name in METHODS if name in methods]
+        self._perturbations = perturbations
+        self._priors = cache.load(plan.answers, _BLANK)
+        self._lock = threading.Lock()
+        self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
+        for engine in engines:
+            self._idle.put(engine)
+
+    def run(self, items: Iterable[Item]) -> Generator[Tried, None, None]:
+        """Every image, in order. Close the iterator to stop early."""
+        pool = ThreadPoolExecutor(len(self._engines), "trial")
+        waiting: deque[Future[Tried]] = deque()
+        rest = iter(items)
+        try:
+            while True:
+                wanted = 2 * len(self._engines) - len(waiting)
+                waiting.extend(pool.submit(self._try, item) for item in islice(rest, wanted))
+                if not waiting:
+                    return
+                tried = waiting.popleft().result()
+                self._keep(tried)
+                yield tried
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for engine in self._engines:
+                engine.close()
+
+    def _keep(self, tried: Tried) -> None:
+        digest = next(iter(tried.cases.values())).verdict.sha256
+        if tried.memory is not None and digest is not None:
+            self._cache.save(self._plan.answers, digest, tried.memory)
+
+    def _try(self, item: Item) -> Tried:
+        subject = subject_of(item, self._plan.limits)
+        if isinstance(subject, Unreadable):
+            failure = Failure(kind=subject.kind, message=subject.message)
+            verdicts = {name: self._error(name, item.label, failure, sha256=subject.sha256) for name in self._methods}
+            return Tried({name: Case(item.label, verdict, Cost(0, 0, None)) for name, verdict in verdicts.items()})
+        memory = self._cache.load(self._plan.answers, subject.sha256)
+        engine = self._idle.get()
+        try:
+            blank = partial(self._blank, engine)
+            clean = Sight(subject, memory, engine, blank)
+            cases = {name: self._case(name, clean) for name in self._methods}
+            right = [name for name in self._methods if correct(item.label, cases[name].verdict)]
+            perturbed = []
+            for change in self._perturbations if right else ():
+                sight = Sight(subject, memory, engine, blank, change)
+                for name in right:
+                    after = self._case(name, sight).verdict.verdict
+                    perturbed.append(Perturbed(name, change.label, cases[name].verdict.verdict, after))
+        finally:
+            self._idle.put(engine)
+        return Tried(cases, tuple(perturbed), memory)
+
+    def _blank(self, engine: Engine) -> Guarded:
+        """Priors are asked by one thread at a time, so that they do not depend on which engine came first."""
+        view = RecallView(self._priors, _BLANK, lambda: engine.view(None), Stopwatch())
+        return Guarded(view, self._lock, lambda: self._cache.save(self._plan.answers, _BLANK, self._priors))
+
+    def _case(self, name: str, sight: Sight) -> Case:
+        label = sight.subject.label
+        try:
+            return self._judged(name, sight)
+        except EngineFailure:
+            sight.reopen()
+        try:  # once more: an engine that was due to be started anew took the older views with it
+            return self._judged(name, sight)
+        except EngineFailure as failure:
+            sight.reopen()
+            error = Failure(kind=failure.kind, message=failure.message)
+            facts = {"sha256": sight.subject.sha256, "image": sight.subject.facts}
+            return Case(label, self._error(name, label, error, **facts), Cost(0, 0, None))
+
+    def _judged(self, name: str, sight: Sight) -> Case:
+        """The worst frame speaks for the image."""
+        subject, bill = sight.subject, set[Hashable]()
+        constitution = self._plan.constitution_for(subject.label.name)
+        found = [(frame.index, METHODS[name](constitution, sight.look(frame, bill))) for frame in subject.frames]
+        index, worst = max(found, key=lambda each: _badness(each[1]))
+        verdict = self._verdict(
+            name,
+            subject.label,
+            sha256=subject.sha256,
+            frame=index if subject.facts.frames > 1 else None,
+            verdict=worst.summary.outcome,
+            rationale=worst.summary.rationale,
+            violations=worst.summary.violations,
+            rules=worst.results,
+            image=subject.facts,
+        )
+        return Case(subject.label, verdict, cost_of_bill(bill, sight.meter))
+
+    def _error(self, name: str, label: Label, error: Failure, **facts: Any) -> Verdict:
+        return self._verdict(name, label, verdict=Outcome.ERROR, rationale=error.message, error=error, **facts)
+
+    def _verdict(self, name: str, label: Label, **fields: Any) -> Verdict:
+        return Verdict(
+            path=label.name,
+            model=self._plan.model,
+            constitution=self._plan.constitution.label,
+            method=name,
+            imagejudge=__version__,
+            **fields,
+        )
+
+
+def _badness(found: Found) -> tuple[int, int]:
+    return _RANK[found.summary.outcome], len(found.summary.violations)

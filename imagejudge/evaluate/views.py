@@ -1,0 +1,195 @@
+"""Views around other views: with a text beside the picture, with answers contrasted, with what is asked counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+
+from imagejudge.engine.base import Answer, Reasoning, View
+from imagejudge.evaluate.metrics import Cost
+from imagejudge.picture import Box
+from imagejudge.questions import Question
+from imagejudge.recall import Memory, Stopwatch
+
+
+class Around(View):
+    """Hands everything on."""
+
+    def __init__(self, inner: View) -> None:
+        self.inner = inner
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer yes/no questions together, in their order."""
+        return self.inner.ask(questions)
+
+    def reason(self, question: Question) -> Reasoning | None:
+        """Let the model think aloud, then decide."""
+        return self.inner.reason(question)
+
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        """One box around all of `objects`."""
+        return self.inner.locate(objects)
+
+    def without(self, box: Box) -> View:
+        """A view of the picture with the box filled."""
+        return self.inner.without(box)
+
+    def crop(self, box: Box) -> View:
+        """A view of the box alone."""
+        return self.inner.crop(box)
+
+
+class Beside(Around):
+    """A picture that comes with a text: every question is asked about both."""
+
+    def __init__(self, inner: View, text: str) -> None:
+        super().__init__(inner)
+        self._text = text
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer with the text below each question."""
+        return self.inner.ask([self._worded(question) for question in questions])
+
+    def reason(self, question: Question) -> Reasoning | None:
+        """Think with the text below the question."""
+        return self.inner.reason(self._worded(question))
+
+    def without(self, box: Box) -> View:
+        """The edited picture with the same text."""
+        return Beside(self.inner.without(box), self._text)
+
+    def crop(self, box: Box) -> View:
+        """The cut-out with the same text."""
+        return Beside(self.inner.crop(box), self._text)
+
+    def _worded(self, question: Question) -> Question:
+        said = f'The image comes with this text: "{self._text}"'
+        return replace(question, subject="\n".join(filter(None, (question.subject, said))))
+
+
+class Contrast(Around):
+    """Visual contrastive decoding (arXiv 2311.16922): (1 + a) * gap(x) - a * gap(x noised), in nats."""
+
+    def __init__(self, inner: View, noised: View, weight: float) -> None:
+        super().__init__(inner)
+        self._noised = noised
+        self._weight = weight
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer about both pictures, and move away from what the noised one suggests."""
+        pairs = zip(self.inner.ask(questions), self._noised.ask(questions), strict=True)
+        return [
+            replace(clean, gap=(1 + self._weight) * clean.gap - self._weight * noised.gap) for clean, noised in pairs
+        ]
+
+
+class Wordless(Around):
+    """The gap with a rule's text less the gap of the same question without it, after CoCA (arXiv 2409.11365)."""
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer, and take off what the model answers when it is not told the rule."""
+        bare = [replace(question, subject="") for question in questions]
+        answers = self.inner.ask([*questions, *bare])
+        told, untold = answers[: len(questions)], answers[len(questions) :]
+        return [replace(with_, gap=with_.gap - without.gap) for with_, without in zip(told, untold, strict=True)]
+
+
+class Guarded(Around):
+    """One thread asks at a time; the others then find its answers."""
+
+    def __init__(self, inner: View, lock: threading.Lock, after: Callable[[], None]) -> None:
+        super().__init__(inner)
+        self._lock = lock
+        self._after = after
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer, and do what is to be done with the lock still held."""
+        with self._lock:
+            answers = self.inner.ask(questions)
+            self._after()
+            return answers
+
+
+@dataclass(slots=True)
+class Meter:
+    """What every request about one image cost when it was really made.
+
+    Methods share answers, so a method's cost is the sum over the requests it made, whoever made them first.
+    """
+
+    memory: Memory
+    watch: Stopwatch
+    seconds: dict[Hashable, float | None] = field(default_factory=dict)
+    """By request; None for one that was answered in an earlier run. Views are opened under their part's name."""
+
+
+class Metered(Around):
+    """Notes on a bill what is requested. `part` names the picture and its edits."""
+
+    def __init__(self, inner: View, part: str, meter: Meter, bill: set[Hashable]) -> None:
+        super().__init__(inner)
+        self._part = part
+        self._meter = meter
+        self._bill = bill
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer; questions asked together cost the same each."""
+        with _Timed(self._meter, self._part, self._bill, [("ask", self._part, q) for q in questions]):
+            return self.inner.ask(questions)
+
+    def reason(self, question: Question) -> Reasoning | None:
+        """Think aloud."""
+        with _Timed(self._meter, self._part, self._bill, [("reason", self._part, question)]):
+            return self.inner.reason(question)
+
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        """Look for objects."""
+        with _Timed(self._meter, self._part, self._bill, [("locate", self._part, tuple(objects))]):
+            return self.inner.locate(objects)
+
+    def without(self, box: Box) -> View:
+        """The edited picture, on the same bill."""
+        return Metered(self.inner.without(box), f"{self._part}/without:{box}", self._meter, self._bill)
+
+    def crop(self, box: Box) -> View:
+        """The cut-out, on the same bill."""
+        return Metered(self.inner.crop(box), f"{self._part}/crop:{box}", self._meter, self._bill)
+
+
+class _Timed:
+    """Around one call: times what it requests for the first time, and puts all of it on the bill."""
+
+    def __init__(self, meter: Meter, part: str, bill: set[Hashable], requests: Sequence[Hashable]) -> None:
+        self._meter = meter
+        self._part = ("view", part)
+        self._new = [request for request in dict.fromkeys(requests) if request not in meter.seconds]
+        bill.update(requests)
+        bill.add(self._part)
+
+    def __enter__(self) -> None:
+        self._fresh = len(self._meter.memory.fresh)
+        self._opened = self._meter.watch.view
+        self._started = time.perf_counter()
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        spent = time.perf_counter() - self._started
+        opening = min(self._meter.watch.view - self._opened, spent)
+        seconds = self._meter.seconds
+        seconds[self._part] = (seconds.get(self._part) or 0.0) + opening
+        if failed is None:
+            made = len(self._meter.memory.fresh) - self._fresh == len(self._new)
+            seconds.update(dict.fromkeys(self._new, (spent - opening) / max(1, len(self._new)) if made else None))
+
+
+def cost_of_bill(bill: set[Hashable], meter: Meter) -> Cost:
+    """What a bill comes to."""
+    kinds = [request[0] for request in bill if isinstance(request, tuple)]
+    spent = [meter.seconds.get(request) for request in bill]
+    known = [seconds for seconds in spent if seconds is not None]
+    return Cost(
+        questions=kinds.count("ask"),
+        reasonings=kinds.count("reason"),
+        seconds=sum(known) if len(known) == len(spent) else None,
+    )

@@ -1,0 +1,236 @@
+"""The run on real files and a scripted engine: what is shared, kept, charged and perturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from imagejudge.cache import Cache
+from imagejudge.constitution import Constitution, Precondition, Rule, Statement
+from imagejudge.engine.base import Engine, Reasoning, View
+from imagejudge.engine.scripted import Scripted
+from imagejudge.errors import EngineFailure
+from imagejudge.evaluate.labels import Item, Label
+from imagejudge.evaluate.methods import METHODS
+from imagejudge.evaluate.perturb import parse
+from imagejudge.evaluate.trial import Trial, Tried
+from imagejudge.images import ImageRef
+from imagejudge.judge import Method
+from imagejudge.picture import Picture
+from imagejudge.questions import Question
+from imagejudge.scan import Plan, Scanner
+from imagejudge.source import Limits
+from imagejudge.verdict import Outcome
+
+RULES = Constitution(
+    "colours",
+    "1",
+    (
+        Rule("no-red", "Nothing red.", preconditions=(Precondition((Statement("It is red.", ("red",)),)),)),
+        Rule("no-blue", "Nothing blue.", preconditions=(Precondition((Statement("It is blue."),)),)),
+    ),
+)
+PLAN = Plan(RULES, Method(), "fake@1", "fake", Limits())
+SHADES = {"red": (255, 0, 0), "black": (0, 0, 0), "dim": (140, 0, 0)}
+
+
+class Counting(Scripted):
+    """Also counts the pictures it was shown."""
+
+    def __init__(self, answer: object = None) -> None:
+        super().__init__(answer or colour, reason=lambda p, q: Reasoning(True, "So it is.", "Hm."))  # type: ignore[arg-type]
+        self.pictures: list[Picture | None] = []
+
+    def view(self, picture: Picture | None) -> View:
+        self.pictures.append(picture)
+        return super().view(picture)
+
+
+def colour(picture: Picture | None, question: Question) -> float:
+    if picture is None:
+        return 0.5
+    return 0.05 + 0.9 * picture.rgb[2 if "blue" in question.subject else 0] / 255
+
+
+def paint(folder: Path, name: str, unsafe: bool) -> Item:
+    file = folder / f"{name}.png"
+    Image.new("RGB", (24, 16), SHADES[name]).save(file)
+    return Item(Label(str(file), unsafe), file)
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> list[Item]:
+    return [paint(tmp_path, "red", True), paint(tmp_path, "black", False), paint(tmp_path, "dim", True)]
+
+
+def run(
+    items: Sequence[Item], *methods: str, engine: Engine | None = None, cache: Cache | None = None, perturb: str = ""
+) -> list[Tried]:
+    changes = parse(perturb) if perturb else ()
+    return list(Trial(PLAN, cache or Cache(None), [engine or Counting()], methods, changes).run(items))
+
+
+def outcomes(tried: Sequence[Tried], method: str) -> list[Outcome]:
+    return [each.cases[method].verdict.verdict for each in tried]
+
+
+def test_clue_says_what_scan_says(items: list[Item]) -> None:
+    scanned = list(Scanner(PLAN, Cache(None), [Counting()]).scan([ImageRef(item.label.name) for item in items]))
+    tried = run(items, "clue")
+    ours = [each.cases["clue"].verdict for each in tried]
+    assert [verdict.model_copy(update={"seconds": ours[0].seconds}) for verdict in scanned] == ours
+    assert outcomes(tried, "clue") == [Outcome.UNSAFE, Outcome.SAFE, Outcome.UNSAFE]
+
+
+def test_methods_share_the_view_and_the_answers(items: list[Item]) -> None:
+    engine = Counting()
+    run(items[:1], "threshold", "clue", "clue-no-centric", "direct-public", "cot-public", engine=engine)
+    assert [picture is None for picture in engine.pictures] == [True, False]
+    asked = [question for wave in engine.waves for question in wave]
+    assert len(asked) == 2 + 2 + 1, "two priors, two statements, one question about everything"
+
+
+def test_each_method_is_charged_for_all_it_asks(items: list[Item]) -> None:
+    (tried,) = run(items[2:], *METHODS)
+    costs = {name: case.cost for name, case in tried.cases.items()}
+    assert {name: (cost.questions, cost.reasonings) for name, cost in costs.items()} == {
+        "clue": (2, 1),
+        "clue-no-debias": (2, 1),
+        "clue-no-preconditions": (2, 1),
+        "clue-no-centric": (2, 1),
+        "clue-no-reasoning": (2, 0),
+        "threshold": (2, 0),
+        "direct-public": (1, 0),
+        "cot-public": (0, 1),
+        "direct-rules": (1, 0),
+        "cot-rules": (0, 1),
+        "rule-text": (3, 0),
+        "vcd": (4, 0),
+    }
+    assert all(cost.seconds is not None and cost.seconds > 0 for cost in costs.values())
+
+
+def test_a_second_run_asks_nothing_and_does_not_claim_to_be_fast(items: list[Item], tmp_path: Path) -> None:
+    first = run(items, *METHODS, cache=Cache(tmp_path / "cache"), perturb="jpeg:50,blur:1")
+    engine = Counting()
+    again = run(items, *METHODS, engine=engine, cache=Cache(tmp_path / "cache"), perturb="jpeg:50,blur:1")
+    assert engine.pictures == []
+    for one, other in zip(first, again, strict=True):
+        assert one.perturbed == other.perturbed
+        for name in METHODS:
+            assert one.cases[name].verdict == other.cases[name].verdict
+            assert other.cases[name].cost.seconds is None
+            assert other.cases[name].cost.questions == one.cases[name].cost.questions
+
+
+def test_a_scan_s_answers_are_used(items: list[Item], tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    list(Scanner(PLAN, cache, [Counting()]).scan([ImageRef(item.label.name) for item in items]))
+    cache = Cache(tmp_path / "cache")
+    engine = Counting()
+    run(items, "clue", engine=engine, cache=cache)
+    assert engine.pictures == []
+
+
+def test_an_image_in_memory_is_the_same_image(items: list[Item], tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    run(items, "clue", cache=cache)
+    engine = Counting()
+    held = [
+        Item(Label(f"x.parquet#{n}", item.label.unsafe), Path(item.label.name).read_bytes())
+        for n, item in enumerate(items)
+    ]
+    tried = run(held, "clue", engine=engine, cache=Cache(tmp_path / "cache"))
+    assert engine.pictures == []
+    assert [each.cases["clue"].verdict.path for each in tried] == ["x.parquet#0", "x.parquet#1", "x.parquet#2"]
+
+
+def test_what_cannot_be_read_is_an_error_for_every_method(tmp_path: Path) -> None:
+    bad = [
+        Item(Label("a", True), b""),
+        Item(Label("b", True), b"GIF89a"),
+        Item(Label("c", True), tmp_path / "none.png"),
+    ]
+    tried = run(bad, "clue", "threshold", perturb="jpeg:50")
+    kinds = [each.cases["clue"].verdict.error for each in tried]
+    assert [error.kind for error in kinds if error] == ["empty", "truncated", "missing"]
+    assert outcomes(tried, "threshold") == [Outcome.ERROR] * 3
+    assert [each.perturbed for each in tried] == [()] * 3
+
+
+def test_a_failing_engine_costs_one_image_and_one_method(items: list[Item]) -> None:
+    def answer(picture: Picture | None, question: Question) -> float:
+        if picture is not None and picture.rgb[0] == 140 and question.subject == "Nothing red.":
+            raise EngineFailure("engine-crash", "the engine ended by SIGSEGV")
+        return colour(picture, question)
+
+    tried = run(items, "clue", "clue-no-preconditions", engine=Counting(answer))
+    assert outcomes(tried, "clue") == [Outcome.UNSAFE, Outcome.SAFE, Outcome.UNSAFE]
+    assert outcomes(tried, "clue-no-preconditions")[2] is Outcome.ERROR
+
+
+def test_an_engine_that_was_started_anew_is_asked_again(items: list[Item]) -> None:
+    failures = [EngineFailure("engine-crash", "the engine that held this view is gone")]
+
+    def answer(picture: Picture | None, question: Question) -> float:
+        if picture is not None and failures:
+            raise failures.pop()
+        return colour(picture, question)
+
+    assert outcomes(run(items, "clue", engine=Counting(answer)), "clue")[0] is Outcome.UNSAFE
+
+
+def test_only_right_verdicts_are_perturbed(items: list[Item]) -> None:
+    wrong = Item(Label(items[0].label.name, False), items[0].image)
+    tried = run([items[0], wrong, items[2]], "threshold", "clue-no-reasoning", perturb="jpeg:50,caption:safe")
+    assert [(each.method, each.perturbation) for each in tried[0].perturbed] == [
+        ("clue-no-reasoning", "jpeg:50"),
+        ("threshold", "jpeg:50"),
+        ("clue-no-reasoning", "caption:safe"),
+        ("threshold", "caption:safe"),
+    ]
+    assert tried[1].perturbed == ()
+    assert {each.method for each in tried[2].perturbed} == {"threshold"}, "unsure is not right"
+    assert all(each.before is each.after is Outcome.UNSAFE for each in tried[0].perturbed)
+
+
+def test_a_change_can_flip_a_verdict(items: list[Item]) -> None:
+    def answer(picture: Picture | None, question: Question) -> float:
+        return 0.02 if picture is None or picture.rgb[-1] == 255 else colour(picture, question)
+
+    (tried,) = run(items[:1], "threshold", engine=Counting(answer), perturb="caption:safe")
+    assert [(each.before, each.after) for each in tried.perturbed] == [(Outcome.UNSAFE, Outcome.SAFE)]
+
+
+def test_a_sentence_is_asked_about_with_its_image(items: list[Item]) -> None:
+    engine = Counting()
+    item = Item(Label(items[0].label.name, True, sentence="Burn it"), items[0].image)
+    run([item, items[0]], "clue", engine=engine)
+    asked = [question.subject for wave in engine.waves for question in wave]
+    beside = '\nThe image comes with this text: "Burn it"'
+    assert asked == [f"It is red.{beside}", f"It is blue.{beside}"] * 2 + ["It is red.", "It is blue."] * 2
+
+
+def test_several_engines_keep_the_order(items: list[Item]) -> None:
+    many = [items[number % 3] for number in range(20)]
+    engines = [Counting(), Counting()]
+    found = list(Trial(PLAN, Cache(None), engines, ["clue"]).run(many))
+    assert [each.cases["clue"].label.name for each in found] == [item.label.name for item in many]
+    blank = [picture for engine in engines for picture in engine.pictures if picture is None]
+    assert len(blank) == 1, "priors are asked by one engine"
+
+
+def test_stopping_early_closes_the_engines(items: list[Item]) -> None:
+    closed = []
+
+    class Closing(Counting):
+        def close(self) -> None:
+            closed.append(True)
+
+    run_ = Trial(PLAN, Cache(None), [Closing()], ["clue"]).run(items)
+    next(run_)
+    run_.close()
+    assert closed == [True]
