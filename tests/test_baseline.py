@@ -248,3 +248,10 @@ def test_an_empty_list_is_no_mistake(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be added to"):
         add(file, [Entry(A, "fire")])
     assert tomli.loads(file.read_text("utf-8"))["accepted"] == []
+
+
+def test_the_example_of_the_documents_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "baseline.md").read_text("utf-8")
+    (tmp_path / "b.toml").write_text(page.partition("```toml\n")[2].partition("```")[0], "utf-8")
+    (entry,) = load(tmp_path / "b.toml").entries
+    assert (entry.rule, entry.date, entry.path) == ("rude-gesture", TODAY, "stickers/one.png")

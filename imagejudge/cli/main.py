@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from imagejudge import __version__
-from imagejudge.cli import cache, check, config, constitution, doctor, explain, scan
+from imagejudge.cli import baseline, cache, check, config, constitution, doctor, explain, models, rejudge, scan
 from imagejudge.cli.console import complain, say
 from imagejudge.cli.help import Command
 from imagejudge.errors import ImageJudgeError
@@ -69,9 +69,12 @@ app = typer.Typer(
 )
 app.command("scan", cls=Command)(scan.scan)
 app.command("explain", cls=Command)(explain.explain)
+app.command("rejudge", cls=Command)(rejudge.rejudge)
 app.command("check", cls=Command)(check.check)
 app.add_typer(constitution.app, name="constitution")
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(cache.app, name="cache")
+app.add_typer(models.app, name="models")
 app.command("config", cls=Command)(config.config)
 app.command("doctor", cls=Command)(doctor.doctor)
 

@@ -1,4 +1,4 @@
-"""`imagejudge scan`: judge files and folders."""
+"""`imagejudge scan`: judge files and folders. Also how verdicts are written and counted, by whatever command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,20 +16,27 @@ import typer
 from rich.text import Text
 from tqdm import tqdm
 
-from imagejudge import images
+from imagejudge import baseline, images
+from imagejudge.cli.configured import Config, Isolated, in_force
 from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.setup import Setup, prepared
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.printable import printable
-from imagejudge.scan import Scanner
+from imagejudge.scan import Plan, Scanner
+from imagejudge.sinks import Sink
+from imagejudge.sinks.github import Annotations
 from imagejudge.sinks.jsonl import Identity, JsonLines, ResumableFile
+from imagejudge.sinks.paths import Paths
+from imagejudge.sinks.sarif import Sarif
+from imagejudge.sinks.table import Csv
 from imagejudge.sinks.text import VERDICT_STYLES, Lines
 from imagejudge.tally import FailOn, Tally
-from imagejudge.verdict import Outcome, RuleStatus
+from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 STDIN = "-"
+_BLUE = "bold cyan"
 
 
 class Format(StrEnum):
@@ -36,6 +44,10 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     TEXT = "text"
+    CSV = "csv"
+    GITHUB = "github"
+    PATHS = "paths"
+    SARIF = "sarif"
 
 
 class OnError(StrEnum):
@@ -45,8 +57,167 @@ class OnError(StrEnum):
     WARN = "warn"
 
 
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Where verdicts go, and what they mean for the exit code."""
+
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write JSON Lines here, and go on where a file from an earlier run ends.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            help="What standard output gets, also beside -o. [default: text on a terminal, jsonl in a pipe]",
+            rich_help_panel="Output",
+        ),
+    ] = None
+    only: Annotated[
+        list[Outcome],
+        typer.Option(
+            metavar="VERDICT",
+            help="With --format paths: safe, unsure, unsafe or error. Repeatable. [default: unsafe]",
+            rich_help_panel="Output",
+        ),
+    ] = field(default_factory=list)
+    print0: Annotated[
+        bool,
+        typer.Option("--print0", help="End each written path with NUL, not newline.", rich_help_panel="Output"),
+    ] = False
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start the file of -o afresh.", rich_help_panel="Output")
+    ] = False
+    mix: Annotated[
+        bool, typer.Option("--mix", help="Allow different models and rules in one file.", rich_help_panel="Output")
+    ] = False
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            "-b",
+            metavar="FILE",
+            help="Findings that are accepted: they are recorded but do not count.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Exit with 1 for this or worse (or this severity).", rich_help_panel="Output")
+    ] = FailOn.UNSAFE
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", "-e", help="Exit with 0 whatever was found.", rich_help_panel="Output")
+    ] = False
+    on_error: Annotated[
+        OnError, typer.Option(help="Whether an unreadable image makes the exit code 2.", rich_help_panel="Output")
+    ] = OnError.FAIL
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, no summary, no safe images.", rich_help_panel="Output")
+    ] = False
+
+
+class Output:
+    """Takes verdicts, writes them wherever they are wanted, and knows what they amount to.
+
+    Use it as a context manager: only a run that came to its end closes what is written in one piece.
+    """
+
+    def __init__(
+        self, options: OutputOptions, constitution: Constitution, identity: Identity, *, retry_errors: bool = False
+    ) -> None:
+        self.options = options
+        self.tally = Tally()
+        self._constitution = constitution
+        self._accepted = baseline.load(options.baseline) if options.baseline else baseline.Baseline()
+        self._shown = _shown(options, constitution)
+        self._record: ResumableFile | None = None
+        if options.output is not None and str(options.output) != STDIN:
+            how = {"overwrite": options.overwrite, "mix": options.mix, "retry_errors": retry_errors}
+            self._record = ResumableFile(options.output, identity, **how)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._record is not None:
+            self._record.close()
+        if kind is None and self._shown is not None:
+            self._shown.close()
+            if self._shown.note:
+                warn(self._shown.note)
+
+    @property
+    def done(self) -> set[str]:
+        """Paths of the images that have their line in the file of -o already."""
+        return self._record.done if self._record is not None else set()
+
+    def go_on(self, paths: Iterable[str]) -> set[str]:
+        """Take in what an earlier run wrote about these images; gives those of them that have their line."""
+        done = self.done.intersection(paths)
+        if done and self._record is not None:
+            for verdict in self._record.recorded(done):
+                self._take(verdict)
+            say("resumed", f"{len(done):,} of these images have their line in {self.options.output} already", _BLUE)
+        return done
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one more."""
+        verdict = self._accepted.mark(verdict)
+        with _unbroken():
+            if self._record is not None:
+                self._record.write(verdict)
+            self._take(verdict)
+
+    def _take(self, verdict: Verdict) -> None:
+        verdict = self._accepted.mark(verdict)
+        if self._shown is not None:
+            self._shown.write(verdict)
+        self.tally.add(verdict)
+
+    def end(self, *, failed: bool = False) -> None:
+        """Say what was found, and leave with the exit code for it; `failed`: not every image could be judged."""
+        if self.tally.images and not self.options.quiet:
+            _summarise(self.tally, self._constitution)
+        if (failed or self.tally.outcomes[Outcome.ERROR]) and self.options.on_error is OnError.FAIL:
+            raise typer.Exit(2)
+        if self.tally.found(self.options.fail_on) and not self.options.exit_zero:
+            raise typer.Exit(1)
+
+
+def _shown(options: OutputOptions, constitution: Constitution) -> Sink | None:
+    """What goes to standard output."""
+    form, stdout = options.format, sys.stdout.buffer
+    if str(options.output) == STDIN:
+        if form not in (None, Format.JSONL):
+            raise UsageError("-o - and --format both want standard output", "leave out one of them, or name a file")
+        form = Format.JSONL
+    if options.only and form is not Format.PATHS:
+        raise UsageError("--only is about paths", "add --format paths")
+    if form is None and options.output is None:
+        form = Format.TEXT if sys.stdout.isatty() else Format.JSONL
+    match form:
+        case Format.JSONL:
+            return JsonLines(stdout)
+        case Format.TEXT:
+            return Lines(console(sys.stdout), findings_only=options.quiet)
+        case Format.CSV:
+            return Csv(stdout, constitution)
+        case Format.GITHUB:
+            return Annotations(stdout)
+        case Format.PATHS:
+            return Paths(stdout, options.only or [Outcome.UNSAFE], nul=options.print0)
+        case Format.SARIF:
+            return Sarif(stdout, constitution)
+    return None
+
+
 @grouped
 def scan(
+    call: typer.Context,
     paths: Annotated[
         list[str] | None,
         typer.Argument(metavar="PATH", help="Files, folders (searched recursively), or - for a list on stdin."),
@@ -71,49 +242,21 @@ def scan(
     image_options: ImageOptions,
     rules: RuleOptions,
     model: ModelOptions,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write JSON Lines here, and go on where a file from an earlier run ends.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    format: Annotated[  # noqa: A002 - the option's name
-        Format | None,
-        typer.Option(help="[default: text on a terminal, jsonl in a pipe]", rich_help_panel="Output"),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start the file of -o afresh.", rich_help_panel="Output")
-    ] = False,
-    mix: Annotated[
-        bool, typer.Option("--mix", help="Allow different models and rules in one file.", rich_help_panel="Output")
-    ] = False,
+    output: OutputOptions,
     retry_errors: Annotated[
         bool,
         typer.Option("--retry-errors", help="Judge again what failed in an earlier run.", rich_help_panel="Output"),
     ] = False,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 for this or worse (or this severity).", rich_help_panel="Output")
-    ] = FailOn.UNSAFE,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", "-e", help="Exit with 0 whatever was found.", rich_help_panel="Output")
-    ] = False,
-    on_error: Annotated[
-        OnError, typer.Option(help="Whether an unreadable image makes the exit code 2.", rich_help_panel="Output")
-    ] = OnError.FAIL,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress, no summary, no safe images.", rich_help_panel="Output")
-    ] = False,
     cache: CacheOptions,
+    isolated: Isolated = False,
+    config: Config = None,
 ) -> None:
     """Judge images: one verdict a line, with its reasons.
 
     Give files and folders; what is found is judged by the rules of --constitution with the model of --model.
     Answers are kept, so that a second run, or a run with one rule changed, asks only what is new.
     """
+    del isolated, config  # they have had their effect
     if not paths and files_from is None:
         raise UsageError("nothing to scan was named", "give files or folders, or - for a list on standard input")
     named = list(_named(paths or [], files_from, null))
@@ -122,29 +265,13 @@ def scan(
     )
     if not refs:
         warn("no images were found")
-        return
-    with prepared(rules, model, image_options, cache) as setup:
-        writer = _writer(setup, output, format, quiet=quiet, overwrite=overwrite, mix=mix, retry_errors=retry_errors)
-        tally = Tally()
-        try:
-            if isinstance(writer, ResumableFile):
-                skipped = len(refs)
-                refs = [ref for ref in refs if ref.path not in writer.done]
-                if skipped := skipped - len(refs):
-                    say("resumed", f"{skipped:,} of these images have their line in {output} already", "bold cyan")
-            _judge(setup, refs, writer, tally, quiet=quiet)
-        except KeyboardInterrupt:
-            left = len(refs) - tally.images
-            say("interrupted", f"{tally.images:,} images judged, {left:,} left; {_way_on(output)}", "bold yellow")
-            raise
-        finally:
-            writer.close()
-    if not quiet:
-        _summarise(tally, setup.plan.constitution)
-    if tally.outcomes[Outcome.ERROR] and on_error is OnError.FAIL:
-        raise typer.Exit(2)
-    if tally.found(fail_on) and not exit_zero:
-        raise typer.Exit(1)
+    with (
+        prepared(rules, model, image_options, cache, in_force(call)) as setup,
+        Output(output, setup.plan.constitution, identity_of(setup.plan), retry_errors=retry_errors) as out,
+    ):
+        done = out.go_on(ref.path for ref in refs)
+        judge_all(setup, [ref for ref in refs if ref.path not in done], out)
+    out.end()
 
 
 def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[str]:
@@ -161,30 +288,31 @@ def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[st
             raise UsageError(f"the list {files_from} cannot be read: {error.strerror}", "check --files-from") from error
 
 
-def _writer(setup: Setup, output: Path | None, form: Format | None, *, quiet: bool, **how: Any) -> JsonLines | Lines:
-    if output is not None and str(output) != STDIN:
-        if form is Format.TEXT:
-            raise UsageError("a file of verdicts is always JSON Lines", "leave out --format, or leave out -o")
-        plan = setup.plan
-        return ResumableFile(output, Identity(plan.model, plan.constitution.label, plan.method.label), **how)
-    if form is Format.TEXT or (form is None and output is None and sys.stdout.isatty()):
-        return Lines(console(sys.stdout), findings_only=quiet)
-    return JsonLines(sys.stdout.buffer)
+def identity_of(plan: Plan) -> Identity:
+    """What all verdicts by one plan share."""
+    return Identity(plan.model, plan.constitution.label, plan.method.label)
 
 
-def _judge(setup: Setup, refs: list[images.ImageRef], writer: JsonLines | Lines, tally: Tally, *, quiet: bool) -> None:
+def judge_all(setup: Setup, refs: list[images.ImageRef], out: Output) -> None:
+    """Judge images and write their verdicts, with a bar on a terminal."""
     scanner = Scanner(setup.plan, setup.cache, setup.engines)
-    hidden = quiet or not sys.stderr.isatty()
-    with (
-        tqdm(total=len(refs), unit="image", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
-        contextlib.closing(scanner.scan(refs)) as verdicts,
-    ):
-        for verdict in verdicts:
-            with _unbroken(), tqdm.external_write_mode(sys.stdout) if not hidden else contextlib.nullcontext():
-                writer.write(verdict)
-                tally.add(verdict)
-            bar.set_postfix_str(_counts(tally), refresh=False)
-            bar.update()
+    hidden = out.options.quiet or not sys.stderr.isatty()
+    left = len(refs)
+    try:
+        with (
+            tqdm(total=left, unit="image", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
+            contextlib.closing(scanner.scan(refs)) as verdicts,
+        ):
+            for verdict in verdicts:
+                with tqdm.external_write_mode(sys.stdout) if not hidden else contextlib.nullcontext():
+                    out.write(verdict)
+                left -= 1
+                bar.set_postfix_str(_counts(out.tally), refresh=False)
+                bar.update()
+    except KeyboardInterrupt:
+        done = len(refs) - left
+        say("interrupted", f"{done:,} images judged, {left:,} left; {_way_on(out.options.output)}", "bold yellow")
+        raise
 
 
 @contextlib.contextmanager
@@ -224,6 +352,8 @@ def _summarise(tally: Tally, constitution: Constitution) -> None:
             if tally.outcomes[outcome]
         )
     )
+    if tally.accepted:
+        counts.append(f"; {tally.accepted:,} findings accepted")
     err = console(sys.stderr, wrap=True)
     noted = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
     rules = [rule for rule in constitution.rules if any(tally.rules[rule.id, status] for status in noted)]

@@ -1,0 +1,91 @@
+"""`imagejudge baseline`: accept findings, and see which of those that were accepted nothing needs any more."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from imagejudge import baseline
+from imagejudge.baseline import Baseline
+from imagejudge.cli.console import console, say
+from imagejudge.cli.help import Command
+from imagejudge.errors import UsageError
+from imagejudge.printable import printable
+from imagejudge.sinks.jsonl import read
+from imagejudge.verdict import Verdict
+
+STDIN = "-"
+MAX_REASON = 1_000
+
+app = typer.Typer(
+    help="Accept findings, so that they are recorded but fail no scan.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Verdicts = Annotated[
+    str, typer.Argument(metavar="VERDICTS", help="What `imagejudge scan -o` wrote, or - for standard input.")
+]
+File = Annotated[Path, typer.Option("--baseline", "-b", metavar="FILE", help="The baseline.")]
+
+
+@app.command("add", cls=Command)
+def add(
+    verdicts: Verdicts,
+    rule: Annotated[list[str] | None, typer.Option(metavar="RULE", help="Only of this rule. Repeatable.")] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is accepted.")] = "",
+    unsure: Annotated[bool, typer.Option("--unsure", help="Also what could not be decided.")] = False,
+    file: File = baseline.DEFAULT,
+) -> None:
+    """Accept what was found: write each violation into a baseline.
+
+    An entry holds the image's SHA-256, the rule, the reason, the date and a path for readers. It goes with the bytes,
+    so it survives renaming and ends when the image is changed. Everything else in the file stays as it is.
+    """
+    if len(reason) > MAX_REASON:
+        raise UsageError(f"the reason is {len(reason):,} characters long", f"write at most {MAX_REASON:,}")
+    known = baseline.load(file) if file.exists() else Baseline()
+    with opened(verdicts) as found:
+        new = baseline.accept(
+            found, known, reason=printable(reason), today=datetime.date.today(), rules=rule or (), unsure=unsure
+        )
+    if new:
+        baseline.add(file, new)
+    say("accepted", f"{len(new):,} findings more, {len(known.entries) + len(new):,} in {file}", "bold green")
+
+
+@app.command("unused", cls=Command)
+def unused(verdicts: Verdicts, file: File = baseline.DEFAULT) -> None:
+    """List accepted findings that nothing needs any more; exits with 1 if there are any.
+
+    VERDICTS must be about all images and rules, or what merely was not looked at is listed as well.
+    """
+    with opened(verdicts) as found:
+        idle = baseline.load(file).unused(found)
+    out = console(sys.stdout)
+    for each in idle:
+        entry = each.entry
+        out.print(Text(f"{printable(file)}:{entry.line}: {entry.rule}: {printable(entry.path)}: {each.why}"))
+    if idle:
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[Iterator[Verdict]]:
+    """The verdicts in a file or on standard input. Raises `UsageError` where there is something else."""
+    if name == STDIN:
+        yield read(sys.stdin.buffer, "standard input")
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(name).open("rb"))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no file can have this name"
+            hint = "`imagejudge scan -o FILE` writes them"
+            raise UsageError(f"the verdicts {name} cannot be read: {why}", hint) from error
+        yield read(file, printable(name))

@@ -1,0 +1,136 @@
+"""`imagejudge rejudge`: other rules on recorded answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagejudge.cli.baseline import STDIN, Verdicts, opened
+from imagejudge.cli.configured import Config, Isolated, in_force
+from imagejudge.cli.console import say, warn
+from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.scan import Output, OutputOptions, identity_of, judge_all
+from imagejudge.cli.setup import Setup, load_rules, prepared
+from imagejudge.errors import OutputError, UsageError
+from imagejudge.images import ImageRef
+from imagejudge.rejudge import Recorded, Rejudge, Unrecorded
+from imagejudge.scan import Plan
+from imagejudge.sinks.paths import Paths
+from imagejudge.source import Limits, Source, read
+from imagejudge.verdict import Verdict
+
+
+@grouped
+def rejudge(
+    call: typer.Context,
+    verdicts: Verdicts,
+    *,
+    missing: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the paths of images that need new answers here, for --files-from of `scan`.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    output: OutputOptions,
+    rules: RuleOptions,
+    model: ModelOptions,
+    image_options: ImageOptions,
+    cache: CacheOptions,
+    isolated: Isolated = False,
+    config: Config = None,
+) -> None:
+    """Judge recorded answers again: by new thresholds, changed rules or another constitution.
+
+    Neither images nor a model are needed where the recorded answers suffice. Where they do not, the images are
+    counted, and listed with --missing; with --model they are opened and what is missing is asked, and only that.
+    """
+    del isolated, config  # they have had their effect
+    if output.output is not None and verdicts != STDIN and _is_same(Path(verdicts), output.output):
+        raise UsageError("-o names the file that is read", "name another one")
+    constitution = load_rules(rules)
+    settings = in_force(call)
+    with opened(verdicts) as lines:
+        first = next(lines, None)
+        if first is None:
+            warn(f"there are no verdicts in {verdicts}")
+            return
+        plan = Plan(constitution, rules.as_method(), first.model, "", Limits(), settings.ignored)
+        again = Rejudge(plan)
+        with Output(output, constitution, identity_of(plan)) as out:
+            out.go_on(out.done)
+            lacking = _replay(chain([first], lines), again, plan, out)
+            if lacking and model.model is not None:
+                with prepared(rules, model, image_options, cache, settings) as setup:
+                    lacking = _ask(lacking, again, setup, out)
+    if missing is not None:
+        _list(lacking, missing, nul=output.print0)
+    out.end(failed=bool(lacking))
+
+
+def _replay(lines: Iterable[Verdict], again: Rejudge, plan: Plan, out: Output) -> list[Verdict]:
+    """Judge again what can be; gives the others."""
+    lacking: list[Verdict] = []
+    lacks: Counter[str] = Counter()
+    for line in lines:
+        if line.model != plan.model and not out.options.mix:
+            problem = f"these verdicts are of different models ({plan.model}, {line.model})"
+            raise UsageError(problem, "rejudge them one by one, or allow both with --mix")
+        if line.path in out.done:
+            continue
+        try:
+            out.write(again.judge(line))
+        except Unrecorded as unrecorded:
+            lacking.append(line)
+            lacks[unrecorded.lack] += 1
+    if lacks:
+        (lack, times), *others = lacks.most_common()
+        more = f" and {len(others):,} other lacks" if others else ""
+        say("missing", f"{len(lacking):,} images need new answers: {lack} ({times:,}){more}", "bold yellow")
+    return lacking
+
+
+def _ask(lacking: Sequence[Verdict], again: Rejudge, setup: Setup, out: Output) -> list[Verdict]:
+    """Have the model answer what is missing; gives the images for which that is not possible."""
+    for line in lacking:
+        if line.model != setup.plan.model:
+            problem = f"the recorded answers are by {line.model}, and --model is {setup.plan.model}"
+            raise UsageError(problem, "name the same model, or scan the images anew with this one")
+    refs, gone = [], []
+    for line in lacking:
+        source = read(line.path, setup.plan.limits)
+        if isinstance(source, Source) and source.sha256 == line.sha256:
+            refs.append(ImageRef(line.path))
+        else:
+            gone.append(line)
+    if gone:
+        warn(f"{len(gone):,} of these images are gone or were changed since, so that they cannot be asked about")
+    setup = dataclasses.replace(setup, cache=Recorded(setup.cache, again, lacking))
+    judge_all(setup, refs, out)
+    return gone
+
+
+def _list(lacking: Iterable[Verdict], file: Path, *, nul: bool) -> None:
+    try:
+        with file.open("wb") as stream:
+            listed = Paths(stream, (), nul=nul)
+            for line in lacking:
+                listed.path(line.path)
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written: {error.strerror}", "name another file with --missing") from error
+    if listed.note:
+        warn(listed.note)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
