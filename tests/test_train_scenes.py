@@ -17,8 +17,7 @@ from imagejudge.train.sprites import CONCEPTS, GROUPS, HELD_OUT_STYLE, INDEX, SI
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def sprites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_sprites(path: Path) -> Path:
     """One disc or bar per concept and style: labels do not depend on what things look like."""
     random = np.random.default_rng(0)
     rows, columns = np.mgrid[:SIDE, :SIDE]
@@ -33,11 +32,14 @@ def sprites(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rgba.append(tile)
             concept.append(number)
             style.append(place)
-    path = tmp_path_factory.mktemp("sprites") / "sprites.npz"
-    np.savez(
-        path, rgba=np.stack(rgba), concept=np.array(concept), style=np.array(style), name=np.array(["x"] * len(rgba))
-    )
+    name = np.array(["x"] * len(rgba))
+    np.savez(path, rgba=np.stack(rgba), concept=np.array(concept), style=np.array(style), name=name)
     return path
+
+
+@pytest.fixture(scope="module")
+def sprites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sprites(tmp_path_factory.mktemp("sprites") / "sprites.npz")
 
 
 @pytest.fixture(scope="module")

@@ -252,7 +252,7 @@ class Asker:
     def __post_init__(self) -> None:
         self.askable = [c for c in CONCEPTS if c.nouns]
         weights = np.array([weigh(INDEX[c.name]) for c in self.askable])
-        self.weights = weights / weights.sum()
+        self.up_to = np.cumsum(weights / weights.sum())
         self.common = {
             group: [c for c in self.askable if group in c.groups] for group in {g for c in CONCEPTS for g in c.groups}
         }
@@ -261,6 +261,15 @@ class Asker:
         """One of several, evenly."""
         return items[int(self.random.integers(len(items)))]
 
+    def weighted(self, weights: dict[str, float]) -> str:
+        """One of the keys, as often as its weight says; the weights sum to one. (`Generator.choice` is slow.)"""
+        luck = self.random.random()
+        for key, weight in weights.items():
+            luck -= weight
+            if luck < 0:
+                return key
+        return key
+
     def words(self, kind: str) -> Target:
         """One of the words for a concept or class, the first ones more often."""
         nouns = NOUNS[kind]
@@ -268,7 +277,7 @@ class Asker:
 
     def concept(self) -> str:
         """The name of any concept that has words of its own."""
-        return self.askable[int(self.random.choice(len(self.askable), p=self.weights))].name
+        return self.askable[min(int(np.searchsorted(self.up_to, self.random.random())), len(self.askable) - 1)].name
 
     def some_kind(self, facts: Facts, present: bool | None, classes: float) -> str | None:
         """A concept or class; one that is there, one that is not (often a look-alike), or any."""
@@ -286,7 +295,7 @@ class Asker:
 
     def claim(self, facts: Facts, balanced: bool = True, kind: str = "") -> Claim | None:
         """One statement of a random kind with its truth, or None where the draw did not fit this scene."""
-        kind = kind or str(self.random.choice(list(self.KINDS), p=list(self.KINDS.values())))
+        kind = kind or self.weighted(self.KINDS)
         surplus = self.balance[kind]
         wanted = None if not balanced else bool(self.random.random() < 0.5) if abs(surplus) < 8 else surplus < 0
         makers: dict[str, Callable[[Facts, bool | None, str], Claim | None]] = {

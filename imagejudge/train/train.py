@@ -62,6 +62,7 @@ class Config:
     shard_size: int = 4096
     compile: bool = True
     pause_file: Path | None = None
+    minutes: float | None = None
     save_every: int = 200
     log_every: int = 50
 
@@ -74,12 +75,10 @@ STAGES: dict[str, dict[str, Any]] = {
 SMOKE = {"steps": 4, "shape": TINY, "shards": 3, "shard_size": 64, "compile": False, "save_every": 2, "log_every": 2}
 
 
-def rate(step: int, steps: int, peak: float, floor: float = 0.03, warmup: int = 100) -> float:
-    """Linear warm-up, then a cosine down to a share of the peak."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * (
-        floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+def rate(step: int, progress: float, peak: float, floor: float = 0.03, warmup: int = 100) -> float:
+    """Linear warm-up over the first steps, then a cosine down to a share of the peak as progress goes from 0 to 1."""
+    return peak * min(
+        1.0, (step + 1) / warmup, floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     )
 
 
@@ -108,18 +107,19 @@ class Run:
             self.optimiser.load_state_dict(saved["optimiser"])
             self.step = saved["step"]
             print(f"{config.stage}: going on from step {self.step}", flush=True)
+        self.first = self.step
         self.compiled = torch.compile(model) if config.compile else model
 
     def update(self, loss: Tensor) -> None:
         """One step of the optimiser at the rate this step has."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.step, self.config.steps, self.config.lr)
+            group["lr"] = rate(self.step, self.progress, self.config.lr)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1
-        if self.step % self.config.save_every == 0 or self.step >= self.config.steps:
+        if self.step % self.config.save_every == 0 or self.done:
             self.save()
         pause(self.config.pause_file)
 
@@ -140,6 +140,19 @@ class Run:
             unfinished,
         )
         unfinished.rename(self.path)
+
+    @property
+    def progress(self) -> float:
+        """How far this stage is, from 0 to 1: by steps, or by the clock where it has a time limit that comes first."""
+        config, first = self.config, self.first
+        by_steps = (self.step - first) / max(1, config.steps - first)
+        by_clock = (time.time() - self.begin) / (60 * config.minutes) if config.minutes else 0.0
+        return (first + (config.steps - first) * max(by_steps, by_clock)) / max(1, config.steps)
+
+    @property
+    def done(self) -> bool:
+        """Is the last step taken?"""
+        return self.progress >= 1
 
     @property
     def due(self) -> bool:
@@ -164,7 +177,7 @@ def train_tiles(config: Config, device: torch.device) -> None:
     run = Run(config, TileNet(config.shape, len(CONCEPTS), SIZE).to(device))
     seen, unseen = (Tiles(config.out / "sprites.npz", device, held_out=held_out) for held_out in (False, True))
     shown = right = 0.0
-    while run.step < config.steps:
+    while not run.done:
         pixels, concept = seen.batch(config.batch, torch.Generator().manual_seed(config.seed * 1_000_003 + run.step))
         loss, correct = run.compiled(pixels.bfloat16(), concept)
         shown, right = shown + loss.item(), right + correct.item()
@@ -175,6 +188,7 @@ def train_tiles(config: Config, device: torch.device) -> None:
                 test = run.compiled(pixels.bfloat16(), concept)[1].item()
             run.log(f"loss {shown / config.log_every:.3f} right {right / config.log_every:.3f} unseen style {test:.3f}")
             shown = right = 0.0
+    run.save()
 
 
 # --- stage 2: scenes -------------------------------------------------------------------------------------------------
@@ -231,7 +245,7 @@ def train_scenes(config: Config, device: torch.device) -> None:
     run = Run(config, model)
     shown = torch.zeros(5)
     for arrays, rows in scene_batches(config, run.step):
-        if run.step >= config.steps:
+        if run.done:
             break
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
         mirrored = (torch.rand(len(rows), generator=generator) < 0.5).numpy()
@@ -244,6 +258,7 @@ def train_scenes(config: Config, device: torch.device) -> None:
         if run.due:
             run.log("cell, touch, bits, box, whole: " + " ".join(f"{value / config.log_every:.3f}" for value in shown))
             shown.zero_()
+    run.save()
 
 
 def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -393,7 +408,7 @@ def train_language(config: Config, device: torch.device) -> None:
     right: dict[str, list[float]] = {}
     shown = 0.0
     writer = Writer(words, np.random.default_rng((config.seed, run.step)), LENGTH)
-    while run.step < config.steps:
+    while not run.done:
         random = np.random.default_rng((config.seed, run.step))
         rows, seen = [], []
         for _ in range(config.batch):
@@ -420,6 +435,7 @@ def train_language(config: Config, device: torch.device) -> None:
                 + " ".join(f"{kind} {np.mean(hits):.3f}" for kind, hits in sorted(right.items()))
             )
             right, shown = {}, 0.0
+    run.save()
 
 
 # --- all of it -------------------------------------------------------------------------------------------------------
@@ -454,6 +470,9 @@ def main() -> None:
     parser.add_argument("stage", choices=["all", *STAGES])
     parser.add_argument("--out", type=Path, default=Path(".train"), help="folder of sprites, scenes and checkpoints")
     parser.add_argument("--steps", type=int)
+    parser.add_argument(
+        "--minutes", type=float, help="end (and slow down towards the end) after so long, if --steps do not come first"
+    )
     parser.add_argument("--batch", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--seed", type=int)
