@@ -9,8 +9,10 @@ reasoned about or looked at more closely, and an animation, whose line is about 
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from imagejudge import __version__
 from imagejudge.cache import Cache
@@ -21,6 +23,7 @@ from imagejudge.questions import Kind, Question, visible
 from imagejudge.rationale import summarise
 from imagejudge.recall import Memory, RecallView, Stopwatch
 from imagejudge.scan import Plan
+from imagejudge.sinks.jsonl import line_of, verdict_of
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Timing, Verdict
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
@@ -259,20 +262,40 @@ def _fuller(one: _Record | None, other: _Record) -> _Record:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """An image whose recorded answers do not suffice; the line is packed, as there may be a great many of them."""
+
+    path: str
+    sha256: str | None
+    model: str
+    packed: bytes
+
+    @classmethod
+    def of(cls, line: Verdict) -> Self:
+        """Pack a line."""
+        return cls(line.path, line.sha256, line.model, zlib.compress(line_of(line), level=1))
+
+    @property
+    def line(self) -> Verdict:
+        """The line as it was."""
+        return verdict_of(zlib.decompress(self.packed))
+
+
 class Recorded(Cache):
     """A cache that also knows what verdict lines tell, and keeps only what is new."""
 
-    def __init__(self, cache: Cache, rejudge: Rejudge, verdicts: Iterable[Verdict]) -> None:
+    def __init__(self, cache: Cache, rejudge: Rejudge, lacking: Iterable[Lacking]) -> None:
         super().__init__(None)
         self._cache = cache
         self._rejudge = rejudge
-        self._verdicts = {verdict.sha256: verdict for verdict in verdicts}
+        self._lacking = {each.sha256: each for each in lacking}
 
     def load(self, model: str, image: str) -> Memory:
         """Every reply about an image, from either."""
         memory = self._cache.load(model, image)
-        if image in self._verdicts:
-            self._rejudge.remember(self._verdicts[image], memory)
+        if image in self._lacking:
+            self._rejudge.remember(self._lacking[image].line, memory)
         return memory
 
     def save(self, model: str, image: str, memory: Memory) -> None:

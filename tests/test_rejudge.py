@@ -20,7 +20,7 @@ from imagejudge.judge import Method, judge, questions_of
 from imagejudge.picture import Box, Picture
 from imagejudge.questions import Question, visible
 from imagejudge.rationale import summarise
-from imagejudge.rejudge import Recorded, Rejudge, Unrecorded
+from imagejudge.rejudge import Lacking, Recorded, Rejudge, Unrecorded
 from imagejudge.scan import Plan, Scanner
 from imagejudge.sinks.jsonl import line_of, verdict_of
 from imagejudge.source import Limits
@@ -238,7 +238,7 @@ def test_only_what_is_missing_is_asked(folder: Path, tmp_path: Path) -> None:
     again, cache, engine = Rejudge(both), Cache(tmp_path / "cache"), Scripted(colour)
     with pytest.raises(Unrecorded):
         again.judge(lines[2])
-    recorded = Recorded(cache, again, lines)
+    recorded = Recorded(cache, again, map(Lacking.of, lines))
     new = list(Scanner(both, recorded, [engine]).scan([ImageRef(line.path) for line in lines]))
     assert [[question.subject for question in wave] for wave in engine.waves] == [
         ["It is red.", "It is blue."],  # without an image
@@ -261,6 +261,6 @@ def test_recorded_reasoning_is_not_asked_again(folder: Path, tmp_path: Path) -> 
     engine = Scripted(colour, reason)
     again = Rejudge(plan(rules(RED)))
     refs = [ImageRef(lines[1].path)]
-    list(Scanner(plan(rules(RED)), Recorded(Cache(None), again, lines), [engine]).scan(refs))
+    list(Scanner(plan(rules(RED)), Recorded(Cache(None), again, map(Lacking.of, lines)), [engine]).scan(refs))
     assert engine.reasoned == []
     assert engine.waves == [[visible("It is red.")]]  # without an image

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tqdm import tqdm
 
 from imagejudge.cli.baseline import STDIN, Verdicts, opened
 from imagejudge.cli.configured import Config, Isolated, in_force
@@ -19,7 +20,7 @@ from imagejudge.cli.scan import Output, OutputOptions, identity_of, judge_all
 from imagejudge.cli.setup import Setup, load_rules, prepared
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.images import ImageRef
-from imagejudge.rejudge import Recorded, Rejudge, Unrecorded
+from imagejudge.rejudge import Lacking, Recorded, Rejudge, Unrecorded
 from imagejudge.scan import Plan
 from imagejudge.sinks.paths import Paths
 from imagejudge.source import Limits, Source, read
@@ -75,11 +76,11 @@ def rejudge(
     out.end(failed=bool(lacking))
 
 
-def _replay(lines: Iterable[Verdict], again: Rejudge, plan: Plan, out: Output) -> list[Verdict]:
+def _replay(lines: Iterable[Verdict], again: Rejudge, plan: Plan, out: Output) -> list[Lacking]:
     """Judge again what can be; gives the others."""
-    lacking: list[Verdict] = []
+    lacking: list[Lacking] = []
     lacks: Counter[str] = Counter()
-    for line in lines:
+    for line in tqdm(lines, unit="image", disable=out.hides_progress, dynamic_ncols=True):
         if line.model != plan.model and not out.options.mix:
             problem = f"these verdicts are of different models ({plan.model}, {line.model})"
             raise UsageError(problem, "rejudge them one by one, or allow both with --mix")
@@ -88,7 +89,7 @@ def _replay(lines: Iterable[Verdict], again: Rejudge, plan: Plan, out: Output) -
         try:
             out.write(again.judge(line))
         except Unrecorded as unrecorded:
-            lacking.append(line)
+            lacking.append(Lacking.of(line))
             lacks[unrecorded.lack] += 1
     if lacks:
         (lack, times), *others = lacks.most_common()
@@ -97,19 +98,19 @@ def _replay(lines: Iterable[Verdict], again: Rejudge, plan: Plan, out: Output) -
     return lacking
 
 
-def _ask(lacking: Sequence[Verdict], again: Rejudge, setup: Setup, out: Output) -> list[Verdict]:
+def _ask(lacking: Sequence[Lacking], again: Rejudge, setup: Setup, out: Output) -> list[Lacking]:
     """Have the model answer what is missing; gives the images for which that is not possible."""
-    for line in lacking:
-        if line.model != setup.plan.model:
-            problem = f"the recorded answers are by {line.model}, and --model is {setup.plan.model}"
+    for each in lacking:
+        if each.model != setup.plan.model:
+            problem = f"the recorded answers are by {each.model}, and --model is {setup.plan.model}"
             raise UsageError(problem, "name the same model, or scan the images anew with this one")
     refs, gone = [], []
-    for line in lacking:
-        source = read(line.path, setup.plan.limits)
-        if isinstance(source, Source) and source.sha256 == line.sha256:
-            refs.append(ImageRef(line.path))
+    for each in lacking:
+        source = read(each.path, setup.plan.limits)
+        if isinstance(source, Source) and source.sha256 == each.sha256:
+            refs.append(ImageRef(each.path))
         else:
-            gone.append(line)
+            gone.append(each)
     if gone:
         warn(f"{len(gone):,} of these images are gone or were changed since, so that they cannot be asked about")
     setup = dataclasses.replace(setup, cache=Recorded(setup.cache, again, lacking))
@@ -117,12 +118,12 @@ def _ask(lacking: Sequence[Verdict], again: Rejudge, setup: Setup, out: Output) 
     return gone
 
 
-def _list(lacking: Iterable[Verdict], file: Path, *, nul: bool) -> None:
+def _list(lacking: Iterable[Lacking], file: Path, *, nul: bool) -> None:
     try:
         with file.open("wb") as stream:
             listed = Paths(stream, (), nul=nul)
-            for line in lacking:
-                listed.path(line.path)
+            for each in lacking:
+                listed.path(each.path)
     except OSError as error:
         raise OutputError(f"{file} cannot be written: {error.strerror}", "name another file with --missing") from error
     if listed.note:

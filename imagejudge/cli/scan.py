@@ -151,6 +151,11 @@ class Output:
                 warn(self._shown.note)
 
     @property
+    def hides_progress(self) -> bool:
+        """Whether nobody would look at a bar."""
+        return self.options.quiet or not sys.stderr.isatty()
+
+    @property
     def done(self) -> set[str]:
         """Paths of the images that have their line in the file of -o already."""
         return self._record.done if self._record is not None else set()
@@ -167,7 +172,8 @@ class Output:
     def write(self, verdict: Verdict) -> None:
         """Write one more."""
         verdict = self._accepted.mark(verdict)
-        with _unbroken():
+        beside_a_bar = self._shown is not None and not self.hides_progress
+        with _unbroken(), tqdm.external_write_mode(sys.stdout) if beside_a_bar else contextlib.nullcontext():
             if self._record is not None:
                 self._record.write(verdict)
             self._take(verdict)
@@ -296,22 +302,20 @@ def identity_of(plan: Plan) -> Identity:
 def judge_all(setup: Setup, refs: list[images.ImageRef], out: Output) -> None:
     """Judge images and write their verdicts, with a bar on a terminal."""
     scanner = Scanner(setup.plan, setup.cache, setup.engines)
-    hidden = out.options.quiet or not sys.stderr.isatty()
-    left = len(refs)
+    before = out.tally.images
     try:
         with (
-            tqdm(total=left, unit="image", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
+            tqdm(total=len(refs), unit="image", disable=out.hides_progress, dynamic_ncols=True, smoothing=0.1) as bar,
             contextlib.closing(scanner.scan(refs)) as verdicts,
         ):
             for verdict in verdicts:
-                with tqdm.external_write_mode(sys.stdout) if not hidden else contextlib.nullcontext():
-                    out.write(verdict)
-                left -= 1
+                out.write(verdict)
                 bar.set_postfix_str(_counts(out.tally), refresh=False)
                 bar.update()
     except KeyboardInterrupt:
-        done = len(refs) - left
-        say("interrupted", f"{done:,} images judged, {left:,} left; {_way_on(out.options.output)}", "bold yellow")
+        done = out.tally.images - before
+        message = f"{done:,} images judged, {len(refs) - done:,} left; {_way_on(out.options.output)}"
+        say("interrupted", message, "bold yellow")
         raise
 
 

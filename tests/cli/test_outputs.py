@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
+import time
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,6 +102,25 @@ def test_sarif_is_one_document(run: Run, base: Options, folder: Path) -> None:
     assert {result["ruleId"] for result in results} == {"knife"}
     uris = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results]
     assert uris == ["d/%3Dbad%20%FF%0A%2C%3A%25.png", "d/bad.png"]
+
+
+def test_an_interrupted_run_writes_no_document(base: Options, tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    for number in range(200):
+        paint(tmp_path / "many" / f"{number}.png", BRIGHT, number)
+    process = subprocess.Popen(
+        [PROGRAM, "scan", "many", *base, "-o", "v.jsonl", "--format", "sarif"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while process.poll() is None and not (tmp_path / "v.jsonl").exists():
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)
+    shown, errors = process.communicate(timeout=60)
+    assert (process.returncode, shown) == (130, b"")
+    assert b"go on with v.jsonl" in errors
 
 
 def test_sarif_of_no_images_is_a_document_too(run: Run, base: Options, tmp_path: Path) -> None:
