@@ -222,8 +222,9 @@ def _was_sought(result: RuleResult, step: Step) -> bool:
     """
     if step.by is By.REASONING:
         return True
-    lost = result.status is RuleStatus.CLEAR if step.item is None else _failed_by_arithmetic(result)
-    if step.status is not StepStatus.UNSURE or lost:
+    if step.status is not StepStatus.UNSURE:
+        return False
+    if result.status is RuleStatus.CLEAR and (step.item is None or _failed_by_arithmetic(result)):
         return False
     beside = [other for other in result.steps if other.item == step.item]
     earlier = beside[: next(number for number, other in enumerate(beside) if other is step)]
