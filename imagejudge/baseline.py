@@ -17,10 +17,10 @@ from typing import Any
 
 import tomli
 
-from imagejudge.constitution.lines import locate
-from imagejudge.constitution.table import Report, Table, kind_of, quote
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.printable import printable
+from imagejudge.toml.lines import locate
+from imagejudge.toml.table import Report, Table, kind_of, quote
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 DEFAULT = Path(".imagejudge-baseline.toml")

@@ -14,10 +14,10 @@ from typing import Any
 import tomli
 from pathspec import GitIgnoreSpec
 
-from imagejudge.constitution.lines import locate
-from imagejudge.constitution.table import Report, Table
 from imagejudge.errors import SettingsError
 from imagejudge.printable import printable
+from imagejudge.toml.lines import locate
+from imagejudge.toml.table import Report, Table
 
 NAMES = (".imagejudge.toml", "imagejudge.toml")
 """Looked for in this order in every folder; then `[tool.imagejudge]` in `PROJECT`."""

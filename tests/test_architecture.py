@@ -12,14 +12,14 @@ import imagejudge
 
 PACKAGE = Path(imagejudge.__file__).parent
 LAYERS = [
-    {"printable", "errors", "picture", "questions", "source", "formats"},
+    {"printable", "errors", "picture", "questions", "source", "formats", "toml"},
     {"constitution"},
     {"settings"},
     {"verdict"},
     {"engine", "decode", "images", "models"},
-    {"judge", "recall", "rationale", "tally"},
+    {"judge", "recall", "rationale", "tally", "baseline"},
     {"cache"},
-    {"scan", "sinks"},
+    {"scan", "sinks", "rejudge"},
     {"evaluate"},
     {"cli", "train"},
 ]

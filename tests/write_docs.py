@@ -17,8 +17,9 @@ from imagejudge.judge import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
 COMMANDS = ("", " scan", " explain", " check", " doctor", " cache", " cache info", " cache clear")
-COMMANDS += (" rejudge", " baseline", " baseline add", " baseline unused")
+COMMANDS += (" rejudge", " config", " baseline", " baseline add", " baseline unused")
 COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " diff"))
+COMMANDS += tuple(f" models{command}" for command in ("", " list", " pull", " verify", " rm", " default"))
 
 _TABLE = re.compile(r"(?<=^<!-- table )(\S+) -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
 _CONSOLE = re.compile(r"^```console\n\$ (.+)\n((?:.*\n)*?)```$", re.MULTILINE)

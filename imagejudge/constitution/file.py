@@ -12,12 +12,12 @@ from pathlib import Path
 import tomli
 
 from imagejudge.constitution.folder import offer
-from imagejudge.constitution.lines import Path as Place
-from imagejudge.constitution.lines import locate, nearest
 from imagejudge.constitution.rules import Constitution, Precondition, Rule, Severity, Statement, Thresholds
-from imagejudge.constitution.table import MAX_WORD, Report, Table, is_id, kind_of, quote
 from imagejudge.errors import ConstitutionError
 from imagejudge.printable import printable
+from imagejudge.toml.lines import Path as Place
+from imagejudge.toml.lines import locate, nearest
+from imagejudge.toml.table import MAX_WORD, Report, Table, is_id, kind_of, quote
 
 SCHEMA = 1
 
@@ -78,9 +78,7 @@ def load(path: Path) -> Constitution:
     except OSError as error:
         raise ConstitutionError(f"{printable(path)}: cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise ConstitutionError(
-            f"{printable(path)}: larger than {MAX_BYTES:,} bytes; split it up"
-        )
+        raise ConstitutionError(f"{printable(path)}: larger than {MAX_BYTES:,} bytes; split it up")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,6 +1,6 @@
 """One TOML table under reading: hands out its values, checked, and gathers complaints with their lines.
 
-Knows how tables and complaints look, not what a constitution holds.
+Knows how tables and complaints look, not what a file is for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
-from imagejudge.constitution.lines import Path, nearest
+from imagejudge.toml.lines import Path, nearest
 
 MAX_WORD = 64
 """Characters of a name, an id or an object."""

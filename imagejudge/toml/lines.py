@@ -1,6 +1,6 @@
 """Where in a TOML text each key and each item of an array stands, which TOML parsers do not tell.
 
-Knows nothing of constitutions. It reads only text that a parser has accepted, so it checks nothing again.
+It reads only text that a parser has accepted, so it checks nothing again.
 """
 
 from __future__ import annotations

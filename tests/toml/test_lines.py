@@ -7,7 +7,7 @@ import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagejudge.constitution.lines import Path, locate, nearest
+from imagejudge.toml.lines import Path, locate, nearest
 
 TRICKY = [
     "",
