@@ -16,7 +16,8 @@ from imagejudge.cli.baseline import STDIN, Verdicts, opened
 from imagejudge.cli.configured import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
-from imagejudge.cli.scan import Output, OutputOptions, identity_of, judge_all
+from imagejudge.cli.output import Output, OutputOptions
+from imagejudge.cli.scan import identity_of, judge_all
 from imagejudge.cli.setup import Setup, load_rules, prepared
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.images import ImageRef

@@ -1,224 +1,29 @@
-"""`imagejudge scan`: judge files and folders. Also how verdicts are written and counted, by whatever command."""
+"""`imagejudge scan`: judge files and folders."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.text import Text
 from tqdm import tqdm
 
-from imagejudge import baseline, images
+from imagejudge import images
 from imagejudge.cli.configured import Config, Isolated, in_force
-from imagejudge.cli.console import console, say, table, warn
+from imagejudge.cli.console import warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.setup import Setup, prepared
-from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
-from imagejudge.printable import printable
 from imagejudge.scan import Plan, Scanner
-from imagejudge.sinks import Sink
-from imagejudge.sinks.github import Annotations
-from imagejudge.sinks.jsonl import Identity, JsonLines, ResumableFile
-from imagejudge.sinks.paths import Paths
-from imagejudge.sinks.sarif import Sarif
-from imagejudge.sinks.table import Csv
-from imagejudge.sinks.text import VERDICT_STYLES, Lines
-from imagejudge.tally import FailOn, Tally
-from imagejudge.verdict import Outcome, RuleStatus, Verdict
+from imagejudge.sinks.jsonl import Identity
+from imagejudge.tally import Tally
+from imagejudge.verdict import Outcome
 
 STDIN = "-"
-_BLUE = "bold cyan"
-
-
-class Format(StrEnum):
-    """How verdicts are written to standard output."""
-
-    JSONL = "jsonl"
-    TEXT = "text"
-    CSV = "csv"
-    GITHUB = "github"
-    PATHS = "paths"
-    SARIF = "sarif"
-
-
-class OnError(StrEnum):
-    """What an image that could not be judged means for the exit code."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
-@dataclass(frozen=True, slots=True)
-class OutputOptions:
-    """Where verdicts go, and what they mean for the exit code."""
-
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write JSON Lines here, and go on where a file from an earlier run ends.",
-            rich_help_panel="Output",
-        ),
-    ] = None
-    format: Annotated[
-        Format | None,
-        typer.Option(
-            help="What standard output gets, also beside -o. [default: text on a terminal, jsonl in a pipe]",
-            rich_help_panel="Output",
-        ),
-    ] = None
-    only: Annotated[
-        list[Outcome],
-        typer.Option(
-            metavar="VERDICT",
-            help="With --format paths: safe, unsure, unsafe or error. Repeatable. [default: unsafe]",
-            rich_help_panel="Output",
-        ),
-    ] = field(default_factory=list)
-    print0: Annotated[
-        bool,
-        typer.Option("--print0", help="End each written path with NUL, not newline.", rich_help_panel="Output"),
-    ] = False
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start the file of -o afresh.", rich_help_panel="Output")
-    ] = False
-    mix: Annotated[
-        bool, typer.Option("--mix", help="Allow different models and rules in one file.", rich_help_panel="Output")
-    ] = False
-    baseline: Annotated[
-        Path | None,
-        typer.Option(
-            "--baseline",
-            "-b",
-            metavar="FILE",
-            help="Findings that are accepted: they are recorded but do not count.",
-            rich_help_panel="Output",
-        ),
-    ] = None
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 for this or worse (or this severity).", rich_help_panel="Output")
-    ] = FailOn.UNSAFE
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", "-e", help="Exit with 0 whatever was found.", rich_help_panel="Output")
-    ] = False
-    on_error: Annotated[
-        OnError, typer.Option(help="Whether an unreadable image makes the exit code 2.", rich_help_panel="Output")
-    ] = OnError.FAIL
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress, no summary, no safe images.", rich_help_panel="Output")
-    ] = False
-
-
-class Output:
-    """Takes verdicts, writes them wherever they are wanted, and knows what they amount to.
-
-    Use it as a context manager: only a run that came to its end closes what is written in one piece.
-    """
-
-    def __init__(
-        self, options: OutputOptions, constitution: Constitution, identity: Identity, *, retry_errors: bool = False
-    ) -> None:
-        self.options = options
-        self.tally = Tally()
-        self._constitution = constitution
-        self._accepted = baseline.load(options.baseline) if options.baseline else baseline.Baseline()
-        self._shown = _shown(options, constitution)
-        self._record: ResumableFile | None = None
-        if options.output is not None and str(options.output) != STDIN:
-            how = {"overwrite": options.overwrite, "mix": options.mix, "retry_errors": retry_errors}
-            self._record = ResumableFile(options.output, identity, **how)
-
-    def __enter__(self) -> Output:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._record is not None:
-            self._record.close()
-        if kind is None and self._shown is not None:
-            self._shown.close()
-            if self._shown.note:
-                warn(self._shown.note)
-
-    @property
-    def hides_progress(self) -> bool:
-        """Whether nobody would look at a bar."""
-        return self.options.quiet or not sys.stderr.isatty()
-
-    @property
-    def done(self) -> set[str]:
-        """Paths of the images that have their line in the file of -o already."""
-        return self._record.done if self._record is not None else set()
-
-    def go_on(self, paths: Iterable[str]) -> set[str]:
-        """Take in what an earlier run wrote about these images; gives those of them that have their line."""
-        done = self.done.intersection(paths)
-        if done and self._record is not None:
-            for verdict in self._record.recorded(done):
-                self._take(verdict)
-            say("resumed", f"{len(done):,} of these images have their line in {self.options.output} already", _BLUE)
-        return done
-
-    def write(self, verdict: Verdict) -> None:
-        """Write one more."""
-        verdict = self._accepted.mark(verdict)
-        beside_a_bar = self._shown is not None and not self.hides_progress
-        with _unbroken(), tqdm.external_write_mode(sys.stdout) if beside_a_bar else contextlib.nullcontext():
-            if self._record is not None:
-                self._record.write(verdict)
-            self._take(verdict)
-
-    def _take(self, verdict: Verdict) -> None:
-        verdict = self._accepted.mark(verdict)
-        if self._shown is not None:
-            self._shown.write(verdict)
-        self.tally.add(verdict)
-
-    def end(self, *, failed: bool = False) -> None:
-        """Say what was found, and leave with the exit code for it; `failed`: not every image could be judged."""
-        if self.tally.images and not self.options.quiet:
-            _summarise(self.tally, self._constitution)
-        if (failed or self.tally.outcomes[Outcome.ERROR]) and self.options.on_error is OnError.FAIL:
-            raise typer.Exit(2)
-        if self.tally.found(self.options.fail_on) and not self.options.exit_zero:
-            raise typer.Exit(1)
-
-
-def _shown(options: OutputOptions, constitution: Constitution) -> Sink | None:
-    """What goes to standard output."""
-    form, stdout = options.format, sys.stdout.buffer
-    if str(options.output) == STDIN:
-        if form not in (None, Format.JSONL):
-            raise UsageError("-o - and --format both want standard output", "leave out one of them, or name a file")
-        form = Format.JSONL
-    if options.only and form is not Format.PATHS:
-        raise UsageError("--only is about paths", "add --format paths")
-    if form is None and options.output is None:
-        form = Format.TEXT if sys.stdout.isatty() else Format.JSONL
-    match form:
-        case Format.JSONL:
-            return JsonLines(stdout)
-        case Format.TEXT:
-            return Lines(console(sys.stdout), findings_only=options.quiet)
-        case Format.CSV:
-            return Csv(stdout, constitution)
-        case Format.GITHUB:
-            return Annotations(stdout)
-        case Format.PATHS:
-            return Paths(stdout, options.only or [Outcome.UNSAFE], nul=options.print0)
-        case Format.SARIF:
-            return Sarif(stdout, constitution)
-    return None
 
 
 @grouped
@@ -302,74 +107,16 @@ def identity_of(plan: Plan) -> Identity:
 def judge_all(setup: Setup, refs: list[images.ImageRef], out: Output) -> None:
     """Judge images and write their verdicts, with a bar on a terminal."""
     scanner = Scanner(setup.plan, setup.cache, setup.engines)
-    before = out.tally.images
-    try:
-        with (
-            tqdm(total=len(refs), unit="image", disable=out.hides_progress, dynamic_ncols=True, smoothing=0.1) as bar,
-            contextlib.closing(scanner.scan(refs)) as verdicts,
-        ):
-            for verdict in verdicts:
-                out.write(verdict)
-                bar.set_postfix_str(_counts(out.tally), refresh=False)
-                bar.update()
-    except KeyboardInterrupt:
-        done = out.tally.images - before
-        message = f"{done:,} images judged, {len(refs) - done:,} left; {_way_on(out.options.output)}"
-        say("interrupted", message, "bold yellow")
-        raise
-
-
-@contextlib.contextmanager
-def _unbroken() -> Iterator[None]:
-    """Hold back Ctrl-C until a line is whole."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    late: list[Any] = []
-    usual = signal.signal(signal.SIGINT, lambda *_: late.append(None))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    if late:
-        raise KeyboardInterrupt
+    with (
+        tqdm(total=len(refs), unit="image", disable=out.hides_progress, dynamic_ncols=True, smoothing=0.1) as bar,
+        contextlib.closing(scanner.scan(refs)) as verdicts,
+    ):
+        for verdict in verdicts:
+            out.write(verdict)
+            bar.set_postfix_str(_counts(out.tally), refresh=False)
+            bar.update()
 
 
 def _counts(tally: Tally) -> str:
     shown = (Outcome.UNSAFE, Outcome.UNSURE, Outcome.ERROR)
     return ", ".join(f"{tally.outcomes[outcome]} {outcome}" for outcome in shown if tally.outcomes[outcome])
-
-
-def _way_on(output: Path | None) -> str:
-    if output is None:
-        return "run the same command again: what was answered is kept"
-    return f"run the same command again to go on with {output}"
-
-
-def _summarise(tally: Tally, constitution: Constitution) -> None:
-    """What was found, on standard error: a line of counts, and a row for each rule that was not always clear."""
-    counts = Text(f"{tally.images:,} images: ")
-    counts.append(
-        Text(", ").join(
-            Text(f"{tally.outcomes[outcome]:,} {outcome}", VERDICT_STYLES[outcome])
-            for outcome in Outcome
-            if tally.outcomes[outcome]
-        )
-    )
-    if tally.accepted:
-        counts.append(f"; {tally.accepted:,} findings accepted")
-    err = console(sys.stderr, wrap=True)
-    noted = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
-    rules = [rule for rule in constitution.rules if any(tally.rules[rule.id, status] for status in noted)]
-    if rules:
-        found = table()
-        found.add_column("rule", overflow="fold")
-        found.add_column("severity")
-        for status in noted:
-            found.add_column(status, justify="right")
-        for rule in rules:
-            found.add_row(
-                printable(rule.id), rule.severity, *(str(tally.rules[rule.id, status] or "") for status in noted)
-            )
-        err.print(found)
-    err.print(counts)

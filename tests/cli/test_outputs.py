@@ -115,7 +115,8 @@ def test_an_interrupted_run_writes_no_document(base: Options, tmp_path: Path) ->
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    while process.poll() is None and not (tmp_path / "v.jsonl").exists():
+    record = tmp_path / "v.jsonl"
+    while process.poll() is None and not (record.exists() and record.stat().st_size):
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGINT)
     shown, errors = process.communicate(timeout=60)
