@@ -16,7 +16,7 @@ from imagejudge.constitution import Constitution, Rule, Statement, load, shipped
 from imagejudge.judge import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
-COMMANDS = ("", " scan", " explain", " check", " doctor", " cache", " cache info", " cache clear")
+COMMANDS = ("", " scan", " explain", " evaluate", " check", " doctor", " cache", " cache info", " cache clear")
 COMMANDS += (" rejudge", " config", " baseline", " baseline add", " baseline unused")
 COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " diff"))
 COMMANDS += tuple(f" models{command}" for command in ("", " list", " pull", " verify", " rm", " default"))

@@ -18,7 +18,19 @@ import typer
 from typer.core import TyperGroup
 
 from imagejudge import __version__
-from imagejudge.cli import baseline, cache, check, config, constitution, doctor, explain, models, rejudge, scan
+from imagejudge.cli import (
+    baseline,
+    cache,
+    check,
+    config,
+    constitution,
+    doctor,
+    evaluate,
+    explain,
+    models,
+    rejudge,
+    scan,
+)
 from imagejudge.cli.console import complain, say
 from imagejudge.cli.help import Command
 from imagejudge.errors import ImageJudgeError
@@ -70,6 +82,7 @@ app = typer.Typer(
 app.command("scan", cls=Command)(scan.scan)
 app.command("explain", cls=Command)(explain.explain)
 app.command("rejudge", cls=Command)(rejudge.rejudge)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
 app.command("check", cls=Command)(check.check)
 app.add_typer(constitution.app, name="constitution")
 app.add_typer(baseline.app, name="baseline")

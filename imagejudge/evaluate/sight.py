@@ -6,6 +6,7 @@ Knows engines and memories, not what is asked.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,8 @@ from imagejudge.engine.base import Engine, View
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import NOISE, Look
 from imagejudge.evaluate.perturb import VERSION, Perturbation, gaussian
-from imagejudge.evaluate.views import Beside, Meter, Metered
-from imagejudge.picture import Picture
+from imagejudge.evaluate.views import Around, Beside, Meter, Metered
+from imagejudge.picture import Box, Picture
 from imagejudge.recall import Memory, RecallView, Stopwatch
 from imagejudge.source import Limits, Source, Unreadable, read
 from imagejudge.verdict import ImageFacts
@@ -55,8 +56,78 @@ def _read(item: Item, limits: Limits) -> Source | Unreadable:
     return Source(item.label.name, item.image, digest)
 
 
+class Stage:
+    """An engine, and which picture it holds: beginning to look at another one may cost it all views of the one before.
+
+    So views are made anew when an older picture is asked about again.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._shown: Staged | None = None
+        self.changes = 0
+        """How often a picture was put on."""
+
+    def show(self, staged: Staged, picture: Callable[[], Picture | None], watch: Stopwatch) -> View | None:
+        """A new view when another picture was looked at since; None when the old view is still good."""
+        if self._shown is staged:
+            return None
+        started = time.perf_counter()
+        view = self._engine.view(picture())
+        watch.view += time.perf_counter() - started
+        self._shown = staged
+        self.changes += 1
+        return view
+
+    def clear(self) -> None:
+        """After a failure no view is good any more."""
+        self._shown = None
+
+
+class Staged(Around):
+    """A view of a picture that is put on stage whenever it is asked."""
+
+    def __init__(self, stage: Stage, picture: Callable[[], Picture | None], watch: Stopwatch) -> None:
+        self._stage = stage
+        self._picture = picture
+        self._watch = watch
+        self._view: View
+
+    @property
+    def inner(self) -> View:
+        """The engine's own view."""
+        if (anew := self._stage.show(self, self._picture, self._watch)) is not None:
+            self._view = anew
+        return self._view
+
+    def without(self, box: Box) -> View:
+        """The edited picture."""
+        return _Edited(self, self._stage, lambda view: view.without(box))
+
+    def crop(self, box: Box) -> View:
+        """The box alone."""
+        return _Edited(self, self._stage, lambda view: view.crop(box))
+
+
+class _Edited(Around):
+    """An edit of a staged view, made anew with it."""
+
+    def __init__(self, of: Staged, stage: Stage, edit: Callable[[View], View]) -> None:
+        self._of = of
+        self._stage = stage
+        self._edit = edit
+        self._made_at = -1
+
+    @property
+    def inner(self) -> View:
+        whole = self._of.inner
+        if self._made_at != self._stage.changes:
+            self._view, self._made_at = self._edit(whole), self._stage.changes
+        return self._view
+
+
 class Sight:
-    """An image under one change, or none, as one engine sees it.
+    """An image under one change, or none, on one engine's stage; all methods share its views.
 
     `blank` makes a view without a picture, which is asked for priors.
     """
@@ -65,13 +136,13 @@ class Sight:
         self,
         subject: Subject,
         memory: Memory,
-        engine: Engine,
+        stage: Stage,
         blank: Callable[[], View],
         change: Perturbation | None = None,
     ) -> None:
         self.subject = subject
         self.meter = Meter(memory, Stopwatch())
-        self._engine = engine
+        self._stage = stage
         self._blank = blank
         self._change = change
         self._views: dict[str, RecallView] = {}
@@ -88,15 +159,11 @@ class Sight:
             blank=self._dressed(self._blank()),
         )
 
-    def reopen(self) -> None:
-        """Let go of all views: an engine that was started anew no longer knows them."""
-        self._views.clear()
-
     def _shared(self, part: str, picture: Callable[[], Picture]) -> RecallView:
         if part not in self._views:
-            self._views[part] = RecallView(
-                self.meter.memory, part, lambda: self._engine.view(picture()), self.meter.watch
-            )
+            staged = Staged(self._stage, picture, self.meter.watch)
+            # Looking is timed on the stage, where it really happens.
+            self._views[part] = RecallView(self.meter.memory, part, lambda: staged, Stopwatch())
         return self._views[part]
 
     def _dressed(self, view: View) -> View:

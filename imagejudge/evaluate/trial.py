@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -24,7 +24,7 @@ from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS, Found
 from imagejudge.evaluate.metrics import Case, Cost, correct
 from imagejudge.evaluate.perturb import Perturbation
-from imagejudge.evaluate.sight import Sight, subject_of
+from imagejudge.evaluate.sight import Sight, Stage, Staged, subject_of
 from imagejudge.evaluate.views import Guarded, cost_of_bill
 from imagejudge.recall import Memory, RecallView, Stopwatch
 from imagejudge.scan import Plan
@@ -53,7 +53,7 @@ class Tried:
     cases: Mapping[str, Case]
     perturbed: tuple[Perturbed, ...] = ()
     memory: Memory | None = None
-    """What was answered about it; None when it could not be read."""
+    """What was answered about it and is not kept yet."""
 
 
 class Trial:
@@ -74,9 +74,9 @@ class Trial:
         self._perturbations = perturbations
         self._priors = cache.load(plan.answers, _BLANK)
         self._lock = threading.Lock()
-        self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[Stage] = queue.SimpleQueue()
         for engine in engines:
-            self._idle.put(engine)
+            self._idle.put(Stage(engine))
 
     def run(self, items: Iterable[Item]) -> Generator[Tried, None, None]:
         """Every image, in order. Close the iterator to stop early."""
@@ -91,7 +91,7 @@ class Trial:
                     return
                 tried = waiting.popleft().result()
                 self._keep(tried)
-                yield tried
+                yield replace(tried, memory=None)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for engine in self._engines:
@@ -109,37 +109,33 @@ class Trial:
             verdicts = {name: self._error(name, item.label, failure, sha256=subject.sha256) for name in self._methods}
             return Tried({name: Case(item.label, verdict, Cost(0, 0, None)) for name, verdict in verdicts.items()})
         memory = self._cache.load(self._plan.answers, subject.sha256)
-        engine = self._idle.get()
+        stage = self._idle.get()
         try:
-            blank = partial(self._blank, engine)
-            clean = Sight(subject, memory, engine, blank)
-            cases = {name: self._case(name, clean) for name in self._methods}
+            blank = partial(self._blank, stage)
+            clean = Sight(subject, memory, stage, blank)
+            cases = {name: self._case(name, clean, stage) for name in self._methods}
             right = [name for name in self._methods if correct(item.label, cases[name].verdict)]
             perturbed = []
             for change in self._perturbations if right else ():
-                sight = Sight(subject, memory, engine, blank, change)
+                sight = Sight(subject, memory, stage, blank, change)
                 for name in right:
-                    after = self._case(name, sight).verdict.verdict
+                    after = self._case(name, sight, stage).verdict.verdict
                     perturbed.append(Perturbed(name, change.label, cases[name].verdict.verdict, after))
         finally:
-            self._idle.put(engine)
+            self._idle.put(stage)
         return Tried(cases, tuple(perturbed), memory)
 
-    def _blank(self, engine: Engine) -> Guarded:
+    def _blank(self, stage: Stage) -> Guarded:
         """Priors are asked by one thread at a time, so that they do not depend on which engine came first."""
-        view = RecallView(self._priors, _BLANK, lambda: engine.view(None), Stopwatch())
+        view = RecallView(self._priors, _BLANK, lambda: Staged(stage, lambda: None, Stopwatch()), Stopwatch())
         return Guarded(view, self._lock, lambda: self._cache.save(self._plan.answers, _BLANK, self._priors))
 
-    def _case(self, name: str, sight: Sight) -> Case:
+    def _case(self, name: str, sight: Sight, stage: Stage) -> Case:
         label = sight.subject.label
         try:
             return self._judged(name, sight)
-        except EngineFailure:
-            sight.reopen()
-        try:  # once more: an engine that was due to be started anew took the older views with it
-            return self._judged(name, sight)
         except EngineFailure as failure:
-            sight.reopen()
+            stage.clear()
             error = Failure(kind=failure.kind, message=failure.message)
             facts = {"sha256": sight.subject.sha256, "image": sight.subject.facts}
             return Case(label, self._error(name, label, error, **facts), Cost(0, 0, None))

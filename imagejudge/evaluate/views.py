@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,10 +16,12 @@ from imagejudge.recall import Memory, Stopwatch
 
 
 class Around(View):
-    """Hands everything on."""
+    """Hands everything on to the view inside."""
 
-    def __init__(self, inner: View) -> None:
-        self.inner = inner
+    @property
+    @abstractmethod
+    def inner(self) -> View:
+        """What it is around."""
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer yes/no questions together, in their order."""
@@ -41,7 +44,18 @@ class Around(View):
         return self.inner.crop(box)
 
 
-class Beside(Around):
+class _Fixed(Around):
+    """Always around the same view."""
+
+    def __init__(self, inner: View) -> None:
+        self._inner = inner
+
+    @property
+    def inner(self) -> View:
+        return self._inner
+
+
+class Beside(_Fixed):
     """A picture that comes with a text: every question is asked about both."""
 
     def __init__(self, inner: View, text: str) -> None:
@@ -69,7 +83,7 @@ class Beside(Around):
         return replace(question, subject="\n".join(filter(None, (question.subject, said))))
 
 
-class Contrast(Around):
+class Contrast(_Fixed):
     """Visual contrastive decoding (arXiv 2311.16922): (1 + a) * gap(x) - a * gap(x noised), in nats."""
 
     def __init__(self, inner: View, noised: View, weight: float) -> None:
@@ -85,7 +99,7 @@ class Contrast(Around):
         ]
 
 
-class Wordless(Around):
+class Wordless(_Fixed):
     """The gap with a rule's text less the gap of the same question without it, after CoCA (arXiv 2409.11365)."""
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
@@ -96,7 +110,7 @@ class Wordless(Around):
         return [replace(with_, gap=with_.gap - without.gap) for with_, without in zip(told, untold, strict=True)]
 
 
-class Guarded(Around):
+class Guarded(_Fixed):
     """One thread asks at a time; the others then find its answers."""
 
     def __init__(self, inner: View, lock: threading.Lock, after: Callable[[], None]) -> None:
@@ -125,7 +139,7 @@ class Meter:
     """By request; None for one that was answered in an earlier run. Views are opened under their part's name."""
 
 
-class Metered(Around):
+class Metered(_Fixed):
     """Notes on a bill what is requested. `part` names the picture and its edits."""
 
     def __init__(self, inner: View, part: str, meter: Meter, bill: set[Hashable]) -> None:

@@ -12,6 +12,8 @@ from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import Engine, Reasoning, View
 from imagejudge.engine.scripted import Scripted
+from imagejudge.engine.worker import Limits as EngineLimits
+from imagejudge.engine.worker import Worker
 from imagejudge.errors import EngineFailure
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS
@@ -172,15 +174,15 @@ def test_a_failing_engine_costs_one_image_and_one_method(items: list[Item]) -> N
     assert outcomes(tried, "clue-no-preconditions")[2] is Outcome.ERROR
 
 
-def test_an_engine_that_was_started_anew_is_asked_again(items: list[Item]) -> None:
-    failures = [EngineFailure("engine-crash", "the engine that held this view is gone")]
-
-    def answer(picture: Picture | None, question: Question) -> float:
-        if picture is not None and failures:
-            raise failures.pop()
-        return colour(picture, question)
-
-    assert outcomes(run(items, "clue", engine=Counting(answer)), "clue")[0] is Outcome.UNSAFE
+def test_an_engine_that_holds_one_picture_is_shown_it_again(
+    items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    worker = Worker("engines:brightness", {}, EngineLimits(pictures=3))
+    tried = run(items, *METHODS, engine=worker, perturb="jpeg:50")
+    assert [outcomes(tried, name).count(Outcome.ERROR) for name in METHODS] == [0] * len(METHODS)
+    assert all(row.after is not Outcome.ERROR for each in tried for row in each.perturbed)
+    assert len({cost.seconds for each in tried for cost in [each.cases["vcd"].cost]} - {None}) == 3
 
 
 def test_only_right_verdicts_are_perturbed(items: list[Item]) -> None:

@@ -1,0 +1,288 @@
+"""`imagejudge evaluate`: how often the judge is right."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from imagejudge.cli.configured import Config, Isolated, in_force
+from imagejudge.cli.console import say, warn
+from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.setup import Setup, prepared
+from imagejudge.errors import OutputError, UsageError
+from imagejudge.settings import Settings
+
+if TYPE_CHECKING:
+    from imagejudge.evaluate.labels import Dataset, Label, Reading
+    from imagejudge.evaluate.report import Evaluation
+    from imagejudge.evaluate.trial import Trial, Tried
+
+_ADAPTERS = "folder, csv, jsonl, unsafebench, llavaguard, mmsafeaware or huggingface"
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """What is known to be true, and of which images."""
+
+    dataset: Annotated[
+        Path | None, typer.Argument(metavar="DATASET", help="Labelled images: a folder or a file, see --adapter.")
+    ] = None
+    adapter: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"How DATASET is laid out: {_ADAPTERS}.", rich_help_panel="Data"),
+    ] = None
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Only this part of DATASET, such as test.", rich_help_panel="Data")
+    ] = ""
+    column: Annotated[
+        list[str],
+        typer.Option(
+            metavar="PART=NAME",
+            help="The column for image, label, rule, category, source, sentence or exception. Repeatable.",
+            rich_help_panel="Data",
+        ),
+    ] = field(default_factory=list)
+    unsafe: Annotated[
+        list[str],
+        typer.Option(metavar="VALUE", help="A label that means unsafe. Repeatable.", rich_help_panel="Data"),
+    ] = field(default_factory=list)
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --verdicts, in place of DATASET: labels in a .csv, .jsonl or .json file.",
+            rich_help_panel="Data",
+        ),
+    ] = None
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Score what `scan -o` wrote; no model is needed.", rich_help_panel="Data"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOptions:
+    """Which rules, and the ways of judging by them that are compared."""
+
+    constitution: Annotated[
+        str | None,
+        typer.Option(
+            "--constitution",
+            "-c",
+            metavar="FILE|NAME",
+            envvar="IMAGEJUDGE_CONSTITUTION",
+            help="The rules: a TOML file, or the name of a shipped one such as `stickers`.",
+            rich_help_panel="Rules",
+        ),
+    ] = None
+    select: Annotated[
+        list[str],
+        typer.Option(metavar="RULE", help="Judge only this rule or category. Repeatable.", rich_help_panel="Rules"),
+    ] = field(default_factory=list)
+    ignore: Annotated[
+        list[str],
+        typer.Option(metavar="RULE", help="Leave out this rule or category. Repeatable.", rich_help_panel="Rules"),
+    ] = field(default_factory=list)
+    # Not `method`: a settings file gives that to `scan`, as one word.
+    methods: Annotated[
+        list[str],
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="A way of judging, or `all`, to compare; docs/evaluate.md lists them. Repeatable. [default: clue]",
+            rich_help_panel="Rules",
+        ),
+    ] = field(default_factory=list)
+    perturb: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KIND:VALUE,...",
+            help="Judge right verdicts again with the image changed, such as jpeg:30,blur:2. Repeatable.",
+            rich_help_panel="Rules",
+        ),
+    ] = field(default_factory=list)
+
+    def as_rules(self) -> RuleOptions:
+        """As other commands take them."""
+        return RuleOptions(constitution=self.constitution, select=self.select, ignore=self.ignore)
+
+
+@grouped
+def evaluate(
+    call: typer.Context,
+    *,
+    data: DataOptions,
+    trial: TrialOptions,
+    model: ModelOptions,
+    image_options: ImageOptions,
+    json_: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write every figure here.", rich_help_panel="Output"),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, no tables.", rich_help_panel="Output")
+    ] = False,
+    cache: CacheOptions,
+    isolated: Isolated = False,
+    config: Config = None,
+) -> None:
+    """Measure how often verdicts are right, against labels.
+
+    Judges the images of DATASET and scores the verdicts, or scores those of --verdicts. Answers are kept, so that a
+    run that was stopped goes on where it was. Exits with 0 whatever the figures are.
+    """
+    del isolated, config  # they have had their effect
+    if data.verdicts is not None:
+        if trial.methods or trial.perturb:
+            raise UsageError("--verdicts are made already", "leave out --method and --perturb, or give a DATASET")
+        found = _score(data, data.verdicts)
+    else:
+        found = _judge(data, trial, model, image_options, cache, in_force(call), quiet=quiet)
+    if json_ is not None:
+        _write(found, json_)
+    if not quiet:
+        from imagejudge.cli.evaluation import show
+
+        show(found)
+
+
+def _score(data: DataOptions, path: Path) -> Evaluation:
+    """Verdicts that were made before."""
+    from imagejudge.evaluate.match import match
+    from imagejudge.evaluate.report import evaluation
+    from imagejudge.sinks.jsonl import read
+
+    labels, origin = _labels(data)
+    try:
+        with path.open("rb") as file:
+            verdicts = list(read(file, str(path)))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
+    matched = match(labels, verdicts)
+    if matched.unlabelled:
+        warn(f"{matched.unlabelled:,} images have a verdict but no label; they are left out")
+    if matched.unjudged:
+        warn(f"{matched.unjudged:,} images have a label but no verdict; they are left out")
+    judges = {(verdict.model, verdict.constitution) for verdict in verdicts}
+    origin |= {
+        "verdicts": str(path),
+        "model": sorted({model for model, _ in judges}),
+        "constitution": sorted({rules for _, rules in judges}),
+    }
+    return evaluation(matched.cases, (), origin, command=sys.argv)
+
+
+def _labels(data: DataOptions) -> tuple[Sequence[Label], dict[str, Any]]:
+    from imagejudge.evaluate.datasets.table import labels_in
+
+    if (data.labels is None) == (data.dataset is None):
+        raise UsageError("--verdicts needs labels", "name them with --labels FILE, or give DATASET and --adapter")
+    if data.labels is None:
+        dataset, origin = _dataset(data)
+        return [item.label for item in dataset.items], origin
+    labels = labels_in(data.labels, _reading(data))
+    return labels, {"dataset": {"labels": str(data.labels), "images": len(labels)}}
+
+
+def _judge(
+    data: DataOptions,
+    trial: TrialOptions,
+    model: ModelOptions,
+    images: ImageOptions,
+    cache: CacheOptions,
+    settings: Settings,
+    *,
+    quiet: bool,
+) -> Evaluation:
+    """Verdicts that are made now."""
+    from imagejudge.engine import llama
+    from imagejudge.evaluate.methods import METHODS
+    from imagejudge.evaluate.perturb import parse
+    from imagejudge.evaluate.report import evaluation
+    from imagejudge.evaluate.trial import Trial
+
+    if data.labels is not None:
+        raise UsageError("--labels goes with --verdicts", "give the images as DATASET, with --adapter")
+    methods = list(METHODS) if "all" in trial.methods else trial.methods or ["clue"]
+    for name in methods:
+        if name not in METHODS:
+            raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(METHODS)}")
+    changes = [change for text in trial.perturb for change in parse(text)]
+    dataset, origin = _dataset(data)
+    with prepared(trial.as_rules(), model, images, cache, settings) as setup:
+        judged = _run(Trial(setup.plan, setup.cache, setup.engines, methods, changes), dataset, quiet=quiet)
+        cases = {name: [each.cases[name] for each in judged] for name in METHODS if name in methods}
+        origin |= _identity(setup, model, images)
+        perturbed = (row for each in judged for row in each.perturbed)
+        return evaluation(cases, perturbed, origin, command=sys.argv, engine=llama.describe())
+
+
+def _run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[Tried]:
+    hidden = quiet or not sys.stderr.isatty()
+    judged: list[Tried] = []
+    with (
+        tqdm(total=dataset.count, unit="image", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
+        contextlib.closing(trial.run(dataset.items)) as tried,
+    ):
+        try:
+            for each in tried:
+                judged.append(each)
+                bar.update()
+        except KeyboardInterrupt:
+            left = dataset.count - len(judged)
+            say("interrupted", f"{left:,} images left; run the same command again to go on", "bold yellow")
+            raise
+    return judged
+
+
+def _dataset(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
+    from imagejudge.evaluate.datasets import ADAPTERS, load
+
+    if data.dataset is None:
+        raise UsageError("nothing to evaluate was named", "give DATASET and --adapter, or --verdicts and --labels")
+    if data.adapter not in ADAPTERS:
+        wrong = "no --adapter was given" if data.adapter is None else f"there is no adapter {data.adapter!r}"
+        raise UsageError(wrong, f"say how {data.dataset} is laid out: {_ADAPTERS}")
+    dataset = load(data.dataset, data.adapter, _reading(data))
+    for note in dataset.notes:
+        warn(note)
+    about = {"path": str(data.dataset), "adapter": data.adapter, "split": data.split or None, "images": dataset.count}
+    return dataset, {"dataset": {**about, "columns": data.column, "unsafe": data.unsafe, "notes": dataset.notes}}
+
+
+def _reading(data: DataOptions) -> Reading:
+    from imagejudge.evaluate.labels import Reading
+
+    pairs = [text.partition("=") for text in data.column]
+    for part, _, name in pairs:
+        if not name:
+            raise UsageError(f"--column {part} names no column", "write for example --column label=rating")
+    return Reading({part: name for part, _, name in pairs}, tuple(data.unsafe), data.split)
+
+
+def _identity(setup: Setup, model: ModelOptions, images: ImageOptions) -> dict[str, Any]:
+    constitution = setup.plan.constitution
+    return {
+        "model": setup.plan.model,
+        "constitution": constitution.label,
+        "constitution_digest": constitution.digest,
+        "rules": [rule.id for rule in constitution.rules if rule.enabled],
+        "model_options": dataclasses.asdict(model),
+        "image_options": dataclasses.asdict(images),
+    }
+
+
+def _write(found: Evaluation, path: Path) -> None:
+    try:
+        path.write_text(json.dumps(found.document(), indent=1, default=str) + "\n", "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}", "name another file with --json") from error

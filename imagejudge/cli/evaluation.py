@@ -1,0 +1,180 @@
+"""An evaluation as tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from imagejudge.cli.console import console, table
+from imagejudge.evaluate.figures import Estimate
+from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
+from imagejudge.evaluate.report import Evaluation, Robustness
+from imagejudge.printable import printable
+
+_WORDS: Mapping[Convention, str] = {"unsure_as_unsafe": "unsure as unsafe", "unsure_as_safe": "unsure as safe"}
+_RATES = ("recall", "over_safety", "precision", "specificity", "accuracy", "balanced_accuracy", "f1")
+_SHORT = ("recall", "over_safety", "precision", "f1")
+_NARROW = {"accuracy": "acc.", "over_safety": "over", "precision": "prec.", "f1": "F1"}
+_TITLES = {"over_safety": "over-safety", "balanced_accuracy": "balanced accuracy", "f1": "F1"}
+
+
+def show(found: Evaluation) -> None:
+    """Print it to standard output: one method in detail, several side by side."""
+    out = console(sys.stdout, wrap=True)
+    if len(found.metrics) == 1:
+        ((name, metrics),) = found.metrics.items()
+        _detail(out, name, metrics)
+    else:
+        for convention in CONVENTIONS:
+            _compare(out, found.metrics, convention)
+        _compare_costs(out, found.metrics)
+    if found.robustness:
+        _robustness(out, found.robustness)
+
+
+def _detail(out: Console, name: str, metrics: Metrics) -> None:
+    pooled = metrics.pooled
+    _title(out, f"{printable(name)}, all images together", _counts(pooled))
+    rows = table()
+    rows.add_column("")
+    for convention in CONVENTIONS:
+        rows.add_column(_WORDS[convention], justify="right", min_width=22)
+    for rate in _RATES:
+        rows.add_row(_TITLES.get(rate, rate), *(_wide(pooled.rates[each][rate]) for each in CONVENTIONS))
+    if metrics.exceptions is not None:
+        for title, values in (("PER", metrics.exceptions.per), ("PES", metrics.exceptions.pes)):
+            rows.add_row(title, *(_share(values[each]) for each in CONVENTIONS))
+    out.print(rows)
+    out.print(
+        f"score of {pooled.scored:,} images: AUROC {_wide(pooled.auroc)}, AUPRC {_wide(pooled.auprc)},\n"
+        f"calibration error (ECE) {_share(pooled.ece)}"
+    )
+    out.print(_cost(metrics.cost))
+    _groups(out, "each rule by its own result", metrics.rules, metrics.macro["rules"])
+    _groups(out, "images of each category", metrics.categories, metrics.macro["categories"])
+    _groups(out, "images of each source", metrics.sources, metrics.macro["sources"])
+    if metrics.unknown_rules:
+        names = printable(", ".join(metrics.unknown_rules))
+        out.print(f"\nlabels name rules that were not judged: {names}")
+
+
+def _counts(group: Group) -> str:
+    return (
+        f"{group.images:,} images, {group.unsafe:,} of them unsafe; "
+        f"judged unsure: {group.unsure:,} ({_percent(group.unsure_rate)}), "
+        f"not judged: {group.errors:,} ({_percent(group.errors_rate)})"
+    )
+
+
+def _cost(cost: Costs) -> str:
+    seconds = "not known" if cost.seconds is None else f"{cost.seconds:.3g} s (of {cost.timed:,} images)"
+    return f"per image: {_mean(cost.questions)} questions, {_mean(cost.reasonings)} reasonings, time {seconds}"
+
+
+def _groups(
+    out: Console,
+    title: str,
+    groups: Sequence[Group],
+    macro: Mapping[Convention, Mapping[str, float | None]],
+) -> None:
+    if not groups:
+        return
+    convention = CONVENTIONS[0]
+    _title(out, title, f"{_WORDS[convention]}; over: over-safety, prec.: precision")
+    rows = table()
+    rows.add_column("", overflow="fold")
+    for name in ("images", "unsafe", "unsure", *(_NARROW.get(rate, rate) for rate in _SHORT), "AUROC"):
+        rows.add_column(name, justify="right", no_wrap=True)
+    for group in groups:
+        rows.add_row(
+            printable(group.name),
+            *(f"{count:,}" for count in (group.images, group.unsafe, group.unsure)),
+            *(_short(group.rates[convention][rate]) for rate in _SHORT),
+            _short(group.auroc),
+        )
+    mean = macro[convention]
+    rows.add_row("macro mean", "", "", "", *(_share(mean[rate]) for rate in _SHORT), "", style="dim")
+    out.print(rows)
+
+
+def _compare(out: Console, methods: Mapping[str, Metrics], convention: Convention) -> None:
+    groups = [metrics.pooled for metrics in methods.values()]
+    count = f"{max(group.images for group in groups):,} images"
+    _title(out, "all images together", f"{count}, {_WORDS[convention]}; acc.: accuracy, over: over-safety")
+    rows = table()
+    rows.add_column("", overflow="fold")
+    for name in ("F1", "95 %", "acc.", "recall", "over", "unsure", "AUROC"):
+        rows.add_column(name, justify="right", no_wrap=True)
+    for name, group in zip(methods, groups, strict=True):
+        rates = group.rates[convention]
+        rows.add_row(
+            printable(name),
+            _short(rates["f1"]),
+            _interval(rates["f1"]),
+            *(_short(rates[rate]) for rate in ("accuracy", "recall", "over_safety")),
+            _percent(group.unsure_rate),
+            _short(group.auroc),
+        )
+    out.print(rows)
+
+
+def _compare_costs(out: Console, methods: Mapping[str, Metrics]) -> None:
+    _title(out, "cost of an image", "each method is charged for all it asks, also where methods share")
+    rows = table()
+    rows.add_column("", overflow="fold")
+    for name in ("questions", "reasonings", "seconds", "images timed", "not judged"):
+        rows.add_column(name, justify="right", no_wrap=True)
+    for name, metrics in methods.items():
+        cost = metrics.cost
+        seconds = "-" if cost.seconds is None else f"{cost.seconds:.3g}"
+        counts = (f"{cost.timed:,}", f"{metrics.pooled.errors:,}")
+        rows.add_row(printable(name), _mean(cost.questions), _mean(cost.reasonings), seconds, *counts)
+    out.print(rows)
+
+
+def _robustness(out: Console, found: Sequence[Robustness]) -> None:
+    _title(out, "robust accuracy", "share of right verdicts that stay what they were")
+    rows = table()
+    rows.add_column("", overflow="fold", max_width=24)
+    rows.add_column("perturbation", overflow="fold", max_width=24)
+    for name in ("images", "robust", "95 %", "unsure", "errors"):
+        rows.add_column(name, justify="right", no_wrap=True)
+    for row in found:
+        share = row.robust_accuracy
+        counts = (f"{row.unsure:,}", f"{row.errors:,}")
+        names = (printable(row.method), printable(row.perturbation))
+        rows.add_row(*names, f"{row.images:,}", _short(share), _interval(share), *counts)
+    out.print(rows)
+
+
+def _title(out: Console, title: str, more: str) -> None:
+    out.print()
+    out.print(Text(title, "bold"))
+    out.print(Text(more, "dim"))
+
+
+def _wide(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.value:.3f} ({_interval(estimate)})"
+
+
+def _short(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.value:.3f}"
+
+
+def _interval(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.low:.2f}-{estimate.high:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _mean(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
