@@ -17,7 +17,7 @@ LAYERS = [
     {"settings"},
     {"verdict"},
     {"engine", "decode", "images", "models"},
-    {"judge", "recall", "rationale", "tally", "baseline"},
+    {"judge", "recall", "rationale", "tally", "baseline", "examples"},
     {"cache"},
     {"scan", "sinks", "rejudge"},
     {"evaluate"},

@@ -1,4 +1,4 @@
-"""`imagejudge constitution`: look at rule files, begin one, and compare two."""
+"""`imagejudge constitution`: look at rule files, begin one, test one, and compare two."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from imagejudge.cli import examples
 from imagejudge.cli.console import console, table
 from imagejudge.cli.help import Command
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement
@@ -21,7 +22,10 @@ from imagejudge.constitution.template import template
 from imagejudge.errors import UsageError
 from imagejudge.printable import printable
 
-app = typer.Typer(help="Look at rule files, begin one, compare two.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look at rule files, begin one, test one, compare two.", no_args_is_help=True, rich_markup_mode=None
+)
+app.command("test", cls=Command)(examples.test)
 
 DIFFERENT = 1
 _SEVERITY_STYLES = {Severity.LOW: "cyan", Severity.MEDIUM: "yellow", Severity.HIGH: "red"}

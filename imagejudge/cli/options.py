@@ -26,6 +26,19 @@ class MethodName(StrEnum):
     THRESHOLD = "threshold"
 
 
+MethodChoice = Annotated[
+    MethodName, typer.Option(help="`threshold` is the plain baseline: yes at 0.5.", rich_help_panel="Rules")
+]
+NoReasoning = Annotated[
+    bool,
+    typer.Option("--no-reasoning", help="Leave undecided what arithmetic cannot decide.", rich_help_panel="Rules"),
+]
+NoDebias = Annotated[
+    bool,
+    typer.Option("--no-debias", help="Take answers as they come, without comparing priors.", rich_help_panel="Rules"),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class RuleOptions:
     """Which rules, and how they are judged."""
@@ -49,20 +62,9 @@ class RuleOptions:
         list[str],
         typer.Option(metavar="RULE", help="Leave out this rule or category. Repeatable.", rich_help_panel="Rules"),
     ] = field(default_factory=list)
-    method: Annotated[
-        MethodName,
-        typer.Option(help="`threshold` is the plain baseline: yes at 0.5.", rich_help_panel="Rules"),
-    ] = MethodName.CLUE
-    no_reasoning: Annotated[
-        bool,
-        typer.Option("--no-reasoning", help="Leave undecided what arithmetic cannot decide.", rich_help_panel="Rules"),
-    ] = False
-    no_debias: Annotated[
-        bool,
-        typer.Option(
-            "--no-debias", help="Take answers as they come, without comparing priors.", rich_help_panel="Rules"
-        ),
-    ] = False
+    method: MethodChoice = MethodName.CLUE
+    no_reasoning: NoReasoning = False
+    no_debias: NoDebias = False
 
     def as_method(self) -> Method:
         """The method these options name."""
