@@ -37,7 +37,7 @@ class Example:
 
 
 def find(folder: Path, constitution: Constitution) -> dict[str, Example]:
-    """All examples by path, in a stable order. Raises `UsageError` for folders of unknown rules, and when there are none."""
+    """All examples by path, in a stable order. Raises `UsageError` for an unknown rule, and when there are none."""
     if not folder.is_dir():
         raise UsageError(f"{printable(folder)}: no such folder", _SHAPE)
     rules = {rule.id for rule in constitution.rules if rule.enabled}

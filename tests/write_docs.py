@@ -18,7 +18,7 @@ from imagejudge.verdict import json_schema
 
 COMMANDS = ("", " scan", " explain", " evaluate", " check", " doctor", " cache", " cache info", " cache clear")
 COMMANDS += (" rejudge", " config", " baseline", " baseline add", " baseline unused")
-COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " diff"))
+COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " test", " diff"))
 COMMANDS += tuple(f" models{command}" for command in ("", " list", " pull", " verify", " rm", " default"))
 
 _TABLE = re.compile(r"(?<=^<!-- table )(\S+) -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)

@@ -25,7 +25,7 @@ from imagejudge.printable import printable
 app = typer.Typer(
     help="Look at rule files, begin one, test one, compare two.", no_args_is_help=True, rich_markup_mode=None
 )
-app.command("test", cls=Command)(examples.test)
+app.command("test", cls=Command)(examples.hold_to_examples)
 
 DIFFERENT = 1
 _SEVERITY_STYLES = {Severity.LOW: "cyan", Severity.MEDIUM: "yellow", Severity.HIGH: "red"}

@@ -40,7 +40,7 @@ _WANTED = {True: "should violate it", False: "should not violate it"}
 
 
 @grouped
-def test(
+def hold_to_examples(
     file: Annotated[str, typer.Argument(metavar="FILE|NAME", help="The constitution to test.")],
     *,
     folder: Annotated[
@@ -67,9 +67,8 @@ def test(
     """
     del isolated, config  # they have had their effect
     found = examples.find(folder, rules.load(rules.find(file)))
-    chosen = RuleOptions(
-        file, sorted({example.rule for example in found.values()}), [], method, no_reasoning, no_debias
-    )
+    tested = sorted({example.rule for example in found.values()})
+    chosen = RuleOptions(file, tested, [], method, no_reasoning, no_debias)
     with prepared(chosen, model, images, cache) as setup:
         plan = dataclasses.replace(setup.plan, ignored=partial(examples.others, found, setup.plan.constitution))
         verdicts = Scanner(plan, setup.cache, setup.engines).scan([ImageRef(path) for path in found])
