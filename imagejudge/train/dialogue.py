@@ -77,6 +77,7 @@ class Words:
         self.size = tokenizer.get_vocab_size()
         self.cut = functools.lru_cache(maxsize=50_000)(lambda text: tuple(tokenizer.encode(text).ids))
         self.yes, self.no = (self._single(word) for word in ("Yes", "No"))
+        self.concluding = {self._single(word) for word in (" Yes", " No")}
         if len(self.cut("<|im_start|>user\n<image>")) != BEFORE:
             raise SystemExit(f"{path}: the words before the image are not {BEFORE} tokens")
 
@@ -177,6 +178,7 @@ class Writer:
     def __init__(self, words: Words, random: np.random.Generator, length: int) -> None:
         self.words, self.random, self.length = words, random, length
         self.asker = Asker(random)
+        self.thoughts: list[str] = []
 
     def row(self, scene: Scene | None, simple: bool = False) -> Row:
         """A tree of questions about a scene; None stands for a picture of nothing the model knows.
@@ -227,19 +229,27 @@ class Writer:
         if ends:
             row.goals.append(Goal(len(row.tokens) - 1, STOP, 0.0, 0.2, "end"))
 
-    def _write(self, row: Row, parent: int, turns: list[tuple[str, str]], weight: float, kind: str) -> None:
-        """A dialogue whose replies are all learnt."""
+    def _write(
+        self, row: Row, parent: int, turns: list[tuple[str, str]], weight: float, kind: str, first: int = 0
+    ) -> None:
+        """A dialogue whose replies are learnt, from turn `first` on; a rating counts as much as a direct answer."""
         tokens: list[int] = []
         goals = []
         for number, (asked, reply) in enumerate(turns):
             tokens += self.words.cut(("\n<|im_start|>user\n" if number else "") + asked + ANSWER_TURN)
             answer = (*self.words.cut(reply), STOP)
-            goals += [(len(tokens) - 1 + place, goal) for place, goal in enumerate(answer)]
+            if number >= first:
+                goals += [(len(tokens) - 1 + place, goal) for place, goal in enumerate(answer)]
             tokens += answer
         if row.room(len(tokens)):
             begin = len(row.tokens)
             row.add(parent, tuple(tokens))
-            row.goals += [Goal(begin + place, goal, 0.0, weight, kind) for place, goal in goals]
+            for place, goal in goals:
+                if goal in (self.words.yes, self.words.no):
+                    row.goals.append(Goal(begin + place, -1, float(goal == self.words.yes), 1.0, "rating"))
+                else:
+                    share = 0.5 if goal in self.words.concluding else weight
+                    row.goals.append(Goal(begin + place, goal, 0.0, share, kind))
 
     def _rules(self, row: Row, image: int, facts: Facts) -> None:
         luck = self.random.random()
@@ -259,9 +269,10 @@ class Writer:
                 self._write(row, image, [asked], 0.25, "box")
 
     def _reasoning(self, row: Row, image: int, facts: Facts) -> None:
-        if self.random.random() > 0.4:
+        random = self.random
+        if random.random() > 0.55:
             return
-        luck = self.random.random()
+        luck = random.random()
         claim: Claim | None
         if luck < 0.06:
             thing = self.asker.one_of(UNKNOWN).removesuffix("+")
@@ -282,13 +293,19 @@ class Writer:
             if question.kind is not Kind.PUBLIC and claim is None:
                 return
             reply = thought(facts, claim, answer=answer)
-        self._write(
-            row, image, [(question.deliberate, reply), (SUMMARISE, summary(facts, answer=answer))], 0.06, "reason"
-        )
+        learnt_from = 0
+        if self.thoughts and random.random() < 0.5:
+            # What the model thinks of a new picture is not always true: the rating has to look for itself.
+            other = self.thoughts[int(random.integers(len(self.thoughts)))]
+            reply, learnt_from = (other if random.random() < 0.8 else other.split(". ")[0] + "."), 1
+        else:
+            self.thoughts = [*self.thoughts[-99:], reply]
+        turns = [(question.deliberate, reply), (SUMMARISE, summary(facts, answer=answer))]
+        self._write(row, image, turns, 0.06, "reason", learnt_from)
 
     def _blind(self, row: Row, plain: int, facts: Facts) -> None:
-        """The same questions without the image: half from the balanced stream, half as scenes are, so that priors
-        differ and lean to No."""
+        """The same questions without the image: three in four balanced, one as scenes are, so that priors differ and
+        lean to No."""
         if self.random.random() > 0.5 or not row.room(80):
             return
         luck = self.random.random()
@@ -299,7 +316,7 @@ class Writer:
             return
         ask = row.add(plain, self.words.cut(_instruction(kind)))
         for _ in range(3):
-            balanced = self.random.random() < 0.5
+            balanced = self.random.random() < 0.75
             if self.random.random() < 0.05:
                 self._answer(row, ask, self.asker.unknown(), UNSURE, "blind", 0.5)
             elif (claim := self.asker.claim(facts, balanced=balanced)) is not None:

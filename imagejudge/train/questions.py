@@ -53,6 +53,7 @@ PLURALS = {
     "lady": "ladies",
     "baby": "babies",
     "body": "bodies",
+    "knife": "knives",
 }
 BODY = ("a body or clothes", "a body", "a person or an animal", "someone's body or clothes")
 UNSUITABLE = frozenset({"weapon", "blood", "rude", "tobacco", "drug", "revealing", "explosion"})
@@ -236,14 +237,14 @@ class Asker:
     balance: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     KINDS: ClassVar[dict[str, float]] = {
-        "visible": 0.29,
-        "class": 0.17,
-        "absent": 0.07,
-        "both": 0.11,
+        "visible": 0.26,
+        "class": 0.16,
+        "absent": 0.06,
+        "both": 0.12,
         "either": 0.05,
         "without": 0.03,
-        "touch": 0.13,
-        "hold": 0.04,
+        "touch": 0.18,
+        "hold": 0.03,
         "near": 0.02,
         "on": 0.02,
         "count": 0.07,
@@ -635,19 +636,30 @@ OTHER = {
 }
 
 
+NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
+
+
+def several_of(words: str, count: int) -> str:
+    """ "two men" from "a man"; what has no article stays as it is."""
+    first, _, rest = words.partition(" ")
+    if count < 2 or first not in ("a", "an", "another"):
+        return words
+    head, _, tail = rest.partition(" of ")  # two cups of tea, two bottles of champagne
+    start, last = (head[: len(head) - len(head.split()[-1])], head.split()[-1])
+    return f"{NUMBERS[count]} {'other ' * (first == 'another')}{start}{PLURALS.get(last, last + 's')}{' of ' * bool(tail)}{tail}"
+
+
 def told(scene: Scene) -> str:
-    """What the scene shows, in one sentence."""
-    names = sorted(thing.concept for thing in scene.things)
-    if not names:
-        return "The image shows nothing."
-    words = []
-    for place, number in enumerate(names):
+    """What the scene shows, in one sentence; nothing is named twice."""
+    counts: dict[str, int] = {}
+    for number in sorted(thing.concept for thing in scene.things):
         concept = CONCEPTS[number]
         word = concept.nouns[0].removesuffix("+") if concept.nouns else OTHER[concept.name]
-        if concept.name == "child":
-            word = "a child"
-        words.append("another one" if place and names[place - 1] == number else word)
-    return f"The image shows {listed(words)}."
+        word = "a child" if concept.name == "child" else word
+        counts[word] = counts.get(word, 0) + 1
+    if not counts:
+        return "The image shows nothing."
+    return f"The image shows {listed([several_of(word, count) for word, count in counts.items()])}."
 
 
 RELATED = {
