@@ -283,6 +283,6 @@ def _identity(setup: Setup, model: ModelOptions, images: ImageOptions) -> dict[s
 
 def _write(found: Evaluation, path: Path) -> None:
     try:
-        path.write_text(json.dumps(found.document(), indent=1, default=str) + "\n", "utf-8")
+        path.write_text(json.dumps(found.document(), indent=1, allow_nan=False) + "\n", "utf-8")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}", "name another file with --json") from error

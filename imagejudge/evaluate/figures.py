@@ -1,12 +1,12 @@
 """The statistics: rates from counts, curves from scores, each with a bootstrap interval. Knows numbers only.
 
 An interval is the middle 95 % of what the same figure is in 2,000 samples of the images, drawn with replacement from a
-fixed seed. Drawing images and counting is drawing counts from a multinomial distribution, so that is what is done.
+fixed seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -72,29 +72,33 @@ def _rates(cells: Array) -> dict[str, Array]:
 
 def ranking(unsafe: Sequence[bool], scores: Sequence[float]) -> dict[str, Estimate | None]:
     """Areas under the ROC and the precision-recall curve (as average precision); None where one class is missing."""
-    _, place = np.unique(np.asarray(scores, float), return_inverse=True)
     truth = np.asarray(unsafe, bool)
     if truth.all() or not truth.any():
         return {"auroc": None, "auprc": None}
-    # Positive and negative images at each distinct score, lowest first.
-    cells = np.concatenate([np.bincount(place[truth], minlength=place.max() + 1), np.bincount(place[~truth])])
-    cells = np.concatenate([cells, np.zeros(2 * (place.max() + 1) - len(cells), int)])
-    areas: dict[str, Callable[[Array], Array]] = {"auroc": _auroc, "auprc": _auprc}
-    return {name: _estimate(float(area(cells[None])[0]), _in_parts(cells, area)) for name, area in areas.items()}
+    # Safe and then unsafe images at each distinct score, lowest first: all that the areas depend on.
+    distinct, place = np.unique(np.asarray(scores, float), return_inverse=True)
+    cell = place + len(distinct) * truth
+    found = np.bincount(cell, minlength=2 * len(distinct))[None]
+    spread = np.concatenate([_areas(drawn) for drawn in _redrawn(cell, 2 * len(distinct))], axis=1)
+    names, values = ("auroc", "auprc"), _areas(found)[:, 0]
+    return {name: _estimate(float(value), samples) for name, value, samples in zip(names, values, spread, strict=True)}
 
 
-def _auroc(cells: Array) -> Array:
+def _areas(cells: Array) -> Array:
+    negative, positive = np.split(cells.astype(float), 2, axis=1)
+    return np.stack([_auroc(negative, positive), _auprc(negative, positive)])
+
+
+def _auroc(negative: Array, positive: Array) -> Array:
     """The chance that an unsafe image scores above a safe one, ties counting half."""
-    positive, negative = np.split(cells.astype(float), 2, axis=1)
     below = np.cumsum(negative, axis=1) - negative
     return _share((positive * (below + negative / 2)).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
 
 
-def _auprc(cells: Array) -> Array:
+def _auprc(negative: Array, positive: Array) -> Array:
     """Precision at each distinct score, weighed by the recall that it adds."""
-    positive, negative = (part[:, ::-1] for part in np.split(cells.astype(float), 2, axis=1))
-    hits, alarms = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
-    precision = np.where(hits + alarms > 0, hits / np.maximum(hits + alarms, 1), 0)
+    hits, alarms = (np.cumsum(part[:, ::-1], axis=1)[:, ::-1] for part in (positive, negative))
+    precision = hits / np.maximum(hits + alarms, 1)
     return _share((positive * precision).sum(axis=1), positive.sum(axis=1))
 
 
@@ -129,17 +133,20 @@ def macro(groups: Sequence[Mapping[str, Estimate | None]]) -> dict[str, float | 
     return {name: sum(values) / len(values) if values else None for name, values in found.items()}
 
 
-def _samples(cells: Array, count: int = SAMPLES) -> Array:
-    drawn: Array = np.random.default_rng(SEED).multinomial(cells.sum(), cells / cells.sum(), size=count)
+def _samples(cells: Array) -> Array:
+    """Counts in samples of all images, which are multinomially distributed."""
+    drawn: Array = np.random.default_rng(SEED).multinomial(cells.sum(), cells / cells.sum(), size=SAMPLES)
     return drawn
 
 
-def _in_parts(cells: Array, area: Callable[[Array], Array]) -> Array:
-    """`area` of `SAMPLES` samples, never too many of them in memory."""
+def _redrawn(cell: Array, cells: int) -> Iterator[Array]:
+    """Counts in samples of all images, given each one's cell; for many cells, where drawing images is faster."""
     random = np.random.default_rng(SEED)
-    step = max(1, _AT_ONCE // len(cells))
-    sizes = [min(step, SAMPLES - start) for start in range(0, SAMPLES, step)]
-    return np.concatenate([area(random.multinomial(cells.sum(), cells / cells.sum(), size=size)) for size in sizes])
+    step = max(1, _AT_ONCE // len(cell))
+    for start in range(0, SAMPLES, step):
+        size = min(step, SAMPLES - start)
+        drawn = cell[random.integers(0, len(cell), size=(size, len(cell)))] + cells * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * cells).reshape(size, cells)
 
 
 def _estimate(value: float, samples: Array) -> Estimate | None:

@@ -21,16 +21,18 @@ class Matched:
     unlabelled: int
     """Verdicts on images without a label."""
     unjudged: int
-    """Labels of images that no method has a verdict on."""
+    """Images with a label that no method has a verdict on."""
 
 
 def match(labels: Iterable[Label], verdicts: Iterable[Verdict]) -> Matched:
-    """Bring together what is about the same file; the last verdict of a method on it counts.
+    """Bring together what is about the same file; a method's last verdict on it is measured by every label it has.
 
     Methods are told apart by model and constitution too, where a file holds several. Raises `UsageError` when nothing
     matches.
     """
-    known = {_key(label.name): label for label in labels}
+    known: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        known[_key(label.name)].append(label)
     found: dict[tuple[str, str, str], dict[str, Verdict]] = defaultdict(dict)
     stray: dict[str, None] = {}
     for verdict in verdicts:
@@ -47,7 +49,7 @@ def match(labels: Iterable[Label], verdicts: Iterable[Verdict]) -> Matched:
         )
     judged = {key for rows in found.values() for key in rows}
     cases = {
-        name: [Case(known[key], verdict, cost_of(verdict)) for key, verdict in rows.items()]
+        name: [Case(label, verdict, cost_of(verdict)) for key, verdict in rows.items() for label in known[key]]
         for name, rows in zip(_names(list(found)), found.values(), strict=True)
     }
     return Matched(cases, len(stray), len(known) - len(judged))

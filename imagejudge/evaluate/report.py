@@ -13,6 +13,7 @@ from typing import Any
 
 from imagejudge import __version__
 from imagejudge.evaluate.figures import SAMPLES, SEED, Estimate, rates
+from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Metrics, measure
 from imagejudge.evaluate.scores import image_score
 from imagejudge.evaluate.trial import Perturbed
@@ -79,10 +80,10 @@ class Evaluation:
 
     def _images(self) -> list[dict[str, Any]]:
         """What each method said of each image, so that a mistake can be looked at."""
-        rows: dict[str, dict[str, Any]] = {}
+        rows: dict[Label, dict[str, Any]] = {}
         for method, cases in self.cases.items():
             for case in cases:
-                row = rows.setdefault(case.label.name, {**dataclasses.asdict(case.label), "verdicts": {}})
+                row = rows.setdefault(case.label, {**dataclasses.asdict(case.label), "verdicts": {}})
                 row["verdicts"][method] = {"verdict": case.verdict.verdict, "score": image_score(case.verdict)}
         return list(rows.values())
 

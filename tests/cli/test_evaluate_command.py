@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from conftest_cli import Run
+from conftest_cli import PROGRAM, Run, make_images
 from pyarrow import parquet
 
+from imagejudge.cache import Cache
+from imagejudge.cli.evaluate import _ADAPTERS
 from imagejudge.evaluate.datasets import ADAPTERS
 from imagejudge.evaluate.methods import METHODS
 from imagejudge.evaluate.perturb import parse
@@ -119,6 +125,15 @@ def test_what_does_not_match_is_told(run: Run, judged: None, tmp_path: Path) -> 
     assert b"4 images have a label but no verdict" in done.stderr
 
 
+def test_every_label_of_an_image_counts(run: Run, judged: None, tmp_path: Path) -> None:
+    with (tmp_path / "set" / "labels.csv").open("a") as table:
+        table.write("a.png,unsafe,knife,web\n")
+    assert run(*SCORED, "--json", "m.json").returncode == 0
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert [group["images"] for group in found["methods"]["clue"]["rules"]] == [4, 2]
+    assert len(found["images"]) == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -184,6 +199,38 @@ def test_a_data_set_is_judged_and_scored(
     assert (second["cost"]["timed"], second["cost"]["seconds"]) == (0, None)
 
 
+def test_a_run_that_was_stopped_goes_on(pair: Options, rules: Options, run: Run, tmp_path: Path) -> None:
+    folder = make_images(tmp_path / "many", 80)
+    rows = "".join(f"{number:04}.png,{('safe', 'unsafe')[number % 2]}\n" for number in range(80))
+    (folder / "labels.csv").write_text("path,label\n" + rows)
+    command = ("evaluate", folder / "labels.csv", "--adapter", "csv", *pair, *rules)
+    assert run(*command, "--no-cache", "--json", "whole.json").returncode == 0
+    for stop, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        before = kept()
+        process = subprocess.Popen([PROGRAM, *map(str, command)], cwd=tmp_path, stderr=subprocess.PIPE)
+        while process.poll() is None and kept() < before + 5:
+            time.sleep(0.005)
+        process.send_signal(stop)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert b"Traceback" not in errors
+        assert code != 130 or b"run the same command again to go on" in errors
+    assert 10 <= kept() < 80
+    assert run(*command, "--json", "parts.json").returncode == 0
+    one, other = (json.loads((tmp_path / name).read_text())["methods"]["clue"] for name in ("whole.json", "parts.json"))
+    assert {**one, "cost": None} == {**other, "cost": None}
+    assert 0 < other["cost"]["timed"] < one["cost"]["timed"] == 80
+
+
+def kept() -> int:
+    """How many images the answers cache knows."""
+    cache = Cache(Path(os.environ["IMAGEJUDGE_CACHE_DIR"]))
+    try:
+        return max(0, cache.info().images - 1)
+    finally:
+        cache.close()
+
+
 def test_scan_and_evaluate_agree(run: Run, pair: Options, rules: Options, labelled: Path, tmp_path: Path) -> None:
     assert run("scan", labelled, *pair, *rules, "-o", "v.jsonl").returncode == 0
     assert (
@@ -221,6 +268,7 @@ def test_the_page_has_every_adapter_method_and_perturbation() -> None:
     page = (DOCS / "evaluate.md").read_text("utf-8")
     cells = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
     assert set(ADAPTERS) | set(METHODS) <= cells
+    assert set(ADAPTERS) <= set(re.findall(r"[a-z]+", _ADAPTERS))
     (example,) = re.findall(r"--perturb '([^']+)'", page)
     assert len(parse(example)) == 7
     assert {f"{each.kind}:" for each in parse(example)} <= {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,13 @@ def test_csv(tmp_path: Path) -> None:
     assert (b.label.unsafe, b.label.rules, b.label.source, b.label.exception) == (False, ("fire",), "", True)
 
 
+def test_csv_cells_may_hold_line_ends(tmp_path: Path) -> None:
+    write(tmp_path, "a\u2028b.png")
+    (tmp_path / "x.csv").write_bytes('path,label,sentence\r\na\u2028b.png,safe,"one\r\ntwo"\r\n'.encode())
+    (item,) = items(tmp_path / "x.csv", "csv")
+    assert item.label.sentence == "one\r\ntwo"
+
+
 def test_jsonl_and_named_columns(tmp_path: Path) -> None:
     write(tmp_path, "a.png", "b.png")
     (tmp_path / "x.jsonl").write_text(
@@ -180,6 +188,12 @@ def test_what_is_not_unsafebench(tmp_path: Path) -> None:
     write_parquet(file, {"image": [PNG], "label": ["Safe"]})
     assert "no column 'safety_label'; found: image, label" in complaint(tmp_path, "unsafebench")
     assert "no split 'train'; found: test.parquet" in complaint(tmp_path, "unsafebench", split="train")
+
+
+def test_without_pyarrow_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsafebench(tmp_path / "test.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "needs one more package; pip install 'imagejudge[evaluate]'" in complaint(tmp_path, "unsafebench")
 
 
 def test_huggingface_parquet(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def read_csv(path: Path) -> list[Row]:
     """The rows of a CSV file by the names in its first line."""
-    rows: list[Row] = list(csv.DictReader(_text(path).splitlines()))
+    rows: list[Row] = list(csv.DictReader(io.StringIO(_text(path), newline="")))
     for number, row in enumerate(rows, 2):
         if None in row or None in row.values():  # how the reader says that there are too many or too few
             raise UsageError(f"{path}: row {number} has not as many cells as the first one", "quote cells with commas")
@@ -98,7 +99,8 @@ def _path_in(columns: Columns, row: Row, path: Path) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return file.read()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file with the labels") from error
     except UnicodeDecodeError as error:
