@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 PROMPT_VERSION = 1
@@ -77,6 +77,12 @@ class Question:
 def visible(statement: str) -> Question:
     """Ask whether one statement holds for what can be seen."""
     return Question(Kind.VISIBLE, statement)
+
+
+def beside(question: Question, text: str) -> Question:
+    """The same question about an image that comes with a text, as posts and prompts do."""
+    said = f'The image comes with this text: "{text}"'
+    return replace(question, subject="\n".join(filter(None, (question.subject, said))))
 
 
 def rules_subject(texts: Sequence[str]) -> str:

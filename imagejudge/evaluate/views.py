@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.evaluate.metrics import Cost
 from imagejudge.picture import Box
-from imagejudge.questions import Question
+from imagejudge.questions import Question, beside
 from imagejudge.recall import Memory, Stopwatch
 
 
@@ -79,8 +79,7 @@ class Beside(_Fixed):
         return Beside(self.inner.crop(box), self._text)
 
     def _worded(self, question: Question) -> Question:
-        said = f'The image comes with this text: "{self._text}"'
-        return replace(question, subject="\n".join(filter(None, (question.subject, said))))
+        return beside(question, self._text)
 
 
 class Contrast(_Fixed):
