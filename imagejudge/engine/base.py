@@ -45,8 +45,8 @@ class Reasoning:
 class View(ABC):
     """One picture (or none), encoded once, ready for any number of questions.
 
-    Every method may raise `EngineFailure`. A view, with all views made from it, is good until its engine looks at another
-    picture or is closed; some engines keep it longer.
+    Every method may raise `EngineFailure`. A view, with all views made from it, is good until its engine looks at
+    another picture or is closed; some engines keep it longer.
     """
 
     @abstractmethod
