@@ -33,7 +33,7 @@ HOMES = {
     "pyarrow": {"evaluate"},
     "torch": {"train"},
     "gguf": {"train"},
-    "jinja2": {"engine"},
+    "jinja2": {"engine", "evaluate"},
     "sqlite3": {"cache"},
     "huggingface_hub": {"models"},
     "httpx2": {"models"},

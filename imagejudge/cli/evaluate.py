@@ -6,8 +6,9 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, Rul
 from imagejudge.cli.setup import Setup, prepared
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.settings import Settings
+from imagejudge.source import Limits
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Label, Reading
@@ -128,6 +130,10 @@ def evaluate(
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write every figure here.", rich_help_panel="Output"),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write one page to look at here.", rich_help_panel="Output"),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress, no tables.", rich_help_panel="Output")
     ] = False,
@@ -148,7 +154,11 @@ def evaluate(
     else:
         found = _judge(data, trial, model, image_options, cache, in_force(call), quiet=quiet)
     if json_ is not None:
-        _write(found, json_)
+        _write(json.dumps(found.document(), indent=1, allow_nan=False) + "\n", json_, "--json")
+    if html is not None:
+        from imagejudge.evaluate.page import page
+
+        _write(page(found, partial(_images, data), _limits(image_options)), html, "--html")
     if not quiet:
         from imagejudge.cli.evaluation import show
 
@@ -281,8 +291,22 @@ def _identity(setup: Setup, model: ModelOptions, images: ImageOptions) -> dict[s
     }
 
 
-def _write(found: Evaluation, path: Path) -> None:
+def _limits(images: ImageOptions) -> Limits:
+    return Limits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames)
+
+
+def _images(data: DataOptions, names: Collection[str]) -> Mapping[str, Path | bytes]:
+    """Those of the labelled images with these names."""
+    if data.dataset is None:
+        return {name: Path(name) for name in names}
+    from imagejudge.evaluate.datasets import load
+
+    dataset = load(data.dataset, data.adapter or "", _reading(data))
+    return {item.label.name: item.image for item in dataset.items if item.label.name in names}
+
+
+def _write(text: str, path: Path, option: str) -> None:
     try:
-        path.write_text(json.dumps(found.document(), indent=1, allow_nan=False) + "\n", "utf-8")
+        path.write_text(text, "utf-8")
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}", "name another file with --json") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror}", f"name another file with {option}") from error

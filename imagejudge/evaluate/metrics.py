@@ -109,8 +109,8 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
-    """What one group is counted from."""
+class Finding:
+    """What figures are counted from: one image, by its verdict or by one rule's result."""
 
     unsafe: bool
     outcome: Outcome
@@ -122,8 +122,8 @@ def measure(cases: Sequence[Case]) -> Metrics:
     results = (result.rule for case in cases for result in case.verdict.rules)
     judged = [rule for rule in dict.fromkeys(results) if rule != WHOLE]
     named = dict.fromkeys(rule for case in cases for rule in case.label.rules)
-    pooled = _group("all", [_whole(case) for case in cases])
-    rules = tuple(_group(rule, found) for rule in judged if (found := _about(rule, cases)))
+    pooled = _group("all", [whole(case) for case in cases])
+    rules = tuple(_group(rule, found) for rule in judged if (found := about(rule, cases)))
     categories = _groups(cases, lambda case: case.label.category)
     sources = _groups(cases, lambda case: case.label.source)
     return Metrics(
@@ -156,30 +156,31 @@ def correct(label: Label, verdict: Verdict) -> bool:
     return verdict.verdict is (Outcome.UNSAFE if label.unsafe else Outcome.SAFE)
 
 
-def _whole(case: Case) -> _Finding:
-    return _Finding(case.label.unsafe, case.verdict.verdict, image_score(case.verdict))
+def whole(case: Case) -> Finding:
+    """What the verdict on an image says."""
+    return Finding(case.label.unsafe, case.verdict.verdict, image_score(case.verdict))
 
 
-def _about(rule: str, cases: Sequence[Case]) -> list[_Finding]:
+def about(rule: str, cases: Sequence[Case]) -> list[Finding]:
     """The images whose label says something of a rule. An unsafe one labelled with other rules may violate it too."""
     findings = []
     for case in cases:
         result = next((result for result in case.verdict.rules if result.rule == rule), None)
         named = rule in case.label.rules or not (case.label.unsafe or case.label.rules)
         if named and case.verdict.verdict is Outcome.ERROR:
-            findings.append(_Finding(case.label.unsafe, Outcome.ERROR, None))
+            findings.append(Finding(case.label.unsafe, Outcome.ERROR, None))
         elif named and result is not None:
             outcome = _OF_RULE.get(result.status, Outcome.SAFE)
-            findings.append(_Finding(case.label.unsafe, outcome, rule_score(result)))
+            findings.append(Finding(case.label.unsafe, outcome, rule_score(result)))
     return findings
 
 
 def _groups(cases: Sequence[Case], key: Callable[[Case], str]) -> tuple[Group, ...]:
     names = sorted({key(case) for case in cases} - {""})
-    return tuple(_group(name, [_whole(case) for case in cases if key(case) == name]) for name in names)
+    return tuple(_group(name, [whole(case) for case in cases if key(case) == name]) for name in names)
 
 
-def _group(name: str, findings: Sequence[_Finding]) -> Group:
+def _group(name: str, findings: Sequence[Finding]) -> Group:
     outcomes = Counter(finding.outcome for finding in findings)
     scored = [(finding.unsafe, finding.score) for finding in findings if finding.score is not None]
     truth, scores = [unsafe for unsafe, _ in scored], [score for _, score in scored]
@@ -200,7 +201,7 @@ def _group(name: str, findings: Sequence[_Finding]) -> Group:
     )
 
 
-def _rates(findings: Sequence[_Finding], convention: Convention) -> Rates:
+def _rates(findings: Sequence[Finding], convention: Convention) -> Rates:
     cells = Counter(
         (finding.unsafe, _called_unsafe(finding.outcome, convention))
         for finding in findings
@@ -214,7 +215,7 @@ def _called_unsafe(outcome: Outcome, convention: Convention) -> bool:
 
 
 def _exceptions(cases: Sequence[Case], pooled: Group) -> Exceptions | None:
-    findings = [_whole(case) for case in cases if case.label.exception]
+    findings = [whole(case) for case in cases if case.label.exception]
     if not findings:
         return None
     found = {convention: _rates(findings, convention)["accuracy"] for convention in CONVENTIONS}

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from conftest_cli import PROGRAM, Run, make_images
+from PIL import Image
 from pyarrow import parquet
 
 from imagejudge.cache import Cache
@@ -156,6 +157,7 @@ def test_every_label_of_an_image_counts(run: Run, judged: None, tmp_path: Path) 
         ),
         (["--verdicts", "v.jsonl", "--labels", "far.csv"], "no verdict is about a labelled image"),
         (["--verdicts", "v.jsonl", "--labels", "set/labels.csv", "--json", "no/m.json"], "no/m.json cannot be written"),
+        (["--verdicts", "v.jsonl", "--labels", "set/labels.csv", "--html", "no/p.html"], "no/p.html cannot be written"),
     ],
 )
 def test_what_cannot_be_done_is_2(run: Run, judged: None, tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -164,6 +166,15 @@ def test_what_cannot_be_done_is_2(run: Run, judged: None, tmp_path: Path, argume
     assert (done.returncode, done.stdout) == (2, b"")
     assert words in re.sub(r"\s+", " ", done.stderr.decode())
     assert b"Traceback" not in done.stderr
+
+
+def test_the_page_shows_mistakes(run: Run, judged: None, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "set" / "d.png")
+    assert run(*SCORED, "-q", "--html", "p.html").returncode == 0
+    page = (tmp_path / "p.html").read_text("utf-8")
+    assert "m@1 by the rules of" in page
+    assert page.count("<img") == 1
+    assert "False alarms: 1" in page
 
 
 # --- with a model -------------------------------------------------------------------------------------------------
@@ -251,6 +262,16 @@ def test_images_in_parquet_are_judged(run: Run, pair: Options, rules: Options, l
     assert done.returncode == 0
     assert b"4 images, 2 of them unsafe" in done.stdout
     assert b"not judged: 1 (25.0 %)" in done.stdout
+
+
+def test_the_page_finds_pictures_in_tables(run: Run, images: Path, tmp_path: Path) -> None:
+    data = [{"bytes": (images / "0000.png").read_bytes(), "path": None}, {"bytes": b"broken", "path": None}]
+    parquet.write_table(pa.table({"image": data, "label": [1, 0]}), tmp_path / "t.parquet")
+    write_verdicts(tmp_path, verdict("t.parquet#0", "safe", {}), verdict("t.parquet#1", "unsafe", {}))
+    command = ("evaluate", "t.parquet", "--adapter", "huggingface", "--verdicts", "v.jsonl", "--html", "p.html", "-q")
+    assert run(*command).returncode == 0
+    page = (tmp_path / "p.html").read_text("utf-8")
+    assert (page.count("<img"), page.count("not shown: ")) == (1, 1)
 
 
 def test_settings_are_read(run: Run, pair: Options, rules: Options, labelled: Path, tmp_path: Path) -> None:
