@@ -22,12 +22,14 @@ import numpy as np
 from PIL import Image
 
 from imagejudge.constitution import load as load_constitution
+from imagejudge.constitution import select
 from imagejudge.engine.base import Answer
 from imagejudge.engine.llama import LlamaEngine, LlamaOptions
 from imagejudge.judge import Method, judge, questions_of
 from imagejudge.picture import Picture
 from imagejudge.questions import Question, visible
 from imagejudge.train.bench import plan_of
+from imagejudge.train.export import TEMPERATURE
 from imagejudge.train.questions import NOUNS, UNKNOWN_TEST, Asker, Facts, Target
 from imagejudge.train.scenes import SIZE, Painter, Pixels, Scene, Sprites, held_out_pair, nothing_known
 from imagejudge.train.sprites import CONCEPTS
@@ -140,28 +142,33 @@ def _overlap(found: tuple[float, float, float, float] | None, box: tuple[int, in
     return float(both / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both))
 
 
+METHODS = (Method(), Method(reasoning=False), Method("threshold"))
+
+
 def measure_verdicts(engine: LlamaEngine, constitution_path: Path, bench: Path) -> None:
-    """CLUE's verdict for every image of the benchmark under its own rule, and under the whole constitution."""
+    """The verdict of each method for every image of the benchmark under the rule it was drawn for."""
     constitution = load_constitution(constitution_path)
-    method = Method()
-    blind = engine.view(None)
     questions = questions_of(constitution)
-    priors = dict(zip(questions, blind.ask(questions), strict=True))
-    counts: dict[str, list[int]] = {}
+    priors = dict(zip(questions, engine.view(None).ask(questions), strict=True))
+    print(f"priors: {min(a.p_yes for a in priors.values()):.2f} to {max(a.p_yes for a in priors.values()):.2f}")
+    totals = {method.label: [0] * 5 for method in METHODS}
     for rule in constitution.rules:
-        tally = [0, 0, 0, 0, 0]  # violating: violated, cleared; borderline: violated, cleared; unsure
+        alone = select(constitution, [rule.id])
+        # violating: violated, cleared; borderline: violated, cleared; unsure among them
+        tallies = {method.label: [0] * 5 for method in METHODS}
         for label in ("violating", "borderline"):
             for path in sorted((bench / rule.id / label).glob("*.png")):
                 with Image.open(path) as image:
                     view = engine.view(picture(np.asarray(image.convert("RGB"))))
-                result = next(result for result in judge(constitution, view, priors, method) if result.rule == rule.id)
-                if result.status == "unsure":
-                    tally[4] += 1
-                tally[2 * (label == "borderline") + (result.status != "violated")] += 1
-        counts[rule.id] = tally
-        print(f"{rule.id}: {_f1(tally)}", flush=True)
-    total = [sum(tally[place] for tally in counts.values()) for place in range(5)]
-    print(f"all: {_f1(total)}")
+                for method in METHODS:
+                    (result,) = judge(alone, view, priors, method)
+                    tallies[method.label][2 * (label == "borderline") + (result.status != "violated")] += 1
+                    tallies[method.label][4] += result.status == "unsure"
+        for name, tally in tallies.items():
+            totals[name] = [a + b for a, b in zip(totals[name], tally, strict=True)]
+        print(f"{rule.id}: {_f1(tallies[METHODS[0].label])}", flush=True)
+    for name, total in totals.items():
+        print(f"all rules, {name}: {_f1(total)}")
 
 
 def _f1(tally: list[int]) -> str:
@@ -219,7 +226,7 @@ def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | N
         )
 
 
-def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes: int) -> None:
+def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes: int, temperature: float) -> None:
     """Does llama.cpp give the answers PyTorch gives?"""
     import torch
 
@@ -256,7 +263,7 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
             hidden = language(features, *batch_tensors(batch, torch.device("cpu"))).flatten(0, 1)[
                 torch.from_numpy(batch.place)
             ]
-            logits = hidden @ language.embed.weight.T
+            logits = hidden @ language.embed.weight.T / temperature
             p = torch.sigmoid(logits[:, spelt[0]].logsumexp(-1) - logits[:, spelt[1]].logsumexp(-1)).tolist()
         gaps += [abs(ours - answer.p_yes) for ours, answer in zip(p, answers, strict=True)]
         same += [(ours > 0.5) == (answer.p_yes > 0.5) for ours, answer in zip(p, answers, strict=True)]
@@ -301,6 +308,7 @@ def main() -> None:
     parser.add_argument("--bench", type=Path)
     parser.add_argument("--constitution", type=Path, default=Path("constitutions/stickers.toml"))
     parser.add_argument("--photographs", type=Path)
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="that of the export, for agreement")
     parser.add_argument("--threads", type=int, default=None)
     options = parser.parse_args()
     files = LlamaOptions(
@@ -316,7 +324,7 @@ def main() -> None:
         elif options.what == "unknown":
             measure_unknown(engine, painter, options.photographs)
         elif options.what == "agreement":
-            measure_agreement(engine, painter, options.train, options.scenes)
+            measure_agreement(engine, painter, options.train, options.scenes, options.temperature)
         else:
             measure_speed(engine, painter)
 

@@ -40,7 +40,6 @@ from imagejudge.train.tiles import SIZE, Tiles
 
 TOGETHER = 3  # shards of scenes shuffled together
 PASSES = 3  # times that a group of shards is seen before the next one, mirrored and tinted anew
-FIRST_FULL = 6  # the first shard of scenes as hard as they get
 LENGTH = 384  # tokens of text beside one image
 SIMPLE = 300  # steps of the language stage that only ask what is visible
 
@@ -59,6 +58,7 @@ class Config:
     seed: int = 1
     shape: Shape = dataclasses.field(default_factory=Shape)
     shards: int = 18
+    fresh: int = 8
     shard_size: int = 4096
     compile: bool = True
     pause_file: Path | None = None
@@ -72,7 +72,16 @@ STAGES: dict[str, dict[str, Any]] = {
     "scenes": {"steps": 3600, "batch": 64, "lr": 1.2e-3},
     "language": {"steps": 3000, "batch": 16, "lr": 1.5e-3},
 }
-SMOKE = {"steps": 4, "shape": TINY, "shards": 3, "shard_size": 64, "compile": False, "save_every": 2, "log_every": 2}
+SMOKE = {
+    "steps": 4,
+    "shape": TINY,
+    "shards": 3,
+    "fresh": 1,
+    "shard_size": 64,
+    "compile": False,
+    "save_every": 2,
+    "log_every": 2,
+}
 
 
 def rate(step: int, progress: float, peak: float, floor: float = 0.03, warmup: int = 100) -> float:
@@ -287,20 +296,16 @@ def trained(out: Path, device: torch.device, shape: Shape | None = None) -> tupl
 def maps_of(
     config: Config, device: torch.device
 ) -> tuple[list[NDArray[np.float16]], list[dict[str, NDArray[Any]]], NDArray[np.float16]]:
-    """Run the encoder once over all hard scenes and over pictures of nothing known: the language model learns from its
-    maps.
+    """Run the encoder once over scenes it was not trained on, and over pictures of nothing known.
 
+    The language model learns from these maps: those of the encoder's own training scenes are surer than any new one's.
     Returns maps and labels, shard by shard, then the maps of nothing known. They are kept on disk and made anew when
     the encoder has changed.
     """
     folder = config.out / "features"
     folder.mkdir(exist_ok=True)
     encoder = config.out / "scenes.pt"
-    shards = [
-        shard
-        for shard in range(min(FIRST_FULL, config.shards - 1), config.shards)
-        if (config.out / "pool" / f"{shard:04d}").exists()
-    ]
+    shards = list(range(config.shards, config.shards + config.fresh))
     arrays = [read_shard(config.out / "pool", shard) for shard in shards]
     random = np.random.default_rng(config.seed)
     todo: dict[Path, Any] = {folder / f"{shard:04d}.npy": arrays[place]["pixels"] for place, shard in enumerate(shards)}
@@ -321,7 +326,7 @@ def maps_of(
         path.with_suffix(".part.npy").rename(path)
         print(f"maps: {path.stem}", flush=True)
         pause(config.pause_file)
-    maps_of_shards = [np.load(folder / f"{shard:04d}.npy", mmap_mode="r") for shard in shards]
+    maps_of_shards = [np.load(folder / f"{shard:04d}.npy") for shard in shards]
     return maps_of_shards, arrays, np.load(folder / "unlike.npy")
 
 
@@ -448,7 +453,8 @@ def run_all(out: Path, given: dict[str, Any], device: torch.device) -> None:
     if not (out / "sprites.npz").exists():
         sprites.write_sprites(out / "sprites.npz", out / "assets")
     config = configure("tiles", given)
-    scenes.write_pool(out / "sprites.npz", out / "pool", 0, config.shards, config.seed, config.shard_size)
+    last = config.shards + config.fresh
+    scenes.write_pool(out / "sprites.npz", out / "pool", 0, last, config.seed, config.shard_size)
     for stage, train in TRAINERS.items():
         train(configure(stage, given), device)
     tokenizer = json.loads((out / "tokenizer.json").read_text(encoding="utf-8"))
@@ -476,7 +482,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--shards", type=int, help="shards of 4096 training scenes")
+    parser.add_argument("--shards", type=int, help="shards of 4096 scenes for the encoder")
+    parser.add_argument("--fresh", type=int, help="as many more for the language model, which the encoder never sees")
     parser.add_argument("--pause-file", type=Path, help="sleep while this file exists")
     parser.add_argument("--smoke", action="store_true", help="a tiny model, a few steps")
     options = vars(parser.parse_args())
