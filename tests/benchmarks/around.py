@@ -5,12 +5,13 @@
     python tests/benchmarks/around.py overhead   # milliseconds an image beside the engine's own
     python tests/benchmarks/around.py memory     # resident memory over 20,000 images
 
-`overhead` and `memory` use the built-in model, or the pair named with --model and --mmproj.
+The built-in model is used, or the pair named with --model and --mmproj. `--images` says over how many images.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import random
 import statistics
@@ -29,7 +30,7 @@ from PIL import Image
 
 from imagejudge import models
 from imagejudge.cache import Cache
-from imagejudge.constitution import find, load
+from imagejudge.constitution import find, load, select
 from imagejudge.decode import Decoded, decode
 from imagejudge.engine.base import Engine
 from imagejudge.engine.worker import Limits as EngineLimits
@@ -74,14 +75,14 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def help_time(_: models.ModelFiles) -> None:
+def help_time(files: models.ModelFiles, count: int) -> None:
+    del files, count
     runs = [timed(lambda: subprocess.run([PROGRAM, "--help"], check=True, capture_output=True)) for _ in range(21)]
     print(f"imagejudge --help: median {statistics.median(runs[1:]):.3f} s, worst {max(runs[1:]):.3f} s of 20")
 
 
-def cached(files: models.ModelFiles) -> None:
+def cached(files: models.ModelFiles, count: int) -> None:
     """Whole runs of the program; the time of a run over one image is taken off."""
-    count = 5000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "images")
         folder.mkdir()
@@ -103,11 +104,10 @@ def cached(files: models.ModelFiles) -> None:
         )
 
 
-def overhead(files: models.ModelFiles) -> None:
+def overhead(files: models.ModelFiles, count: int) -> None:
     """The same images and questions twice: a bare engine in this process, and the whole way through a worker."""
     from imagejudge.engine.llama import load as load_engine
 
-    count = 300
     with tempfile.TemporaryDirectory() as name:
         paths = make_images(Path(name), count)
         the_plan = plan("bench")
@@ -159,16 +159,16 @@ def scanned(the_plan: Plan, cache: Cache, engine: Engine, paths: Sequence[Path])
     return Scanner(the_plan, cache, [engine]).scan([ImageRef(str(path)) for path in paths])
 
 
-def memory(files: models.ModelFiles) -> None:
-    """One child for all images: it is never replaced here."""
-    count = 20_000
+def memory(files: models.ModelFiles, count: int) -> None:
+    """One child for all images, never replaced here, and one rule: memory is about images, not questions."""
     with tempfile.TemporaryDirectory() as name:
         paths = make_images(Path(name), 500)
         many = [paths[number % len(paths)] for number in range(count)]
         worker = Worker("imagejudge.engine.llama:load", options(files), EngineLimits(pictures=10**9))
         me = psutil.Process()
         # Without a cache, since the images repeat.
-        for number, _ in enumerate(scanned(plan("bench"), Cache(None), worker, many), 1):
+        one_rule = dataclasses.replace(plan("bench"), constitution=select(load(find("stickers")), ["rude-gesture"]))
+        for number, _ in enumerate(scanned(one_rule, Cache(None), worker, many), 1):
             if number in (1000, 5000, 10_000, 15_000, count):
                 parent = me.memory_info().rss / 1e6
                 child = sum(process.memory_info().rss for process in me.children()) / 1e6
@@ -177,12 +177,14 @@ def memory(files: models.ModelFiles) -> None:
 
 def main() -> None:
     benchmarks = {"help": help_time, "cached": cached, "overhead": overhead, "memory": memory}
+    usual = {"help": 0, "cached": 5000, "overhead": 100, "memory": 20_000}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=benchmarks)
     parser.add_argument("--model", default=models.BUILTIN)
     parser.add_argument("--mmproj")
+    parser.add_argument("--images", type=int)
     chosen = parser.parse_args()
-    benchmarks[chosen.what](models.resolve(chosen.model, chosen.mmproj))
+    benchmarks[chosen.what](models.resolve(chosen.model, chosen.mmproj), chosen.images or usual[chosen.what])
 
 
 if __name__ == "__main__":
