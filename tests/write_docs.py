@@ -16,8 +16,9 @@ from imagejudge.constitution import Constitution, Rule, Statement, load, shipped
 from imagejudge.judge import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
-COMMANDS = ("", " scan", " explain", " evaluate", " check", " doctor", " cache", " cache info", " cache clear")
-COMMANDS += (" rejudge", " config", " baseline", " baseline add", " baseline unused")
+COMMANDS = ("", " scan", " explain", " evaluate", " calibrate", " check", " doctor")
+COMMANDS += (" cache", " cache info", " cache clear", " rejudge", " config")
+COMMANDS += tuple(f" baseline{command}" for command in ("", " add", " unused"))
 COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " test", " diff"))
 COMMANDS += tuple(f" models{command}" for command in ("", " list", " pull", " verify", " rm", " default"))
 

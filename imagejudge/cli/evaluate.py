@@ -25,6 +25,7 @@ from imagejudge.source import Limits
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Label, Reading
+    from imagejudge.evaluate.match import Matched
     from imagejudge.evaluate.report import Evaluation
     from imagejudge.evaluate.trial import Trial, Tried
 
@@ -167,8 +168,21 @@ def evaluate(
 
 def _score(data: DataOptions, path: Path) -> Evaluation:
     """Verdicts that were made before."""
-    from imagejudge.evaluate.match import match
     from imagejudge.evaluate.report import evaluation
+
+    matched, origin = labelled(data, path)
+    verdicts = [case.verdict for cases in matched.cases.values() for case in cases]
+    origin |= {
+        "verdicts": str(path),
+        "model": sorted({verdict.model for verdict in verdicts}),
+        "constitution": sorted({verdict.constitution for verdict in verdicts}),
+    }
+    return evaluation(matched.cases, (), origin, command=sys.argv)
+
+
+def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
+    """Verdicts from a file beside their labels, and where these came from; says what was left over."""
+    from imagejudge.evaluate.match import match
     from imagejudge.sinks.jsonl import read
 
     labels, origin = _labels(data)
@@ -182,13 +196,7 @@ def _score(data: DataOptions, path: Path) -> Evaluation:
         warn(f"{matched.unlabelled:,} images have a verdict but no label; they are left out")
     if matched.unjudged:
         warn(f"{matched.unjudged:,} images have a label but no verdict; they are left out")
-    judges = {(verdict.model, verdict.constitution) for verdict in verdicts}
-    origin |= {
-        "verdicts": str(path),
-        "model": sorted({model for model, _ in judges}),
-        "constitution": sorted({rules for _, rules in judges}),
-    }
-    return evaluation(matched.cases, (), origin, command=sys.argv)
+    return matched, origin
 
 
 def _labels(data: DataOptions) -> tuple[Sequence[Label], dict[str, Any]]:
@@ -197,7 +205,7 @@ def _labels(data: DataOptions) -> tuple[Sequence[Label], dict[str, Any]]:
     if (data.labels is None) == (data.dataset is None):
         raise UsageError("--verdicts needs labels", "name them with --labels FILE, or give DATASET and --adapter")
     if data.labels is None:
-        dataset, origin = _dataset(data)
+        dataset, origin = dataset_of(data)
         return [item.label for item in dataset.items], origin
     labels = labels_in(data.labels, _reading(data))
     return labels, {"dataset": {"labels": str(data.labels), "images": len(labels)}}
@@ -227,16 +235,17 @@ def _judge(
         if name not in METHODS:
             raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(METHODS)}")
     changes = [change for text in trial.perturb for change in parse(text)]
-    dataset, origin = _dataset(data)
+    dataset, origin = dataset_of(data)
     with prepared(trial.as_rules(), model, images, cache, settings) as setup:
-        judged = _run(Trial(setup.plan, setup.cache, setup.engines, methods, changes), dataset, quiet=quiet)
+        judged = run(Trial(setup.plan, setup.cache, setup.engines, methods, changes), dataset, quiet=quiet)
         cases = {name: [each.cases[name] for each in judged] for name in METHODS if name in methods}
         origin |= _identity(setup, model, images)
         perturbed = (row for each in judged for row in each.perturbed)
         return evaluation(cases, perturbed, origin, command=sys.argv, engine=llama.describe())
 
 
-def _run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[Tried]:
+def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[Tried]:
+    """Judge all of it, beside a bar."""
     hidden = quiet or not sys.stderr.isatty()
     judged: list[Tried] = []
     with (
@@ -254,7 +263,8 @@ def _run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[Tried]:
     return judged
 
 
-def _dataset(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
+def dataset_of(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
+    """The data set that is named, and how it was read; says what its adapter noted."""
     from imagejudge.evaluate.datasets import ADAPTERS, load
 
     if data.dataset is None:
@@ -267,6 +277,13 @@ def _dataset(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
         warn(note)
     about = {"path": str(data.dataset), "adapter": data.adapter, "split": data.split or None, "images": dataset.count}
     return dataset, {"dataset": {**about, "columns": data.column, "unsafe": data.unsafe, "notes": dataset.notes}}
+
+
+def reopened(data: DataOptions) -> Dataset:
+    """The same data set, to be gone through once more."""
+    from imagejudge.evaluate.datasets import load
+
+    return load(data.dataset or Path(), data.adapter or "", _reading(data))
 
 
 def _reading(data: DataOptions) -> Reading:
@@ -299,10 +316,7 @@ def _images(data: DataOptions, names: Collection[str]) -> Mapping[str, Path | by
     """Those of the labelled images with these names."""
     if data.dataset is None:
         return {name: Path(name) for name in names}
-    from imagejudge.evaluate.datasets import load
-
-    dataset = load(data.dataset, data.adapter or "", _reading(data))
-    return {item.label.name: item.image for item in dataset.items if item.label.name in names}
+    return {item.label.name: item.image for item in reopened(data).items if item.label.name in names}
 
 
 def _write(text: str, path: Path, option: str) -> None:

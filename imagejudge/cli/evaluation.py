@@ -1,4 +1,4 @@
-"""An evaluation as tables for a terminal of 80 columns."""
+"""An evaluation, and a calibration, as tables for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from imagejudge.cli.console import console, table
+from imagejudge.constitution import Thresholds
+from imagejudge.evaluate.calibrate import Count
 from imagejudge.evaluate.figures import Estimate
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
 from imagejudge.evaluate.report import Evaluation, Robustness
@@ -33,6 +36,35 @@ def show(found: Evaluation) -> None:
         _compare_costs(out, found.metrics)
     if found.robustness:
         _robustness(out, found.robustness)
+
+
+def show_halves(counts: Mapping[str, tuple[Count, Count]], now: Thresholds, chosen: Thresholds) -> None:
+    """Print thresholds, and each half of the images by either."""
+    out = console(sys.stdout, wrap=True)
+    limits = [
+        (name, *(f"{limit:g}" for limit in (each.unsatisfied, each.satisfied, each.centric)))
+        for name, each in (("now", now), ("chosen", chosen))
+    ]
+    out.print(_rows(("unsatisfied", "satisfied", "centric"), limits))
+    for name, (before, after) in counts.items():
+        unsafe = before.tp + before.fn
+        images = unsafe + before.fp + before.tn
+        _title(out, name, f"{images:,} images, {unsafe:,} of them unsafe; unsure as safe, unrecorded as wrong")
+        old, new = before.rates, after.rates
+        rows = [(_TITLES.get(rate, rate), _wide(old[rate]), _wide(new[rate])) for rate in _SHORT]
+        rows.append(("unsure", f"{before.unsure:,}", f"{after.unsure:,}"))
+        rows.append(("unrecorded", f"{before.untold:,}", f"{after.untold:,}"))
+        out.print(_rows(("now", "chosen"), rows))
+
+
+def _rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    shown = table()
+    shown.add_column("")
+    for title in titles:
+        shown.add_column(title, justify="right")
+    for row in rows:
+        shown.add_row(*row)
+    return shown
 
 
 def _detail(out: Console, name: str, metrics: Metrics) -> None:

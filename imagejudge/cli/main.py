@@ -21,6 +21,7 @@ from imagejudge import __version__
 from imagejudge.cli import (
     baseline,
     cache,
+    calibrate,
     check,
     config,
     constitution,
@@ -83,6 +84,7 @@ app.command("scan", cls=Command)(scan.scan)
 app.command("explain", cls=Command)(explain.explain)
 app.command("rejudge", cls=Command)(rejudge.rejudge)
 app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("calibrate", cls=Command)(calibrate.calibrate)
 app.command("check", cls=Command)(check.check)
 app.add_typer(constitution.app, name="constitution")
 app.add_typer(baseline.app, name="baseline")

@@ -1,0 +1,143 @@
+"""`imagejudge calibrate` as users run it: on verdicts that were made before, and with a real, meaningless model."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+from conftest_cli import Run, make_images
+
+from imagejudge.constitution import Thresholds, load
+
+Options = Sequence[str]
+RULES = """\
+schema = 1
+name = "demo"
+version = "1.0"
+
+# ours
+[[rules]]
+id = "knife"
+text = "Should not depict knives."
+preconditions = ["A knife is visible."]  # one is enough
+"""
+COMMAND = ("calibrate", "--verdicts", "v.jsonl", "--labels", "labels.csv", "-c", "rules.toml", "--no-reasoning")
+
+
+def write_lines(folder: Path, answers: Iterable[tuple[float, bool]], **changes: object) -> None:
+    """Verdicts on images about which a model answers so, and labels."""
+    labels = ["path,label"]
+    with (folder / "v.jsonl").open("a") as lines:
+        for number, (p_yes, unsafe) in enumerate(answers):
+            step = {"ask": "A knife is visible.", "item": 1, "status": "unsure", "by": None, "p_yes": p_yes}
+            step |= {"gap": math.log(p_yes / (1 - p_yes)), "prior": 0.5, "off_mass": 0.0}
+            step |= {"centric": None, "rationale": None}
+            row = {"schema": 1, "path": f"{number}.png", "sha256": f"{number}", "verdict": "unsure", "rationale": ""}
+            row |= {"rules": [{"rule": "knife", "status": "unsure", "steps": [step]}], "model": "m@1"}
+            row |= {"constitution": "demo@1", "method": "clue-no-reasoning", "imagejudge": "0", **changes}
+            lines.write(json.dumps(row) + "\n")
+            labels.append(f"{number}.png,{'unsafe' if unsafe else 'safe'}")
+    (folder / "labels.csv").write_text("\n".join(labels) + "\n")
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Path:
+    """Thresholds of 0.8 find none of the knives, and those of 0.4 all of them."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    write_lines(tmp_path, [(0.75, True)] * 44 + [(0.6, False)] * 20 + [(0.1, False)] * 20)
+    return tmp_path
+
+
+def test_thresholds_are_chosen_and_shown(run: Run, judged: Path) -> None:
+    done = run(*COMMAND, "--target-recall", "0.95")
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = done.stdout.decode()
+    assert re.search(r"^now +0\.3 +0\.8 +0\.6$", shown, re.MULTILINE)
+    assert re.search(r"^chosen +0\.3 +0\.4 +0\.6$", shown, re.MULTILINE)
+    assert shown.count("42 images, 22 of them unsafe") == 2
+    assert len(re.findall(r"^recall +0\.000 \S+ +1\.000 \S+$", shown, re.MULTILINE)) == 2
+    assert "+[thresholds]\n+satisfied = 0.4 # imagejudge calibrate 20" in shown
+    assert max(map(len, shown.partition("---")[0].splitlines())) <= 80
+    assert (judged / "rules.toml").read_text() == RULES
+
+
+def test_thresholds_are_written(run: Run, judged: Path) -> None:
+    (judged / "rules.toml").chmod(0o640)
+    (judged / "link.toml").symlink_to("rules.toml")
+    done = run(*COMMAND, "--target-recall", "0.95", "--write", "-q", "-c", "link.toml")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"wrote the thresholds into link.toml" in done.stderr
+    file = judged / "rules.toml"
+    assert load(file).thresholds == Thresholds(satisfied=0.4)
+    text = file.read_text()
+    assert re.search(r"recall 0\.95 on 42 images, 1\.000 on 42 others, m@1\n\n# ours\n\[\[rules\]\]", text)
+    assert text.endswith(RULES.partition("# ours")[2])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert (judged / "link.toml").is_symlink()
+    assert not list(judged.glob(".*"))
+    again = run(*COMMAND, "--target-recall", "0.95", "--write", "-q")
+    assert (again.returncode, again.stdout) == (0, b"")
+    assert b"nothing changes" in again.stderr
+    assert file.read_text() == text
+
+
+def test_choosing_that_does_not_hold_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+    write_lines(tmp_path, ((0.5 + number / 200, number % 3 > 0) for number in range(90)))
+    done = run(*COMMAND, "--target-precision", "0.8")
+    assert done.returncode == 0
+    assert b"choosing made it look better than it is" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "say what to aim at"),
+        (["--target-recall", "0.9", "--target-precision", "0.9"], "say what to aim at"),
+        (["--target-recall", "0.99"], "44 unsafe and 40 safe images are too few"),
+        (["--target-precision", "0.9", "--method", "threshold"], "has no thresholds to choose"),
+        (["--target-recall", "0.9", "-c", "stickers", "--write"], "comes with imagejudge and is not changed"),
+        (["--target-recall", "0.9", "-c", "other.toml"], "0 unsafe and 0 safe images are too few"),
+        (["--target-recall", "0.9", "--verdicts", "none"], "none cannot be read"),
+        (["--target-recall", "0.9", "--verdicts", "vcd.jsonl"], "no verdict is by clue"),
+        (["--target-recall", "0.9", "--verdicts", "two.jsonl"], "of different models (m@1, m@2)"),
+        (["--target-recall", "0.9", "-c", "high.toml"], "no thresholds reach a recall of 0.9"),
+    ],
+)
+def test_what_cannot_be_done_is_2(run: Run, judged: Path, arguments: list[str], words: str) -> None:
+    (judged / "other.toml").write_text(RULES.replace("A knife is", "A fork is"))
+    (judged / "high.toml").write_text(RULES + 'unless = ["A knife is visible."]\n')
+    lines = (judged / "v.jsonl").read_text()
+    (judged / "vcd.jsonl").write_text(lines.replace("clue-no-reasoning", "vcd"))
+    (judged / "two.jsonl").write_text(lines + lines.replace("m@1", "m@2"))
+    done = run(*COMMAND, *arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert words in re.sub(r"\s+", " ", done.stderr.decode())
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_data_set_is_judged_twice(run: Run, pair: Options, tmp_path: Path) -> None:
+    """The model's answers mean nothing, so that either nothing is reached or anything is."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    folder = make_images(tmp_path / "many", 44)
+    rows = "".join(f"{number:04}.png,{('safe', 'unsafe')[number % 2]}\n" for number in range(44))
+    (folder / "labels.csv").write_text("path,label\n" + rows)
+    command = ("calibrate", folder / "labels.csv", "--adapter", "csv", *pair, "-c", "rules.toml", "--no-reasoning")
+    done = run(*command, "--target-recall", "0.5")
+    assert (done.returncode, b"no thresholds reach" in done.stderr) in ((0, False), (2, True)), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_too_few_labels_are_told_before_anything_is_judged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+    folder = make_images(tmp_path / "few", 3)
+    (folder / "labels.csv").write_text("path,label\n0000.png,unsafe\n0001.png,safe\n")
+    command = ("calibrate", folder / "labels.csv", "--adapter", "csv", "--model", "none", "-c", "rules.toml")
+    done = run(*command, "--target-recall", "0.95")
+    assert done.returncode == 2
+    assert b"1 unsafe and 1 safe images are too few" in done.stderr
