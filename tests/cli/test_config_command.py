@@ -40,8 +40,9 @@ def test_a_settings_file_completes_the_command_line(run: Run, configured: Path) 
 
 def test_nearer_sources_win(run: Run, configured: Path, tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text((tmp_path / "rules.toml").read_text().replace('"demo"', '"other"'))
-    environment = {**os.environ, "IMAGEJUDGE_CONSTITUTION": "other.toml"}
-    assert row(run("config").stdout, "constitution") == (f'"{tmp_path}/rules.toml"', "settings")
+    wide = {**os.environ, "COLUMNS": "500"}  # long paths would be folded
+    environment = {**wide, "IMAGEJUDGE_CONSTITUTION": "other.toml"}
+    assert row(run("config", env=wide).stdout, "constitution") == (f'"{tmp_path}/rules.toml"', "settings")
     assert row(run("config", env=environment).stdout, "constitution") == ('"other.toml"', "environment")
     assert row(run("config", "--isolated").stdout, "constitution")[-1] == "default"
     by_environment = run("scan", "images", env=environment)
