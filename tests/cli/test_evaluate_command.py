@@ -211,8 +211,8 @@ def test_a_data_set_is_judged_and_scored(
 
 
 def test_a_run_that_was_stopped_goes_on(pair: Options, rules: Options, run: Run, tmp_path: Path) -> None:
-    folder = make_images(tmp_path / "many", 80)
-    rows = "".join(f"{number:04}.png,{('safe', 'unsafe')[number % 2]}\n" for number in range(80))
+    folder = make_images(tmp_path / "many", 300)
+    rows = "".join(f"{number:04}.png,{('safe', 'unsafe')[number % 2]}\n" for number in range(300))
     (folder / "labels.csv").write_text("path,label\n" + rows)
     command = ("evaluate", folder / "labels.csv", "--adapter", "csv", *pair, *rules)
     assert run(*command, "--no-cache", "--json", "whole.json").returncode == 0
@@ -226,11 +226,11 @@ def test_a_run_that_was_stopped_goes_on(pair: Options, rules: Options, run: Run,
         assert process.returncode == code
         assert b"Traceback" not in errors
         assert code != 130 or b"run the same command again to go on" in errors
-    assert 10 <= kept() < 80
+    assert 10 <= kept() < 300
     assert run(*command, "--json", "parts.json").returncode == 0
     one, other = (json.loads((tmp_path / name).read_text())["methods"]["clue"] for name in ("whole.json", "parts.json"))
     assert {**one, "cost": None} == {**other, "cost": None}
-    assert 0 < other["cost"]["timed"] < one["cost"]["timed"] == 80
+    assert 0 < other["cost"]["timed"] < one["cost"]["timed"] == 300
 
 
 def kept() -> int:
