@@ -26,8 +26,10 @@ def test_the_wheel_carries_constitutions_and_the_model(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     for file in (ROOT / "constitutions").glob("*.toml"):
         assert f"imagejudge/constitutions/{file.name}" in names
-    for file in (ROOT / "imagejudge" / "builtin").glob("*"):
-        assert f"imagejudge/builtin/{file.name}" in names
+    package = ROOT / "imagejudge"
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= set(names)
+    assert {path.suffix for path in files} >= {".py", ".gguf", ".toml", ".css", ".jinja", ".typed"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("licenses/NOTICE") for name in names)
     assert not any(name.startswith(("tests", "docs")) for name in names)
