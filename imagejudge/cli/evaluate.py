@@ -17,7 +17,16 @@ from tqdm import tqdm
 
 from imagejudge.cli.configured import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
-from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.options import (
+    CacheOptions,
+    ConstitutionChoice,
+    Ignore,
+    ImageOptions,
+    ModelOptions,
+    RuleOptions,
+    Select,
+    grouped,
+)
 from imagejudge.cli.setup import Setup, prepared
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.settings import Settings
@@ -76,25 +85,9 @@ class DataOptions:
 class TrialOptions:
     """Which rules, and the ways of judging by them that are compared."""
 
-    constitution: Annotated[
-        str | None,
-        typer.Option(
-            "--constitution",
-            "-c",
-            metavar="FILE|NAME",
-            envvar="IMAGEJUDGE_CONSTITUTION",
-            help="The rules: a TOML file, or the name of a shipped one such as `stickers`.",
-            rich_help_panel="Rules",
-        ),
-    ] = None
-    select: Annotated[
-        list[str],
-        typer.Option(metavar="RULE", help="Judge only this rule or category. Repeatable.", rich_help_panel="Rules"),
-    ] = field(default_factory=list)
-    ignore: Annotated[
-        list[str],
-        typer.Option(metavar="RULE", help="Leave out this rule or category. Repeatable.", rich_help_panel="Rules"),
-    ] = field(default_factory=list)
+    constitution: ConstitutionChoice = None
+    select: Select = field(default_factory=list)
+    ignore: Ignore = field(default_factory=list)
     # Not `method`: a settings file gives that to `scan`, as one word.
     methods: Annotated[
         list[str],

@@ -26,6 +26,25 @@ class MethodName(StrEnum):
     THRESHOLD = "threshold"
 
 
+ConstitutionChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--constitution",
+        "-c",
+        metavar="FILE|NAME",
+        envvar="IMAGEJUDGE_CONSTITUTION",
+        help="The rules: a TOML file, or the name of a shipped one such as `stickers`.",
+        rich_help_panel="Rules",
+    ),
+]
+Select = Annotated[
+    list[str],
+    typer.Option(metavar="RULE", help="Judge only this rule or category. Repeatable.", rich_help_panel="Rules"),
+]
+Ignore = Annotated[
+    list[str],
+    typer.Option(metavar="RULE", help="Leave out this rule or category. Repeatable.", rich_help_panel="Rules"),
+]
 MethodChoice = Annotated[
     MethodName, typer.Option(help="`threshold` is the plain baseline: yes at 0.5.", rich_help_panel="Rules")
 ]
@@ -43,25 +62,9 @@ NoDebias = Annotated[
 class RuleOptions:
     """Which rules, and how they are judged."""
 
-    constitution: Annotated[
-        str | None,
-        typer.Option(
-            "--constitution",
-            "-c",
-            metavar="FILE|NAME",
-            envvar="IMAGEJUDGE_CONSTITUTION",
-            help="The rules: a TOML file, or the name of a shipped one such as `stickers`.",
-            rich_help_panel="Rules",
-        ),
-    ] = None
-    select: Annotated[
-        list[str],
-        typer.Option(metavar="RULE", help="Judge only this rule or category. Repeatable.", rich_help_panel="Rules"),
-    ] = field(default_factory=list)
-    ignore: Annotated[
-        list[str],
-        typer.Option(metavar="RULE", help="Leave out this rule or category. Repeatable.", rich_help_panel="Rules"),
-    ] = field(default_factory=list)
+    constitution: ConstitutionChoice = None
+    select: Select = field(default_factory=list)
+    ignore: Ignore = field(default_factory=list)
     method: MethodChoice = MethodName.CLUE
     no_reasoning: NoReasoning = False
     no_debias: NoDebias = False
