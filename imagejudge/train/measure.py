@@ -16,6 +16,7 @@ import argparse
 import math
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +98,8 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
             ("visible", 3),
             ("class", 2),
             ("both", 2),
-            ("touch", 3),
-            ("count", 2),
+            ("touch", 5),
+            ("count", 4),
             ("hold", 1),
             ("near", 1),
             ("on", 1),
@@ -140,6 +141,22 @@ def _overlap(found: tuple[float, float, float, float] | None, box: tuple[int, in
     sides = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
     both = sides.prod()
     return float(both / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both))
+
+
+def judge_of(folder: Path, constitution_path: Path) -> Callable[[Scene], list[str] | None]:
+    """The rules that the pair in a folder finds violated in a scene; None when it is unsure of any."""
+    engine = LlamaEngine(LlamaOptions(str(folder / "model.gguf"), str(folder / "mmproj.gguf"), "bbox-xyxy-1000"))
+    constitution = load_constitution(constitution_path)
+    questions = questions_of(constitution)
+    priors = dict(zip(questions, engine.view(None).ask(questions), strict=True))
+
+    def found(scene: Scene) -> list[str] | None:
+        results = judge(constitution, engine.view(picture(scene.pixels)), priors, Method())
+        if any(result.status == "unsure" for result in results):
+            return None
+        return [result.rule for result in results if result.status == "violated"]
+
+    return found
 
 
 METHODS = (Method(), Method(reasoning=False), Method("threshold"))

@@ -597,6 +597,7 @@ def main() -> None:
     examples = jobs.add_parser("examples", help="the images of docs/examples/stickers")
     examples.add_argument("--out", type=Path, default=Path("docs/examples/stickers"))
     examples.add_argument("--seed", type=int, default=1)
+    examples.add_argument("--model", type=Path, help="keep only scenes that the pair in this folder judges rightly")
     options = parser.parse_args()
     if options.job == "pool":
         write_pool(options.sprites, options.out, options.first, options.shards, options.seed)
@@ -608,7 +609,12 @@ def main() -> None:
     elif options.job == "sheet":
         bench.write_sheet(options.bench, options.out)
     else:
-        bench.write_examples(options.sprites, options.out, options.seed)
+        given = {}
+        if options.model is not None:
+            from imagejudge.train.measure import judge_of
+
+            given["model"] = judge_of(options.model, Path("constitutions/stickers.toml"))
+        bench.write_examples(options.sprites, options.out, options.seed, **given)
 
 
 if __name__ == "__main__":
