@@ -10,7 +10,7 @@ preconditions have been tried, because a chain that fails anywhere needs no reas
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from imagejudge.constitution import Constitution, Rule, Thresholds
@@ -59,6 +59,14 @@ class _Claim:
 
     question: Question
     objects: tuple[str, ...] = ()
+    # Claims are keys that are looked up hundreds of times an image; hashing all their words each time took most of it.
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.question, self.objects)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,8 @@ class _Inquiry:
 
     def settle(self, chains: Iterable[Sequence[_Item]]) -> None:
         """Spend the costlier steps on what is open in chains that may still hold: first regions, then reasoning."""
+        if not any(finding.open for finding in self.findings.values()):
+            return
         standing = [chain for chain in chains if self.may_hold(chain)]
         for step in (self._look_closer, self._reason):
             for chain in standing:

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from imagejudge.engine.base import Answer, Reasoning, View
@@ -47,6 +48,12 @@ class Stopwatch:
     view: float = 0.0
     ask: float = 0.0
     reason: float = 0.0
+
+
+@lru_cache(maxsize=10_000)
+def _digest(words: tuple[str, ...]) -> bytes:
+    """The same few questions are asked about every image."""
+    return hashlib.blake2b(json.dumps(words).encode(), digest_size=16).digest()
 
 
 class RecallView(View):
@@ -101,7 +108,7 @@ class RecallView(View):
         return RecallView(self._memory, f"{self._part}/{edit}:{corners}", open_view, self._watch)
 
     def _request(self, *words: str) -> Request:
-        return Request(self._part, hashlib.blake2b(json.dumps(words).encode(), digest_size=16).digest())
+        return Request(self._part, _digest(words))
 
     def _slow(self, request: Request, ask: Callable[[View], Any]) -> Any:
         if request not in self._memory.known:
