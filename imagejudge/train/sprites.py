@@ -295,11 +295,14 @@ def fetch(style: str, folder: Path) -> dict[str, Any]:
     return icons
 
 
+NOT_SKIN_TONES = {"police-car-light"}  # a siren
+
+
 def drawings(icons: dict[str, Any], wanted: tuple[str, ...]) -> list[str]:
     """The names of all icons of one set that show one concept: the wanted names with their skin tones and numbered
     variants, spread evenly."""
     pattern = re.compile(rf"({'|'.join(map(re.escape, wanted))})(-\d|-((medium-)?(light|dark)|medium)(-skin-tone)?)?")
-    found = sorted(name for name in icons["icons"] if pattern.fullmatch(name))
+    found = sorted(name for name in icons["icons"] if pattern.fullmatch(name) and name not in NOT_SKIN_TONES)
     step = max(1.0, len(found) / PER_STYLE)
     return [found[int(place * step)] for place in range(min(len(found), PER_STYLE))]
 
