@@ -19,14 +19,13 @@ from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from imagejudge.formats import PLUGINS, Refused, sniff
 from imagejudge.picture import Picture
 from imagejudge.source import Limits, Source, Unreadable
 from imagejudge.verdict import ImageFacts
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
 # An animation can only be played from its start, so work on it is bounded by looking at its beginning alone: this many
@@ -332,6 +331,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     Whole numbers lose their lower bits. Measurements without a scale (32-bit, signed or floating point) are stretched
     from the least to the greatest, except for floating point within 0 to 1, where 1 is white.
     """
+    import numpy as np  # a tenth of a second, and only deep pictures need it
     from PIL import Image
 
     values = np.asarray(image)
@@ -350,6 +350,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _stretch(values: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    import numpy as np
+
     known = np.isfinite(values)
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
     if low >= 0 and high <= 1:
