@@ -112,6 +112,6 @@ def test_the_second_reasoning_turn_is_the_json_the_product_asks_for() -> None:
     facts = Facts(scene(("man", LEFT), ("man", RIGHT)))
     assert json.loads(summary(facts, answer=True)) == {
         "rating": "Yes",
-        "rationale": "The image shows a man and another one.",
+        "rationale": "The image shows two men.",
     }
     assert thought(facts, None, answer=False).endswith("So the answer is No.")
