@@ -68,9 +68,17 @@ def test_the_readme_shows_what_comes_out(verdicts: Mapping[str, Verdict]) -> Non
     shown = re.findall(r"^    docs/examples/stickers/(\S+): (\w+)(?:: (.*))?$", readme, re.MULTILINE)
     assert len(shown) >= 5
     for name, outcome, rationale in shown:
-        assert (verdicts[name].verdict, verdicts[name].rationale) == (outcome, rationale)
+        assert verdicts[name].verdict == outcome
+        # Another processor rounds otherwise, so that a last digit may differ.
+        words, numbers = parted(rationale)
+        assert parted(verdicts[name].rationale) == (words, pytest.approx(numbers, abs=0.03))
     assert "10 safe, 14 unsafe" in readme
     assert Counter(verdict.verdict for verdict in verdicts.values()) == {Outcome.SAFE: 10, Outcome.UNSAFE: 14}
+
+
+def parted(rationale: str) -> tuple[str, list[float]]:
+    number = r"\d\.\d\d"
+    return re.sub(number, "#", rationale), [float(found) for found in re.findall(number, rationale)]
 
 
 def test_the_folder_has_all_kinds_and_most_rules() -> None:
