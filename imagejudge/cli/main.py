@@ -18,22 +18,8 @@ import typer
 from typer.core import TyperGroup
 
 from imagejudge import __version__
-from imagejudge.cli import (
-    baseline,
-    cache,
-    calibrate,
-    check,
-    config,
-    constitution,
-    doctor,
-    evaluate,
-    explain,
-    models,
-    rejudge,
-    scan,
-)
+from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import complain, say
-from imagejudge.cli.help import Command
 from imagejudge.errors import ImageJudgeError
 
 FAILED = 2
@@ -42,6 +28,15 @@ INTERRUPTED = 130
 
 class _Program(TyperGroup):
     """All commands, with every way they can end."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: Any = Commands()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command; `typer.Exit` carries the exit code out."""
@@ -80,18 +75,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("scan", cls=Command)(scan.scan)
-app.command("explain", cls=Command)(explain.explain)
-app.command("rejudge", cls=Command)(rejudge.rejudge)
-app.command("evaluate", cls=Command)(evaluate.evaluate)
-app.command("calibrate", cls=Command)(calibrate.calibrate)
-app.command("check", cls=Command)(check.check)
-app.add_typer(constitution.app, name="constitution")
-app.add_typer(baseline.app, name="baseline")
-app.add_typer(cache.app, name="cache")
-app.add_typer(models.app, name="models")
-app.command("config", cls=Command)(config.config)
-app.command("doctor", cls=Command)(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

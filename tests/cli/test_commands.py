@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from conftest_cli import Run
+
+from imagejudge.cli.commands import SUMMARIES, Commands
 
 Options = Sequence[str]
 
@@ -18,6 +22,19 @@ def test_help_explains_itself(run: Run, command: list[str]) -> None:
     assert done.stderr == b""
     assert b"Usage: imagejudge" in done.stdout
     assert max(len(line) for line in done.stdout.decode().splitlines()) <= 80
+
+
+def test_the_help_lists_what_each_command_says_of_itself() -> None:
+    assert {name: command.help.partition("\n\n")[0] for name, command in Commands().items()} == SUMMARIES
+
+
+def test_the_help_waits_for_no_command_to_load() -> None:
+    code = (
+        "import sys; from imagejudge.cli.main import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
+    assert "imagejudge.cli.commands" in loaded
+    assert {"imagejudge.cli.scan", "pydantic", "PIL", "numpy", "llama_cpp"}.isdisjoint(loaded)
 
 
 def test_no_arguments_shows_the_help(run: Run) -> None:

@@ -1,0 +1,60 @@
+"""The program's commands. Each is imported when it is called, so that help need not wait for what commands import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import typer
+from typer.main import get_command, get_group
+
+from imagejudge.cli.help import Command
+
+SUMMARIES: Mapping[str, str] = MappingProxyType(
+    {
+        "scan": "Judge images: one verdict a line, with its reasons.",
+        "explain": "Show every question about one image, and what decided it.",
+        "rejudge": "Judge recorded answers again: by new thresholds, changed rules or another constitution.",
+        "evaluate": "Measure how often verdicts are right, against labels.",
+        "calibrate": "Choose thresholds by labels, and measure them on others.",
+        "check": "Validate constitutions, and give advice on them.",
+        "constitution": "Look at rule files, begin, draft, test and compare them.",
+        "baseline": "Accept findings, so that they are recorded but fail no scan.",
+        "cache": "Look at the answers that are kept, or forget them.",
+        "models": "Fetch models, check them, choose one.",
+        "config": "Show which settings are in force, and where each comes from.",
+        "doctor": "Show what can run here, and time a question.",
+    }
+)
+"""Of each command, in the order of the help, what its own help begins with."""
+
+
+class Commands(Mapping[str, Any]):
+    """By name: `x` is the function `x` of the module `imagejudge.cli.x`, or its `app` of further commands."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        if name not in self._loaded:
+            self._loaded[name] = _load(name)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(SUMMARIES)
+
+
+def _load(name: str) -> Any:
+    module = import_module(f"imagejudge.cli.{name}")
+    if hasattr(module, "app"):
+        return get_group(module.app)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name, cls=Command)(getattr(module, name))
+    return get_command(app)
