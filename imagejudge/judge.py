@@ -9,7 +9,7 @@ preconditions have been tried, because a chain that fails anywhere needs no reas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
@@ -68,6 +68,8 @@ class _Finding:
     """What is known of a claim so far. `open` means that a costlier step may still decide it."""
 
     answer: Answer
+    prior: float | None
+    """p_yes of the claim's words with no image; None where the method does not use it."""
     status: StepStatus
     by: By | None = None
     open: bool = False
@@ -131,36 +133,43 @@ def _cases(constitution: Constitution) -> tuple[_Case, ...]:
 def judge(
     constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method
 ) -> tuple[RuleResult, ...]:
-    """Apply every enabled rule to one view, in the constitution's order.
+    """Apply every enabled rule to one view, in the constitution's order. `inquire` tells of the rest."""
+    return inquire(constitution, view, priors, method).results()
+
+
+def inquire(constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method) -> Inquiry:
+    """Find out all that the enabled rules depend on; what follows from it needs the view no more.
 
     `priors` holds an answer without image for each of `questions_of(constitution)` where `method.needs_priors`.
     Raises `EngineFailure` as the view does.
     """
-    cases = _cases(constitution)
-    inquiry = _Inquiry(view, priors, constitution.thresholds, method)
-    chains = [case.chain for case in cases]
+    inquiry = Inquiry(constitution, view, priors, method)
+    chains = [case.chain for case in inquiry.cases]
     inquiry.walk(chains)
     inquiry.settle(chains)
-    exceptions = [(case.exceptions,) for case in cases if case.exceptions and inquiry.may_hold(case.chain)]
+    exceptions = [(case.exceptions,) for case in inquiry.cases if case.exceptions and inquiry.may_hold(case.chain)]
     inquiry.walk(exceptions)
     inquiry.settle(exceptions)
-    return tuple(_result(case, inquiry) for case in cases)
+    return inquiry
 
 
-class _Inquiry:
+class Inquiry:
     """All that has been found out about one view. Claims are shared by rules and looked into once."""
 
-    def __init__(self, view: View, priors: Mapping[Question, Answer], thresholds: Thresholds, method: Method) -> None:
+    def __init__(
+        self, constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method
+    ) -> None:
+        self.cases = _cases(constitution)
         self._view = view
         self._priors = priors
-        self._thresholds = thresholds
+        self._thresholds = constitution.thresholds
         self._method = method
         self._answers: dict[Question, Answer] = {}
         self.findings: dict[_Claim, _Finding] = {}
 
-    def prior(self, claim: _Claim) -> float | None:
-        """p_yes of the claim's words with no image; None where the method does not use it."""
-        return self._priors[claim.question].p_yes if self._method.needs_priors else None
+    def results(self) -> tuple[RuleResult, ...]:
+        """What follows for each enabled rule, in the constitution's order."""
+        return tuple(_result(case, self) for case in self.cases)
 
     def status(self, item: _Item) -> StepStatus:
         """Three-valued OR of an item's claims; a claim nobody asked counts as unsure."""
@@ -185,19 +194,22 @@ class _Inquiry:
             standing = [chain for chain in standing if self.status(chain[depth]) is not StepStatus.NOT_SATISFIED]
             depth += 1
 
-    def settle(self, chains: Iterable[Sequence[_Item]]) -> None:
+    def settle(self, chains: Sequence[Sequence[_Item]]) -> None:
         """Spend the costlier steps on what is open in chains that may still hold: first regions, then reasoning."""
-        if not any(finding.open for finding in self.findings.values()):
-            return
-        standing = [chain for chain in chains if self.may_hold(chain)]
-        for step in (self._look_closer, self._reason):
-            for chain in standing:
-                for item in chain:
-                    for claim in item:
-                        # An open claim is seldom; asking for that first spares the rest.
-                        open_ = self.findings[claim].open
-                        if open_ and self.may_hold(chain) and self.status(item) is StepStatus.UNSURE:
-                            step(claim)
+        if any(finding.open for finding in self.findings.values()):
+            for step in (self._look_closer, self._reason):
+                for chain in filter(self.may_hold, chains):
+                    self._settle(chain, step)
+
+    def _settle(self, chain: Sequence[_Item], step: Callable[[_Claim], _Finding]) -> None:
+        """Take a step for each open claim on which the chain still depends."""
+        for item in chain:
+            for claim in item:
+                before = self.findings[claim]
+                if before.open and self.status(item) is StepStatus.UNSURE:
+                    self.findings[claim] = step(claim)
+                    if self.findings[claim].status is not before.status and not self.may_hold(chain):
+                        return
 
     def _ask(self, claims: Iterable[_Claim]) -> None:
         new = list(dict.fromkeys(claim for claim in claims if claim not in self.findings))
@@ -209,28 +221,29 @@ class _Inquiry:
 
     def _weigh(self, claim: _Claim, answer: Answer) -> _Finding:
         """Decide by arithmetic alone, or leave the claim open."""
-        p_yes = answer.p_yes
+        measured = self._priors[claim.question].p_yes if self._method.needs_priors else None
         if answer.off_mass > UNMEASURED:
-            return _Finding(answer, StepStatus.UNSURE)
+            return _Finding(answer, measured, StepStatus.UNSURE)
+        p_yes = answer.p_yes
         if self._method.name == "threshold":
-            return _Finding(answer, StepStatus.SATISFIED if p_yes >= EVEN else StepStatus.NOT_SATISFIED, By.THRESHOLD)
-        measured = self.prior(claim)
+            status = StepStatus.SATISFIED if p_yes >= EVEN else StepStatus.NOT_SATISFIED
+            return _Finding(answer, measured, status, By.THRESHOLD)
         prior, by = (EVEN, By.THRESHOLD) if measured is None else (measured, By.PRIOR)
         thresholds = claim.thresholds or self._thresholds
         if p_yes - prior < -thresholds.unsatisfied * prior:
-            return _Finding(answer, StepStatus.NOT_SATISFIED, by)
+            return _Finding(answer, measured, StepStatus.NOT_SATISFIED, by)
         if p_yes - prior > thresholds.satisfied * (1 - prior):
-            return _Finding(answer, StepStatus.SATISFIED, by)
-        return _Finding(answer, StepStatus.UNSURE, open=True)
+            return _Finding(answer, measured, StepStatus.SATISFIED, by)
+        return _Finding(answer, measured, StepStatus.UNSURE, open=True)
 
-    def _look_closer(self, claim: _Claim) -> None:
+    def _look_closer(self, claim: _Claim) -> _Finding:
         """The centric step: does the answer hang on the region the claim is about?"""
         finding = self.findings[claim]
-        if not (finding.open and claim.objects and self._method.debias):
-            return
+        if not (claim.objects and self._method.debias):
+            return finding
         box = self._view.locate(claim.objects)
         if box is None or box.confidence < CONFIDENT:
-            return
+            return finding
         if box.area < SMALL:
             crop = self._view.crop(box.grown(CROP_MARGIN))
             finding = replace(self._weigh(claim, crop.ask([claim.question])[0]), seen=crop)
@@ -240,29 +253,27 @@ class _Inquiry:
             finding = replace(finding, centric=rest)
             if whole - rest > (claim.thresholds or self._thresholds).centric:
                 finding = replace(finding, status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
-        self.findings[claim] = finding
+        return finding
 
-    def _reason(self, claim: _Claim) -> None:
+    def _reason(self, claim: _Claim) -> _Finding:
+        """Let the model think; what it concludes stands."""
         finding = self.findings[claim]
-        if not (finding.open and self._method.reasoning):
-            return
+        if not self._method.reasoning:
+            return finding
         reasoning = (finding.seen or self._view).reason(claim.question)
         if reasoning is None:
-            self.findings[claim] = replace(finding, open=False)
-            return
+            return replace(finding, open=False)
         status = StepStatus.SATISFIED if reasoning.yes else StepStatus.NOT_SATISFIED
-        self.findings[claim] = replace(
-            finding, status=status, by=By.REASONING, open=False, rationale=reasoning.rationale
-        )
+        return replace(finding, status=status, by=By.REASONING, open=False, rationale=reasoning.rationale)
 
 
-def _result(case: _Case, inquiry: _Inquiry) -> RuleResult:
+def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
     steps = [_step(claim, number, inquiry) for number, item in enumerate(case.chain, 1) for claim in item]
     steps += [_step(claim, None, inquiry) for claim in case.exceptions]
     return RuleResult(rule=case.rule.id, status=_status(case, inquiry), steps=tuple(steps))
 
 
-def _status(case: _Case, inquiry: _Inquiry) -> RuleStatus:
+def _status(case: _Case, inquiry: Inquiry) -> RuleStatus:
     if not inquiry.may_hold(case.chain):
         return RuleStatus.CLEAR
     holds = all(inquiry.status(item) is StepStatus.SATISFIED for item in case.chain)
@@ -272,7 +283,7 @@ def _status(case: _Case, inquiry: _Inquiry) -> RuleStatus:
     return RuleStatus.VIOLATED if holds and excepted is StepStatus.NOT_SATISFIED else RuleStatus.UNSURE
 
 
-def _step(claim: _Claim, item: int | None, inquiry: _Inquiry) -> Step:
+def _step(claim: _Claim, item: int | None, inquiry: Inquiry) -> Step:
     finding = inquiry.findings.get(claim)
     if finding is None:
         return _not_asked(claim.question.subject, item)
@@ -283,7 +294,7 @@ def _step(claim: _Claim, item: int | None, inquiry: _Inquiry) -> Step:
         by=finding.by,
         p_yes=finding.answer.p_yes,
         gap=finding.answer.gap,
-        prior=inquiry.prior(claim),
+        prior=finding.prior,
         centric=finding.centric,
         off_mass=finding.answer.off_mass,
         rationale=finding.rationale,

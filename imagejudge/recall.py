@@ -52,19 +52,22 @@ class Stopwatch:
 
 @lru_cache(maxsize=10_000)
 def _digest(words: tuple[str, ...]) -> bytes:
-    """The same few questions are asked about every image."""
+    """The same few things are asked about every image."""
     return hashlib.blake2b(json.dumps(words).encode(), digest_size=16).digest()
 
 
 @lru_cache(maxsize=10_000)
 def _digest_of(question: Question) -> bytes:
+    """Cached as well, since putting a question in words takes longer than looking up its digest."""
     return _digest(("ask", question.direct))
 
 
 class RecallView(View):
-    """Answers from memory, and opens the real view only for what is missing."""
+    """Answers from memory, and opens the real view, with what it will be asked first, only for what is missing."""
 
-    def __init__(self, memory: Memory, part: str, open_view: Callable[[], View], watch: Stopwatch) -> None:
+    def __init__(
+        self, memory: Memory, part: str, open_view: Callable[[Sequence[Question]], View], watch: Stopwatch
+    ) -> None:
         self._memory = memory
         self._part = part
         self._open = open_view
@@ -76,7 +79,7 @@ class RecallView(View):
         requests = {question: Request(self._part, _digest_of(question)) for question in questions}
         new = [question for question, request in requests.items() if request not in self._memory.known]
         if new:
-            view = self._opened()
+            view = self._opened(new)
             started = time.perf_counter()
             answers = view.ask(new)
             self._watch.ask += time.perf_counter() - started
@@ -102,13 +105,13 @@ class RecallView(View):
 
     def without(self, box: Box) -> View:
         """The picture with the box filled."""
-        return self._edited("without", box, lambda: self._opened().without(box))
+        return self._edited("without", box, lambda _: self._opened().without(box))
 
     def crop(self, box: Box) -> View:
         """The box alone."""
-        return self._edited("crop", box, lambda: self._opened().crop(box))
+        return self._edited("crop", box, lambda _: self._opened().crop(box))
 
-    def _edited(self, edit: str, box: Box, open_view: Callable[[], View]) -> View:
+    def _edited(self, edit: str, box: Box, open_view: Callable[[Sequence[Question]], View]) -> View:
         corners = ",".join(f"{side:.4f}" for side in (box.left, box.top, box.right, box.bottom))
         return RecallView(self._memory, f"{self._part}/{edit}:{corners}", open_view, self._watch)
 
@@ -123,9 +126,10 @@ class RecallView(View):
             self._watch.reason += time.perf_counter() - started
         return self._memory.known[request]
 
-    def _opened(self) -> View:
+    def _opened(self, first: Sequence[Question] = ()) -> View:
+        """The real view; `first` is what will be asked of it next, if that is known."""
         if self._view is None:
             started = time.perf_counter()
-            self._view = self._open()
+            self._view = self._open(first)
             self._watch.view += time.perf_counter() - started
         return self._view

@@ -174,7 +174,7 @@ class Rejudge:
         records = self._records(verdict)
         replay = _Replay(records, self._about)
         fresh = dict(memory.fresh)
-        known = RecallView(memory, str(verdict.frame or 0), lambda: replay, Stopwatch())
+        known = RecallView(memory, str(verdict.frame or 0), lambda _: replay, Stopwatch())
         known.ask(list(records))
         for question, record in records.items():
             if record.pondered:

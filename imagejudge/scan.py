@@ -20,10 +20,10 @@ from imagejudge import __version__
 from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution
 from imagejudge.decode import Decoded, decode
-from imagejudge.engine.base import Answer, Engine
+from imagejudge.engine.base import Answer, Engine, View
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images import ImageRef
-from imagejudge.judge import Method, judge, questions_of
+from imagejudge.judge import Inquiry, Method, inquire, questions_of
 from imagejudge.picture import Picture
 from imagejudge.questions import Question
 from imagejudge.rationale import Summary, summarise
@@ -83,6 +83,17 @@ class _Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """A file about which nothing is left to ask: what follows from the answers is worked out while engines go on."""
+
+    item: _Prepared
+    inquiries: Mapping[int, Inquiry]
+    """By the index of the frame."""
+    watch: Stopwatch
+    failure: EngineFailure | None
+
+
+@dataclass(frozen=True, slots=True)
 class _FrameResult:
     index: int
     rules: tuple[RuleResult, ...]
@@ -91,14 +102,6 @@ class _FrameResult:
     @property
     def badness(self) -> tuple[int, int]:
         return _RANK[self.summary.outcome], len(self.summary.violations)
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A verdict, with the answers that are to be kept before it is shown."""
-
-    verdict: Verdict
-    memory: Memory
 
 
 class Scanner:
@@ -120,16 +123,16 @@ class Scanner:
         """One verdict for each image, in order. Close the iterator to stop early."""
         workers = len(self._engines)
         decoding = ThreadPoolExecutor(max(2, workers), "decode")
-        judging = ThreadPoolExecutor(workers, "judge")
+        asking = ThreadPoolExecutor(workers, "ask")
         try:
             prepared = _ahead(decoding, self._prepare, refs, 2 * workers + 2)
-            for judged in _ahead(judging, self._judge, self._primed(prepared), workers):
-                if isinstance(judged, _Judged):
-                    self._cache.save(self._plan.answers, str(judged.verdict.sha256), judged.memory)
-                yield judged.verdict if isinstance(judged, _Judged) else judged
+            for asked in _ahead(asking, self._ask, self._primed(prepared), workers):
+                if isinstance(asked, _Asked):
+                    self._cache.save(self._plan.answers, asked.item.sha256, asked.item.memory)
+                yield self._conclude(asked) if isinstance(asked, _Asked) else asked
         finally:
             # Engines first: a thread that waits for one then gets its failure at once.
-            for pool in (decoding, judging):
+            for pool in (decoding, asking):
                 pool.shutdown(wait=False, cancel_futures=True)
             for engine in self._engines:
                 engine.close()
@@ -145,7 +148,7 @@ class Scanner:
         """Ask every question with no image, all at once: the answers must not depend on which image came first."""
         questions = questions_of(self._plan.constitution)
         memory = self._cache.load(self._plan.answers, _BLANK)
-        blank = RecallView(memory, _BLANK, lambda: self._engines[0].view(None), Stopwatch())
+        blank = RecallView(memory, _BLANK, partial(self._engines[0].view, None), Stopwatch())
         try:
             answers = blank.ask(questions)
         except EngineFailure as failure:
@@ -179,21 +182,37 @@ class Scanner:
             memory.add(about_file, {"facts": facts.model_dump(), "sampled": [frame.index for frame in frames]})
         return _Prepared(ref, source.sha256, facts, frames, memory, time.perf_counter() - started)
 
-    def _judge(self, item: _Prepared | Verdict) -> _Judged | Verdict:
-        """Judge the sampled frames of one image; its verdict is the worst frame's."""
+    def _ask(self, item: _Prepared | Verdict) -> _Asked | Verdict:
+        """Ask about the sampled frames of one image."""
         if isinstance(item, Verdict):
             return item
-        watch = Stopwatch()
+        constitution = self._plan.constitution_for(item.ref.path)
+        inquiries: dict[int, Inquiry] = {}
+        watch, failure = Stopwatch(), None
         engine = self._idle.get()
         try:
-            frames = [self._judge_frame(frame, item, engine, watch) for frame in item.frames]
-        except EngineFailure as failure:
-            error = Failure(kind=failure.kind, message=failure.message)
-            return _Judged(self._error(item.ref, item.sha256, error, item.facts), item.memory)
+            for frame in item.frames:
+                view = RecallView(item.memory, str(frame.index), partial(_look, engine, frame), watch)
+                inquiries[frame.index] = inquire(constitution, view, self._priors, self._plan.method)
+        except EngineFailure as error:
+            failure = error
         finally:
             self._idle.put(engine)
+        return _Asked(item, inquiries, watch, failure)
+
+    def _conclude(self, asked: _Asked) -> Verdict:
+        """The verdict of an image is that of its worst frame."""
+        item = asked.item
+        if asked.failure is not None:
+            error = Failure(kind=asked.failure.kind, message=asked.failure.message)
+            return self._error(item.ref, item.sha256, error, item.facts)
+        constitution = self._plan.constitution_for(item.ref.path)
+        frames = []
+        for index, inquiry in asked.inquiries.items():
+            rules = inquiry.results()
+            frames.append(_FrameResult(index, rules, summarise(constitution, rules)))
         worst = max(frames, key=lambda frame: frame.badness)
-        verdict = self._verdict(
+        return self._verdict(
             path=item.ref.path,
             sha256=item.sha256,
             frame=worst.index if item.facts.frames > 1 else None,
@@ -202,15 +221,8 @@ class Scanner:
             violations=worst.summary.violations,
             rules=worst.rules,
             image=item.facts,
-            seconds=_timing(item.seconds, watch),
+            seconds=_timing(item.seconds, asked.watch),
         )
-        return _Judged(verdict, item.memory)
-
-    def _judge_frame(self, frame: _Frame, item: _Prepared, engine: Engine, watch: Stopwatch) -> _FrameResult:
-        constitution = self._plan.constitution_for(item.ref.path)
-        view = RecallView(item.memory, str(frame.index), lambda: engine.view(frame.picture()), watch)
-        rules = judge(constitution, view, self._priors, self._plan.method)
-        return _FrameResult(frame.index, rules, summarise(constitution, rules))
 
     def _error(self, ref: ImageRef, sha256: str | None, error: Failure, image: ImageFacts | None = None) -> Verdict:
         return self._verdict(
@@ -225,6 +237,10 @@ class Scanner:
             imagejudge=__version__,
             **fields,
         )
+
+
+def _look(engine: Engine, frame: _Frame, first: Sequence[Question]) -> View:
+    return engine.view(frame.picture(), first)
 
 
 def _timing(decoding: float, watch: Stopwatch) -> Timing:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from imagejudge.engine.base import Engine, Reasoning
+from imagejudge.engine.base import Engine, Reasoning, View
 from imagejudge.engine.scripted import Scripted
-from imagejudge.errors import ModelError
+from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.picture import Box, Picture
 from imagejudge.questions import Question
 
@@ -38,6 +39,20 @@ def troubled(options: Mapping[str, Any]) -> Engine:
         return _brightness(picture, question)
 
     return Scripted(answer)
+
+
+def counting(options: Mapping[str, Any]) -> Engine:
+    """Answers its n-th question with 1 / (n + 1), and cannot look at a picture whose first pixel's green is 13."""
+    del options
+    asked = itertools.count(2)
+
+    class Squeamish(Scripted):
+        def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
+            if picture is not None and picture.rgb[1] == 13:
+                raise EngineFailure("engine-error", "not that one")
+            return super().view(picture, first)
+
+    return Squeamish(lambda picture, question: 1 / next(asked))
 
 
 def troubled_writer(options: Mapping[str, Any]) -> Engine:

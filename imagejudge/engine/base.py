@@ -74,8 +74,11 @@ class Engine(ABC):
     """A model that is ready to look at pictures. Use it as a context manager, or call `close`."""
 
     @abstractmethod
-    def view(self, picture: Picture | None) -> View:
-        """Begin to look at a picture; with None, questions are asked with no image at all."""
+    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
+        """Look at a picture; with None, questions are asked with no image at all.
+
+        `first` may name what will be asked next, so that an engine elsewhere can go on with it unbidden.
+        """
 
     @abstractmethod
     def write(self, prompt: str, grammar: str, limit: int) -> str:

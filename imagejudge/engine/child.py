@@ -59,12 +59,14 @@ def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], paylo
     if request["do"] == "write":
         return engine.write(request["prompt"], request["grammar"], request["limit"])
     number = request["view"]
+    if request["do"] == "look":
+        views.clear()
+        picture = Picture(request["width"], request["height"], payload) if request["width"] else None
+        views[number] = engine.view(picture)
+        return None
+    if number not in views:  # looking failed, and what was to be asked first is already here
+        raise EngineFailure("engine-error", "the view was never made")
     match request["do"]:
-        case "look":
-            views.clear()
-            picture = Picture(request["width"], request["height"], payload) if request["width"] else None
-            views[number] = engine.view(picture)
-            return None
         case "ask":
             answers = views[number].ask([_question(pair) for pair in request["questions"]])
             return [[answer.gap, answer.off_mass] for answer in answers]

@@ -87,8 +87,9 @@ class LlamaEngine(Engine):
             self.close()
             raise
 
-    def view(self, picture: Picture | None) -> LlamaView:
+    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> LlamaView:
         """Encode the picture. EngineFailure when it cannot be, or makes more tokens than fit."""
+        del first  # it is asked soon enough
         return LlamaView(self, picture, self._encode(picture) if picture else [])
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:

@@ -9,14 +9,13 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import queue
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -28,7 +27,10 @@ from imagejudge.picture import Box, Picture
 from imagejudge.questions import Question
 
 _POLL = 0.2
-"""Seconds between two looks at the child's memory while it works."""
+"""Seconds between two looks at the clock and the child's memory while it works."""
+
+_BUFFER = 2**20
+"""Bytes: a request leaves in one piece, since between two pieces other threads of this process have their turn."""
 
 _ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 """Threads that wait for each other sleep after microseconds. GNU's OpenMP would let them spin for milliseconds, which
@@ -52,6 +54,8 @@ class Worker(Engine):
 
     `factory` is `module:function`; the child calls it with `options`, which must be JSON. A view is good until the next
     call of `view`. Raises `EngineFailure` for what costs one image, `ModelError` when the engine refuses to start.
+
+    What is asked first goes to the child right behind the picture, so that it need not idle in between.
     """
 
     def __init__(self, factory: str, options: Mapping[str, Any], limits: Limits) -> None:
@@ -62,9 +66,11 @@ class Worker(Engine):
         self._pictures = 0
         self._deadline = 0.0
         self._numbers = itertools.count()
+        self._ahead: dict[str, Any] | None = None
+        """A request that was sent before anyone waits for its reply."""
         self._closed = False
 
-    def view(self, picture: Picture | None) -> View:
+    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
         """Hand a picture to the child, starting or replacing it where needed."""
         if self._child is not None and self._pictures >= self._limits.pictures:
             self._stop()
@@ -73,7 +79,8 @@ class Worker(Engine):
         self._deadline = time.monotonic() + self._limits.seconds
         number = next(self._numbers)
         size = {"width": picture.width, "height": picture.height} if picture else {"width": 0, "height": 0}
-        self._call(child, {"do": "look", "view": number, **size}, picture.rgb if picture else b"")
+        look = {"do": "look", "view": number, **size}
+        self._call(child, look, picture.rgb if picture else b"", ahead=_asking(number, first) if first else None)
         return _WorkerView(self, child, number)
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:
@@ -94,7 +101,8 @@ class Worker(Engine):
         child = _Child()
         try:
             # No time limit: a large model on a slow disk takes what it takes, and Ctrl-C works.
-            reply = child.call({"factory": self._factory, "options": self._options}, b"", None, None)
+            child.send({"factory": self._factory, "options": self._options}, b"", None, None)
+            reply = child.receive(None, None)
         except EngineFailure as failure:
             child.kill()
             raise ModelError(
@@ -108,15 +116,26 @@ class Worker(Engine):
         return child
 
     def _stop(self) -> None:
-        child, self._child = self._child, None
+        child, self._child, self._ahead = self._child, None, None
         if child is not None:
             child.kill()
 
-    def _call(self, child: _Child, request: dict[str, Any], payload: bytes = b"") -> Any:
+    def _call(
+        self, child: _Child, request: dict[str, Any], payload: bytes = b"", *, ahead: dict[str, Any] | None = None
+    ) -> Any:
+        """The reply to a request. `ahead` is sent right behind it; its reply waits for the call that asks the same."""
         if child is not self._child:
             raise EngineFailure("engine-crash", "the engine that held this view is gone")
+        limits = self._deadline, self._limits.memory
         try:
-            reply = child.call(request, payload, self._deadline, self._limits.memory)
+            sent, self._ahead = self._ahead, ahead
+            if sent != request:
+                if sent is not None:
+                    child.receive(*limits)  # for nobody
+                child.send(request, payload, *limits)
+            if ahead is not None:
+                child.send(ahead, b"", *limits)
+            reply = child.receive(*limits)
         except BaseException:  # also Ctrl-C: a reply that nobody waits for would be taken for the next one's
             self._stop()
             raise
@@ -137,8 +156,7 @@ class _WorkerView(View):
     number: int
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
-        pairs = [[question.kind, question.subject] for question in questions]
-        return [Answer(*reply) for reply in self._call({"do": "ask", "questions": pairs})]
+        return [Answer(*reply) for reply in self.worker._call(self.child, _asking(self.number, questions))]
 
     def reason(self, question: Question) -> Reasoning | None:
         reply = self._call({"do": "reason", "question": [question.kind, question.subject]})
@@ -158,8 +176,12 @@ class _WorkerView(View):
         return self.worker._call(self.child, {**request, "view": self.number})
 
 
+def _asking(view: int, questions: Sequence[Question]) -> dict[str, Any]:
+    return {"do": "ask", "questions": [[question.kind, question.subject] for question in questions], "view": view}
+
+
 class _Child:
-    """One process and its pipes. A thread reads the replies, so that waiting can have a limit on every platform."""
+    """One process and its pipes. Whoever calls simply waits; a thread ends the process when that costs too much."""
 
     def __init__(self) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -169,52 +191,72 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            bufsize=_BUFFER,
             env={**_ENVIRONMENT, **os.environ},
         )
-        self._requests, self._output = cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
-        self._replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._requests, self._replies = cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
+        self._lock = threading.Lock()
+        self._limits: tuple[float | None, int | None] = None, None
+        """Until when (monotonic seconds) the call that is under way may last, and the bytes the process may take."""
+        self._excess: EngineFailure | None = None
+        """Why the process was ended here."""
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._watch_over, daemon=True)
+        self._watch.start()
 
-    def call(self, request: dict[str, Any], payload: bytes, deadline: float | None, memory: int | None) -> Any:
-        """Send a request and wait for its reply, until `deadline` (monotonic seconds) and below `memory` bytes."""
-        try:
+    def send(self, request: dict[str, Any], payload: bytes, deadline: float | None, memory: int | None) -> None:
+        """Send a request, which may have to wait for the child to read it. Raises `EngineFailure`."""
+        with self._within(deadline, memory), contextlib.suppress(OSError, ValueError):  # `receive` tells
             wire.send(self._requests, request, payload)
-        except OSError as error:
-            raise self._died() from error
-        while True:
-            try:
-                reply = self._replies.get(timeout=_POLL)
-            except queue.Empty:
-                self._check(deadline, memory)
-                continue
-            if reply is None:
-                raise self._died()
-            self._check(None, memory)
-            return reply
+
+    def receive(self, deadline: float | None, memory: int | None) -> dict[str, Any]:
+        """Wait for the reply to the earliest request that has had none. Raises `EngineFailure`."""
+        with self._within(deadline, memory), contextlib.suppress(OSError, ValueError):
+            if (message := wire.receive(self._replies)) is not None:
+                return message[0]
+        raise self._died()
+
+    @contextlib.contextmanager
+    def _within(self, deadline: float | None, memory: int | None) -> Iterator[None]:
+        """For as long as something is done: end the process at `deadline` (monotonic seconds) or above `memory`."""
+        with self._lock:
+            self._limits = deadline, memory
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._limits = None, None
+                # The process may have been ended although it did reply: then nobody must count on it any more.
+                excess = self._excess or self._exceeded(None, memory)
+        if excess is not None:
+            raise excess
 
     def kill(self) -> None:
         """End the process and wait for it."""
+        self._ended.set()
         self._process.kill()
         self._process.wait()
-        self._reader.join()
-        self._output.close()
+        self._watch.join()
+        self._replies.close()
         with contextlib.suppress(OSError):  # what was still to be sent cannot be any more
             self._requests.close()
         self._log.close()
 
-    def _read(self) -> None:
-        while (message := wire.receive(self._output)) is not None:
-            self._replies.put(message[0])
-        self._replies.put(None)
+    def _watch_over(self) -> None:
+        while not self._ended.wait(_POLL):
+            with self._lock:
+                self._excess = self._exceeded(*self._limits)
+                if self._excess is not None:
+                    self._process.kill()
+                    return
 
-    def _check(self, deadline: float | None, memory: int | None) -> None:
+    def _exceeded(self, deadline: float | None, memory: int | None) -> EngineFailure | None:
         if deadline is not None and time.monotonic() > deadline:
-            raise EngineFailure("engine-timeout", "no answer within the time limit (--timeout)")
+            return EngineFailure("engine-timeout", "no answer within the time limit (--timeout)")
         if memory is not None and (used := _resident(self._process.pid)) > memory:
-            raise EngineFailure(
-                "engine-memory", f"the engine took {used / 1e9:.1f} GB, more than the limit (--memory-limit)"
-            )
+            words = f"the engine took {used / 1e9:.1f} GB, more than the limit (--memory-limit)"
+            return EngineFailure("engine-memory", words)
+        return None
 
     def _died(self) -> EngineFailure:
         try:

@@ -163,7 +163,7 @@ class Sight:
         if part not in self._views:
             staged = Staged(self._stage, picture, self.meter.watch)
             # Looking is timed on the stage, where it really happens.
-            self._views[part] = RecallView(self.meter.memory, part, lambda: staged, Stopwatch())
+            self._views[part] = RecallView(self.meter.memory, part, lambda _: staged, Stopwatch())
         return self._views[part]
 
     def _dressed(self, view: View) -> View:

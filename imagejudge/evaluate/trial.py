@@ -127,7 +127,7 @@ class Trial:
 
     def _blank(self, stage: Stage) -> Guarded:
         """Priors are asked by one thread at a time, so that they do not depend on which engine came first."""
-        view = RecallView(self._priors, _BLANK, lambda: Staged(stage, lambda: None, Stopwatch()), Stopwatch())
+        view = RecallView(self._priors, _BLANK, lambda _: Staged(stage, lambda: None, Stopwatch()), Stopwatch())
         return Guarded(view, self._lock, lambda: self._cache.save(self._plan.answers, _BLANK, self._priors))
 
     def _case(self, name: str, sight: Sight, stage: Stage) -> Case:

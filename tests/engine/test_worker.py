@@ -98,6 +98,33 @@ def test_trouble_costs_one_picture(make_worker: MakeWorker, trouble: str, kind: 
     assert ask(worker) > 0.9
 
 
+def test_what_is_asked_first_goes_ahead_and_is_asked_once(make_worker: MakeWorker) -> None:
+    worker = make_worker("counting")
+
+    def answers(first: int, then: int) -> list[int]:
+        """Which question of the engine's life each answer is to."""
+        found = worker.view(GOOD, [QUESTION] * first).ask([QUESTION] * then)
+        return [round(1 / answer.p_yes) - 1 for answer in found]
+
+    assert answers(2, 2) == [1, 2]
+    assert answers(0, 1) == [3]
+    assert answers(2, 1) == [6]  # other ones than were sent ahead, whose answers nobody gets
+    worker.view(GOOD, [QUESTION])  # nor those of a view that is never asked
+    assert answers(1, 1) == [8]
+    with pytest.raises(EngineFailure, match="not that one"):
+        worker.view(BAD, [QUESTION])
+    assert answers(1, 1) == [9]
+
+
+@pytest.mark.parametrize("trouble", ["abort", "hang"])
+def test_trouble_with_what_went_ahead_costs_one_picture(make_worker: MakeWorker, trouble: str) -> None:
+    worker = make_worker("troubled", {"trouble": trouble}, seconds=2.0)
+    view = worker.view(BAD, [QUESTION])
+    with pytest.raises(EngineFailure):
+        view.ask([QUESTION])
+    assert ask(worker) > 0.9
+
+
 def test_texts_come_out_of_the_child_and_trouble_costs_one(make_worker: MakeWorker) -> None:
     worker = make_worker("troubled_writer")
     assert "Fine." in worker.write("Rate this.", "root ::= [a-z]+", 9)
