@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from imagejudge.cache import Cache
-from imagejudge.engine.base import Answer, Reasoning
+from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.engine.scripted import Scripted
 from imagejudge.picture import Box, Picture
-from imagejudge.questions import visible
+from imagejudge.questions import Question, visible
 from imagejudge.recall import Memory, RecallView, Request, Stopwatch
 
 PICTURE = Picture(2, 2, bytes(12))
@@ -29,7 +30,7 @@ def engine() -> Scripted:
 
 
 def view(asked: Scripted, memory: Memory, part: str = "0") -> RecallView:
-    return RecallView(memory, part, lambda: asked.view(PICTURE), Stopwatch())
+    return RecallView(memory, part, lambda first: asked.view(PICTURE, first), Stopwatch())
 
 
 def test_only_what_is_missing_is_asked() -> None:
@@ -38,6 +39,21 @@ def test_only_what_is_missing_is_asked() -> None:
     again = view(asked, memory).ask([B, C, A])
     assert asked.waves == [[A, B], [C]]
     assert (again[0], again[2]) == (first[1], first[0])
+
+
+def test_a_view_is_opened_with_what_it_will_be_asked() -> None:
+    asked, memory, opened = engine(), Memory(), []
+
+    def look(first: Sequence[Question]) -> View:
+        opened.append(list(first))
+        return asked.view(PICTURE, first)
+
+    RecallView(memory, "0", look, Stopwatch()).ask([A])
+    known = RecallView(memory, "0", look, Stopwatch())
+    known.ask([A, B, C])
+    known.reason(A)
+    RecallView(memory, "1", look, Stopwatch()).locate(["x"])
+    assert opened == [[A], [B, C], []]
 
 
 def test_everything_is_recalled_without_opening_a_view(tmp_path: Path) -> None:
@@ -56,7 +72,7 @@ def test_everything_is_recalled_without_opening_a_view(tmp_path: Path) -> None:
 
     recalled = Cache(tmp_path).load("m", "i")
 
-    def refuse() -> RecallView:
+    def refuse(first: Sequence[Question]) -> RecallView:
         raise AssertionError("nothing is missing")
 
     second = RecallView(recalled, "0", refuse, Stopwatch())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,7 @@ def test_a_worst_frame_speaks_for_an_animation(tmp_path: Path) -> None:
 
 
 class NoEngine(Engine):
-    def view(self, picture: Picture | None) -> object:  # type: ignore[override]
+    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> object:  # type: ignore[override]
         raise AssertionError("everything is known")
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:

@@ -46,9 +46,9 @@ class Counting(Scripted):
         super().__init__(answer or colour, reason=lambda p, q: Reasoning(True, "So it is.", "Hm."))  # type: ignore[arg-type]
         self.pictures: list[Picture | None] = []
 
-    def view(self, picture: Picture | None) -> View:
+    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
         self.pictures.append(picture)
-        return super().view(picture)
+        return super().view(picture, first)
 
 
 def colour(picture: Picture | None, question: Question) -> float:
