@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from imagejudge.train.claims import Asker
 from imagejudge.train.facts import Facts
-from imagejudge.train.questions import BOXES, Asker
+from imagejudge.train.questions import BOXES, box_request
 from imagejudge.train.scene import FAR, SIZE, Scene, Thing, kept_apart
 from imagejudge.train.sprites import CONCEPTS, INDEX
 from imagejudge.train.thoughts import summary, thought
@@ -111,7 +112,7 @@ def test_boxes_are_written_so_that_the_product_reads_them_back() -> None:
     asker, found = Asker(np.random.default_rng(2)), 0
     facts = Facts(scene(("dog", LEFT)))
     for _ in range(60):
-        asked = asker.place(facts)
+        asked = box_request(asker, facts)
         if asked is None or (box := BOXES.read(asked[1])) is None:
             continue
         left, top, right, bottom = box

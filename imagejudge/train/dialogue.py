@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from imagejudge.questions import SUMMARISE, Kind, Question, visible
+from imagejudge.train.claims import Asker, Claim
 from imagejudge.train.facts import Facts
-from imagejudge.train.questions import Asker, Claim
+from imagejudge.train.questions import box_request, rule_question, rules_question
 from imagejudge.train.scene import Scene, kept_apart
 from imagejudge.train.shape import BEFORE, IMAGE_TOKENS
 from imagejudge.train.sprites import GROUPS
@@ -61,12 +62,12 @@ def texts(scenes: Iterator[Scene], seed: int) -> Iterator[str]:
         yield asker.unknown(UNKNOWN)
         yield summary(facts, answer=True)
         yield Question(Kind.PUBLIC, "").direct + Question(Kind.PUBLIC, "").deliberate
-        for ruled in (asker.ruled(facts), asker.constitution(facts)):
+        for ruled in (rule_question(asker, facts), rules_question(asker, facts)):
             if ruled is not None:
                 yield ruled[0].direct
                 yield ruled[0].deliberate
         for _ in range(4):
-            asked = asker.place(facts)
+            asked = box_request(asker, facts)
             if asked is not None:
                 yield "\n".join(asked)
 
@@ -259,16 +260,16 @@ class Writer:
         if luck < 0.35:
             ask = row.add(image, self.words.cut(_instruction(Kind.RULE)))
             for _ in range(3):
-                if (ruled := self.asker.ruled(facts)) is not None:
+                if (ruled := rule_question(self.asker, facts)) is not None:
                     self._answer(row, ask, ruled[0].subject, float(ruled[1]), "rule")
-        elif luck < 0.55 and (ruled := self.asker.constitution(facts)) is not None:
+        elif luck < 0.55 and (ruled := rules_question(self.asker, facts)) is not None:
             self._answer(row, image, ruled[0].direct, float(ruled[1]), "rule")
         elif luck < 0.65 and (truth := facts.inappropriate()) is not None:
             self._answer(row, image, Question(Kind.PUBLIC, "").direct, float(truth), "public")
 
     def _boxes(self, row: Row, image: int, facts: Facts) -> None:
         for _ in range(int(self.random.random() < 0.4) + int(self.random.random() < 0.15)):
-            if (asked := self.asker.place(facts)) is not None:
+            if (asked := box_request(self.asker, facts)) is not None:
                 self._write(row, image, [asked], 0.25, "box")
 
     def _reasoning(self, row: Row, image: int, facts: Facts) -> None:
@@ -286,7 +287,7 @@ class Writer:
                 claim = self.asker.claim(facts)
                 question, answer = (visible(claim.text), claim.truth) if claim is not None else (visible(""), False)
             elif luck < 0.95:
-                ruled = self.asker.ruled(facts) if luck < 0.88 else self.asker.constitution(facts)
+                ruled = rule_question(self.asker, facts) if luck < 0.88 else rules_question(self.asker, facts)
                 question, answer, claim = ruled if ruled is not None else (visible(""), False, None)
             else:
                 truth, claim = facts.inappropriate(), None

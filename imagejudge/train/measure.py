@@ -31,10 +31,11 @@ from imagejudge.judge import Method, judge, questions_of
 from imagejudge.picture import Picture
 from imagejudge.questions import Question, visible
 from imagejudge.train.bench import plan_of
+from imagejudge.train.claims import Asker
 from imagejudge.train.export import TEMPERATURE
 from imagejudge.train.facts import Facts
 from imagejudge.train.grounds import nothing_known
-from imagejudge.train.questions import Asker
+from imagejudge.train.questions import rule_question, rules_question
 from imagejudge.train.scene import SIZE, Pixels, Scene, held_out_pair
 from imagejudge.train.scenes import Painter, Sprites
 from imagejudge.train.sprites import CONCEPTS
@@ -116,7 +117,7 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
         ):
             claims = (asker.claim(facts, kind=kind) for _ in range(times))
             asked += [(kind, claim.truth, visible(claim.text)) for claim in claims if claim is not None]
-        for kind, ruled in (("rule", asker.ruled(facts)), ("rules", asker.constitution(facts))):
+        for kind, ruled in (("rule", rule_question(asker, facts)), ("rules", rules_question(asker, facts))):
             if ruled is not None:
                 asked.append((kind, ruled[1], ruled[0]))
         view = engine.view(picture(scene.pixels))

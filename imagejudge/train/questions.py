@@ -1,448 +1,77 @@
-# ruff: noqa: E501 - tables and forms of words read better on long lines
-"""What can be asked about a scene, in the product's own words, and the true answers.
-
-Statements are drawn so that Yes and No are about as frequent within every kind of statement; a statement whose truth is
-a matter of taste is not asked.
-"""
+"""Whole questions about a scene and their true answers: a rule, several rules, a box."""
 
 from __future__ import annotations
-
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from imagejudge.questions import BOX_STYLES, Kind, Question, rules_subject
-from imagejudge.train.facts import Facts, both
+from imagejudge.train.claims import Asker, Claim
+from imagejudge.train.facts import Facts
 from imagejudge.train.scene import SIZE
-from imagejudge.train.sprites import CONCEPTS, GROUPS, INDEX, weigh
-from imagejudge.train.words import BODIES, COUNTABLE, NOUNS, PLURALS, UNKNOWN, Target, target
+from imagejudge.train.words import BODIES, Target
 
-T = TypeVar("T")
 GRID = 16  # boxes are told in sixteenths of the sides
 BOXES = BOX_STYLES["bbox-xyxy-1000"]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A statement, the same thing as a rule forbids it, its truth and the things it is about."""
-
-    text: str
-    forbidden: str
-    truth: bool
-    about: tuple[Target, ...] = ()
-    relation: str = ""
-    kind: str = "visible"
-
-
-def sentence(text: str) -> str:
-    """A capital and a full stop."""
-    return text[0].upper() + text[1:] + "."
-
-
-@dataclass
-class Asker:
-    """Draws statements about scenes; remembers how many were true, kind by kind, to keep the balance."""
-
-    random: np.random.Generator
-    balance: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-    KINDS: ClassVar[dict[str, float]] = {
-        "visible": 0.21,
-        "class": 0.13,
-        "absent": 0.06,
-        "both": 0.12,
-        "either": 0.05,
-        "without": 0.03,
-        "touch": 0.22,
-        "hold": 0.03,
-        "near": 0.02,
-        "on": 0.02,
-        "unrelated": 0.04,
-        "count": 0.07,
-    }
-
-    def __post_init__(self) -> None:
-        self.askable = [c for c in CONCEPTS if c.nouns]
-        weights = np.array([weigh(INDEX[c.name]) for c in self.askable])
-        self.up_to = np.cumsum(weights / weights.sum())
-        self.common = {
-            group: [c for c in self.askable if group in c.groups] for group in {g for c in CONCEPTS for g in c.groups}
-        }
-
-    def one_of(self, items: Sequence[T]) -> T:
-        """One of several, evenly."""
-        return items[int(self.random.integers(len(items)))]
-
-    def weighted(self, weights: dict[str, float]) -> str:
-        """One of the keys, as often as its weight says; the weights sum to one. (`Generator.choice` is slow.)"""
-        luck = self.random.random()
-        for key, weight in weights.items():
-            luck -= weight
-            if luck < 0:
-                return key
-        return key
-
-    def words(self, kind: str) -> Target:
-        """One of the words for a concept or class, the first ones more often."""
-        nouns = NOUNS[kind]
-        return nouns[min(int(self.random.integers(len(nouns))), int(self.random.integers(len(nouns))))]
-
-    def concept(self) -> str:
-        """The name of any concept that has words of its own."""
-        return self.askable[min(int(np.searchsorted(self.up_to, self.random.random())), len(self.askable) - 1)].name
-
-    def some_kind(self, facts: Facts, present: bool | None, classes: float) -> str | None:
-        """A concept or class; one that is there, one that is not (often a look-alike), or any."""
-        pool_classes = self.random.random() < classes
-        if present is True:
-            kinds = [k for things in facts.kinds for k in things if k in NOUNS and (k in GROUPS) == pool_classes]
-            return self.one_of(kinds) if kinds else None
-        if pool_classes:
-            return self.one_of(list(GROUPS))
-        if present is False and facts.scene.things and self.random.random() < 0.35:
-            groups = [g for g in CONCEPTS[self.one_of(facts.scene.things).concept].groups if self.common[g]]
-            if groups:
-                return self.one_of(self.common[self.one_of(groups)]).name
-        return self.concept()
-
-    def claim(self, facts: Facts, balanced: bool = True, kind: str = "") -> Claim | None:
-        """One statement of a random kind with its truth, or None where the draw did not fit this scene."""
-        kind = kind or self.weighted(self.KINDS)
-        surplus = self.balance[kind]
-        wanted = (
-            None
-            if not balanced or kind == "unrelated"
-            else bool(self.random.random() < 0.5)
-            if abs(surplus) < 8
-            else surplus < 0
-        )
-        makers: dict[str, Callable[[Facts, bool | None, str], Claim | None]] = {
-            "visible": self._visible, "class": self._visible, "absent": self._absent, "both": self._both, "either": self._either,
-            "without": self._without, "count": self._count, "touch": self._related, "hold": self._related, "near": self._related, "on": self._related, "unrelated": self._unrelated,
-        }  # fmt: skip
-        for _ in range(5):
-            claim = makers[kind](facts, wanted, kind)
-            if claim is not None and wanted in (None, claim.truth):
-                if balanced:
-                    self.balance[kind] += 1 if claim.truth else -1
-                return claim
-        return None
-
-    def shown(self, what: Target) -> str:
-        """A statement that something is visible."""
-        verb = what.verb
-        forms = (
-            f"{what.phrase} {verb('is', 'are')} visible",
-            f"{what.phrase} {verb('is', 'are')} visible",
-            f"{what.phrase} {verb('is', 'are')} visible",
-            f"there {verb('is', 'are')} {what.phrase}",
-            f"{what.phrase} can be seen",
-            f"the image shows {what.phrase}",
-            f"{what.phrase} {verb('is', 'are')} shown",
-            f"{what.phrase} {verb('is', 'are')} present",
-            f"{what.phrase} {verb('appears', 'appear')} in the image",
-            f"the image contains {what.phrase}",
-            f"{what.phrase} {verb('is', 'are')} depicted",
-            f"{what.phrase} {verb('is', 'are')} visible in the image",
-            f"the picture shows {what.phrase}",
-        )
-        return sentence(self.one_of(forms))
-
-    def _visible(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        chosen = self.some_kind(facts, wanted, 1.0 if kind == "class" else 0.0)
-        if chosen is None:
-            return None
-        what = self.one_of(BODIES) if chosen == "person" and self.random.random() < 0.06 else self.words(chosen)
-        truth = facts.visible(what)
-        return None if truth is None else Claim(self.shown(what), what.phrase, truth, (what,), kind=kind)
-
-    def _absent(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        chosen = self.some_kind(facts, None if wanted is None else not wanted, 0.4)
-        if chosen is None:
-            return None
-        what = self.words(chosen)
-        truth = facts.visible(what)
-        if truth is None:
-            return None
-        forms = (
-            f"no {what.bare} {what.verb('is', 'are')} visible",
-            f"there is no {what.bare}",
-            f"{what.phrase} {what.verb('is', 'are')} not visible",
-            f"the image does not show {what.phrase}",
-        )
-        return Claim(sentence(self.one_of(forms)), f"an image without {what.phrase}", not truth, (what,), kind=kind)
-
-    def _pair(
-        self, facts: Facts, first: bool | None, second: bool | None, classes: float = 0.35
-    ) -> tuple[Target, Target] | None:
-        one, other = self.some_kind(facts, first, classes), self.some_kind(facts, second, classes)
-        if one is None or other is None or one == other:
-            return None
-        return self.words(one), self.words(other)
-
-    def _both(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        truths = (
-            (True, True)
-            if wanted
-            else ((True, False), (False, True), (True, False), (False, True), (False, False))[
-                int(self.random.integers(5))
-            ]
-            if wanted is False
-            else (None, None)
-        )
-        pair = self._pair(facts, *truths)
-        if pair is None or len(set(facts.matching(pair[0])) | set(facts.matching(pair[1]))) < 2 * bool(wanted):
-            return None
-        one, other = pair
-        truth = both(facts.visible(one), facts.visible(other))
-        forms = (
-            f"{one.phrase} and {other.phrase} are visible",
-            f"both {one.phrase} and {other.phrase} are visible",
-            f"the image shows {one.phrase} and {other.phrase}",
-            f"there is {one.phrase} together with {other.phrase}",
-        )
-        return (
-            None
-            if truth is None
-            else Claim(
-                sentence(self.one_of(forms)), f"{one.phrase} together with {other.phrase}", truth, pair, kind=kind
+def rule_question(asker: Asker, facts: Facts) -> tuple[Question, bool, Claim] | None:
+    """A whole rule and whether the scene violates it."""
+    claim = asker.claim(
+        facts,
+        kind=str(
+            asker.random.choice(
+                ["visible", "class", "both", "either", "touch", "hold", "count"],
+                p=[0.2, 0.2, 0.2, 0.1, 0.2, 0.05, 0.05],
             )
-        )
+        ),
+    )
+    return None if claim is None else (Question(Kind.RULE, asker.rule(claim)), claim.truth, claim)
 
-    def _either(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        truths = (
-            ((True, False), (False, True))[int(self.random.integers(2))]
-            if wanted
-            else (False, False)
-            if wanted is False
-            else (None, None)
-        )
-        pair = self._pair(facts, *truths)
-        if pair is None:
-            return None
-        one, other = pair
-        a, b = facts.visible(one), facts.visible(other)
-        truth = True if a or b else None if a is None or b is None else False
-        forms = (
-            f"{one.phrase} or {other.phrase} is visible",
-            f"either {one.phrase} or {other.phrase} is visible",
-            f"the image shows {one.phrase} or {other.phrase}",
-        )
-        return (
-            None
-            if truth is None
-            else Claim(sentence(self.one_of(forms)), f"{one.phrase} or {other.phrase}", truth, pair, kind=kind)
-        )
 
-    def _without(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        truths = (
-            (True, False)
-            if wanted
-            else ((True, True), (False, False))[int(self.random.integers(2))]
-            if wanted is False
-            else (None, None)
-        )
-        pair = self._pair(facts, *truths)
-        if pair is None:
-            return None
-        one, other = pair
-        a, b = facts.visible(one), facts.visible(other)
-        truth = both(a, None if b is None else not b)
-        forms = (
-            f"{one.phrase} is visible but no {other.bare}",
-            f"{one.phrase} is visible without {other.phrase}",
-            f"{one.phrase} is visible and no {other.bare} is visible",
-        )
-        return (
-            None
-            if truth is None
-            else Claim(sentence(self.one_of(forms)), f"{one.phrase} without {other.phrase}", truth, pair, kind=kind)
-        )
-
-    def _count(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        if wanted is None or self.random.random() < 0.1:
-            chosen = self.one_of(COUNTABLE)
-        else:  # ask of things that are there: one of them, or several
-            fits = [k for k in COUNTABLE if facts.several(target("", k)) is wanted and k in facts.all]
-            if not fits:
-                return None
-            chosen = self.one_of(fits)
-        what = self.words(chosen) if chosen != "person" else target("a person", "person")
-        if what.plural or not what.phrase.startswith(("a ", "an ")) or "boy" in what.words:
-            return None
-        truth = facts.several(what)
-        several = " ".join([*what.bare.split()[:-1], PLURALS.get(what.bare.split()[-1], what.bare.split()[-1] + "s")])
-        forms = (
-            f"more than one {what.bare} is visible",
-            f"at least two {several} are visible",
-            f"two or more {several} are visible",
-            f"there is more than one {what.bare}",
-            f"several {several} are visible",
-        )
-        return (
-            None
-            if truth is None
-            else Claim(sentence(self.one_of(forms)), f"more than one {what.bare}", truth, (what,), kind=kind)
-        )
-
-    def _related(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        """A relation of two things that are both there: where it should be false, they are apart."""
-        things = facts.scene.things
-        if len(things) < 2:
-            return None
-        i, j = (int(n) for n in self.random.permutation(len(things))[:2])
-        if kind in ("hold", "on") and self.random.random() < 0.7:
-            able = np.argwhere(facts.scene.holds if kind == "hold" else facts.scene.on)
-            if wanted and len(able):
-                i, j = (int(n) for n in self.one_of(able.tolist()))
-        return self._relation(
-            facts, kind, [self.one_of([k for k in facts.kinds[n] if k in NOUNS] or [""]) for n in (i, j)]
-        )
-
-    def _unrelated(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:
-        """A relation to something that is not there, which is always false. A kind of its own: among the relations it
-        would make Yes the better guess wherever both things are there."""
-        drawn = self.some_kind(facts, self.one_of((True, False)), 0.35), self.some_kind(facts, False, 0.35)
-        names = [name or "" for name in drawn]
-        if self.random.random() < 0.5:
-            names.reverse()
-        claim = self._relation(facts, self.one_of(("touch", "touch", "touch", "hold", "near", "on")), names)
-        return None if claim is None or claim.truth else replace(claim, kind=kind)
-
-    def _relation(self, facts: Facts, kind: str, names: list[str]) -> Claim | None:
-        """That the first is related to the second; None where it makes no sense or is a matter of taste."""
-        if kind == "hold":
-            if "person" not in names and not any("person" in CONCEPTS[INDEX[n]].groups for n in names if n in INDEX):
-                return None
-            names.sort(
-                key=lambda name: (
-                    name not in ("person", "minor", "adult", "man", "woman", "child", "baby", "police officer")
-                )
-            )
-        if (
-            "" in names
-            or names[0] == names[1]
-            or ({"person", "adult", "minor", "animal"} >= set(names) and kind == "hold")
-        ):
-            return None
-        one, other = (
-            self.one_of(BODIES)
-            if name in ("person", "animal", "clothing") and kind == "touch" and self.random.random() < 0.35
-            else self.words(name)
-            for name in names
-        )
-        truth = facts.related(kind, one, other)
-        a, b = (one.phrase, other.phrase) if self.random.random() < 0.7 else (one.definite, other.definite)
-        forms: tuple[str, ...]
-        if kind == "touch":
-            forms = (
-                f"{a} {one.verb('touches', 'touch')} {b}",
-                f"{a} {one.verb('touches', 'touch')} {b}",
-                f"{a} {one.verb('is', 'are')} touching {b}",
-                f"{a} and {b} touch each other",
-                f"{a} {one.verb('is', 'are')} in contact with {b}",
-            )
-            forbidden = f"{one.phrase} touching {other.phrase}"
-        elif kind == "near":
-            forms = (f"{a} {one.verb('is', 'are')} next to {b}",) * 2 + (
-                f"{a} {one.verb('is', 'are')} close to {b}",
-                f"{a} {one.verb('is', 'are')} near {b}",
-                f"{a} {one.verb('is', 'are')} beside {b}",
-            )
-            forbidden = f"{one.phrase} next to {other.phrase}"
-        elif kind == "hold":
-            forms = (f"{a} {one.verb('holds', 'hold')} {b}",) * 3 + (
-                f"{a} {one.verb('is', 'are')} holding {b}",
-                f"{b} {other.verb('is', 'are')} held by {a}",
-            )
-            forbidden = f"{one.phrase} holding {other.phrase}"
-        else:
-            forms = (f"{a} {one.verb('is', 'are')} on {b}",) * 2 + (
-                f"{a} {one.verb('stands', 'stand')} on {b}",
-                f"{a} {one.verb('is', 'are')} on top of {b}",
-            )
-            forbidden = f"{one.phrase} on {other.phrase}"
-        return (
-            None if truth is None else Claim(sentence(self.one_of(forms)), forbidden, truth, (one, other), kind, kind)
-        )
-
-    def unknown(self, nouns: tuple[str, ...] = UNKNOWN) -> str:
-        """A statement about something outside the vocabulary."""
-        return self.shown(Target(self.one_of(nouns), frozenset()))
-
-    def rule(self, claim: Claim) -> str:
-        """A rule that forbids what the claim states."""
-        what = claim.forbidden
-        forms = (
-            f"should not depict {what}",
-            f"should not depict {what}",
-            f"images showing {what} are not allowed",
-            f"{what} should not be visible",
-            f"no image may show {what}",
-            f"pictures of {what} are forbidden",
-            f"should not show {what}",
-        )
-        return sentence(self.one_of(forms))
-
-    def ruled(self, facts: Facts) -> tuple[Question, bool, Claim] | None:
-        """A whole rule and whether the scene violates it."""
-        claim = self.claim(
+def rules_question(asker: Asker, facts: Facts) -> tuple[Question, bool, Claim] | None:
+    """Several rules and whether the scene violates any; about as often as not."""
+    low, high = asker.one_of(((2, 4), (2, 4), (4, 8), (8, 15)))  # long ones are hard: the short ones show the way
+    count = int(asker.random.integers(low, high))
+    wanted = bool(asker.random.random() < 0.5)
+    claims: list[Claim] = []
+    for _ in range(count * 6):
+        if len(claims) == count:
+            break
+        claim = asker.claim(
             facts,
-            kind=str(
-                self.random.choice(
-                    ["visible", "class", "both", "either", "touch", "hold", "count"],
-                    p=[0.2, 0.2, 0.2, 0.1, 0.2, 0.05, 0.05],
-                )
-            ),
+            balanced=False,
+            kind=str(asker.random.choice(["visible", "class", "both", "touch"], p=[0.3, 0.3, 0.2, 0.2])),
         )
-        return None if claim is None else (Question(Kind.RULE, self.rule(claim)), claim.truth, claim)
+        if claim is not None and not claim.truth:
+            claims.append(claim)
+    if wanted:
+        violated = asker.claim(facts, kind=str(asker.random.choice(["visible", "class", "both", "touch"])))
+        if violated is None or not violated.truth or not claims:
+            return None
+        claims[int(asker.random.integers(len(claims)))] = violated
+    if len(claims) < 2:
+        return None
+    shown = next((claim for claim in claims if claim.truth), claims[0])
+    return Question(Kind.RULES, rules_subject([asker.rule(claim) for claim in claims])), wanted, shown
 
-    def constitution(self, facts: Facts) -> tuple[Question, bool, Claim] | None:
-        """Several rules and whether the scene violates any; about as often as not."""
-        low, high = self.one_of(((2, 4), (2, 4), (4, 8), (8, 15)))  # long ones are hard: the short ones show the way
-        count = int(self.random.integers(low, high))
-        wanted = bool(self.random.random() < 0.5)
-        claims: list[Claim] = []
-        for _ in range(count * 6):
-            if len(claims) == count:
-                break
-            claim = self.claim(
-                facts,
-                balanced=False,
-                kind=str(self.random.choice(["visible", "class", "both", "touch"], p=[0.3, 0.3, 0.2, 0.2])),
+
+def box_request(asker: Asker, facts: Facts) -> tuple[str, str] | None:
+    """A request for a box and its reply."""
+    asked: list[Target] = []
+    for _ in range(1 if asker.random.random() < 0.7 else 2):
+        chosen = asker.some_kind(facts, bool(asker.random.random() < 0.8), 0.35)
+        if chosen is not None:
+            asked.append(
+                asker.one_of(BODIES[:2]) if chosen == "person" and asker.random.random() < 0.2 else asker.words(chosen)
             )
-            if claim is not None and not claim.truth:
-                claims.append(claim)
-        if wanted:
-            violated = self.claim(facts, kind=str(self.random.choice(["visible", "class", "both", "touch"])))
-            if violated is None or not violated.truth or not claims:
-                return None
-            claims[int(self.random.integers(len(claims)))] = violated
-        if len(claims) < 2:
-            return None
-        shown = next((claim for claim in claims if claim.truth), claims[0])
-        return Question(Kind.RULES, rules_subject([self.rule(claim) for claim in claims])), wanted, shown
-
-    def place(self, facts: Facts) -> tuple[str, str] | None:
-        """A request for a box and its reply."""
-        asked: list[Target] = []
-        for _ in range(1 if self.random.random() < 0.7 else 2):
-            chosen = self.some_kind(facts, bool(self.random.random() < 0.8), 0.35)
-            if chosen is not None:
-                asked.append(
-                    self.one_of(BODIES[:2]) if chosen == "person" and self.random.random() < 0.2 else self.words(chosen)
-                )
-        if not asked or any(facts.visible(what) is None for what in asked):
-            return None
-        found = [facts.matching(what) for what in asked]
-        words = [what.phrase if self.random.random() < 0.2 else what.bare for what in asked]
-        if not all(found):
-            return BOXES.locate(words), '{"bbox_2d": null}'
-        boxes = np.array([facts.scene.things[number].box for numbers in found for number in numbers]) / SIZE * GRID
-        low, high = np.floor(boxes[:, :2].min(0) + 0.25) / GRID, np.ceil(boxes[:, 2:].max(0) - 0.25) / GRID
-        return BOXES.locate(words), BOXES.write(
-            low[0], low[1], max(high[0], low[0] + 1 / GRID), max(high[1], low[1] + 1 / GRID)
-        )
+    if not asked or any(facts.visible(what) is None for what in asked):
+        return None
+    found = [facts.matching(what) for what in asked]
+    words = [what.phrase if asker.random.random() < 0.2 else what.bare for what in asked]
+    if not all(found):
+        return BOXES.locate(words), '{"bbox_2d": null}'
+    boxes = np.array([facts.scene.things[number].box for numbers in found for number in numbers]) / SIZE * GRID
+    low, high = np.floor(boxes[:, :2].min(0) + 0.25) / GRID, np.ceil(boxes[:, 2:].max(0) - 0.25) / GRID
+    return BOXES.locate(words), BOXES.write(
+        low[0], low[1], max(high[0], low[0] + 1 / GRID), max(high[1], low[1] + 1 / GRID)
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from imagejudge.train.claims import Claim
 from imagejudge.train.facts import Facts
-from imagejudge.train.questions import Claim, sentence
+from imagejudge.train.phrases import sentence
 from imagejudge.train.scene import Scene
 from imagejudge.train.sprites import CONCEPTS
 from imagejudge.train.words import PLURALS
