@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from imagejudge.picture import Picture
 from imagejudge.questions import visible
-
-gguf = pytest.importorskip("gguf")
-
-from imagejudge.train.export import interleaved, write_pair  # noqa: E402
-from imagejudge.train.shape import IMAGE_TOKENS, Shape  # noqa: E402
+from imagejudge.train.export import interleaved, write_pair
+from imagejudge.train.shape import IMAGE_TOKENS, Shape
 
 SHAPE = Shape(widths=(16, 32), blocks=(1, 1), vocab=300, width=48, layers=1, heads=2, hidden=64)
 

@@ -10,9 +10,10 @@ from test_train_scenes import write_sprites
 from imagejudge.picture import Picture
 from imagejudge.questions import visible
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("tokenizers")
-pytest.importorskip("gguf")
+EXTRA = "training needs the extra train"
+torch = pytest.importorskip("torch", reason=EXTRA)
+pytest.importorskip("tokenizers", reason=EXTRA)
+pytest.importorskip("gguf", reason=EXTRA)
 
 
 @pytest.mark.filterwarnings("default")
