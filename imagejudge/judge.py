@@ -274,13 +274,14 @@ def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
 
 
 def _status(case: _Case, inquiry: Inquiry) -> RuleStatus:
-    if not inquiry.may_hold(case.chain):
+    items = set(map(inquiry.status, case.chain))
+    if StepStatus.NOT_SATISFIED in items:
         return RuleStatus.CLEAR
-    holds = all(inquiry.status(item) is StepStatus.SATISFIED for item in case.chain)
     excepted = inquiry.status(case.exceptions)
     if excepted is StepStatus.SATISFIED:
         return RuleStatus.EXCEPTED
-    return RuleStatus.VIOLATED if holds and excepted is StepStatus.NOT_SATISFIED else RuleStatus.UNSURE
+    decided = StepStatus.UNSURE not in items and excepted is StepStatus.NOT_SATISFIED
+    return RuleStatus.VIOLATED if decided else RuleStatus.UNSURE
 
 
 def _step(claim: _Claim, item: int | None, inquiry: Inquiry) -> Step:

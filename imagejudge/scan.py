@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from imagejudge import __version__
 from imagejudge.cache import Cache
@@ -68,6 +68,10 @@ class _Frame:
 
     index: int
     picture: Callable[[], Picture]
+
+
+_Look: TypeAlias = Callable[[_Frame, Sequence[Question]], View]
+"""Opens a view of a frame, with what it will be asked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,8 @@ class Scanner:
         decoding = ThreadPoolExecutor(max(2, workers), "decode")
         asking = ThreadPoolExecutor(workers, "ask")
         try:
-            prepared = _ahead(decoding, self._prepare, refs, 2 * workers + 2)
-            for asked in _ahead(asking, self._ask, self._primed(prepared), workers):
+            prepared = _ahead(lambda ref: decoding.submit(self._prepare, ref), refs, 2 * workers + 2)
+            for asked in _ahead(lambda item: self._begin(asking, item), self._primed(prepared), workers):
                 if isinstance(asked, _Asked):
                     self._cache.save(self._plan.answers, asked.item.sha256, asked.item.memory)
                 yield self._conclude(asked) if isinstance(asked, _Asked) else asked
@@ -182,23 +186,40 @@ class Scanner:
             memory.add(about_file, {"facts": facts.model_dump(), "sampled": [frame.index for frame in frames]})
         return _Prepared(ref, source.sha256, facts, frames, memory, time.perf_counter() - started)
 
-    def _ask(self, item: _Prepared | Verdict) -> _Asked | Verdict:
-        """Ask about the sampled frames of one image."""
+    def _begin(self, pool: ThreadPoolExecutor, item: _Prepared | Verdict) -> Future[_Asked | Verdict]:
+        """Start to ask about one image. A known image is done at once, which takes less than a thread's turn."""
+        asked: _Asked | Verdict
         if isinstance(item, Verdict):
-            return item
-        constitution = self._plan.constitution_for(item.ref.path)
-        inquiries: dict[int, Inquiry] = {}
-        watch, failure = Stopwatch(), None
+            asked = item
+        else:
+            try:
+                asked = self._inquire(item, _nobody)
+            except _EngineWanted:
+                return pool.submit(self._ask, item)
+        done: Future[_Asked | Verdict] = Future()
+        done.set_result(asked)
+        return done
+
+    def _ask(self, item: _Prepared) -> _Asked:
+        """Ask about one image as soon as an engine is idle."""
         engine = self._idle.get()
         try:
-            for frame in item.frames:
-                view = RecallView(item.memory, str(frame.index), partial(_look, engine, frame), watch)
-                inquiries[frame.index] = inquire(constitution, view, self._priors, self._plan.method)
-        except EngineFailure as error:
-            failure = error
+            return self._inquire(item, lambda frame, first: engine.view(frame.picture(), first))
         finally:
             self._idle.put(engine)
-        return _Asked(item, inquiries, watch, failure)
+
+    def _inquire(self, item: _Prepared, look: _Look) -> _Asked:
+        """Find out all that matters about the sampled frames of one image."""
+        constitution = self._plan.constitution_for(item.ref.path)
+        inquiries: dict[int, Inquiry] = {}
+        watch = Stopwatch()
+        try:
+            for frame in item.frames:
+                view = RecallView(item.memory, str(frame.index), partial(look, frame), watch)
+                inquiries[frame.index] = inquire(constitution, view, self._priors, self._plan.method)
+        except EngineFailure as failure:
+            return _Asked(item, inquiries, watch, failure)
+        return _Asked(item, inquiries, watch, None)
 
     def _conclude(self, asked: _Asked) -> Verdict:
         """The verdict of an image is that of its worst frame."""
@@ -239,8 +260,12 @@ class Scanner:
         )
 
 
-def _look(engine: Engine, frame: _Frame, first: Sequence[Question]) -> View:
-    return engine.view(frame.picture(), first)
+class _EngineWanted(Exception):  # noqa: N818 - not an error: the image goes to an engine
+    """Something about an image is not known."""
+
+
+def _nobody(frame: _Frame, first: Sequence[Question]) -> View:
+    raise _EngineWanted
 
 
 def _timing(decoding: float, watch: Stopwatch) -> Timing:
@@ -261,11 +286,11 @@ def _frame_of(decoded_again: Callable[[], Decoded | Unreadable], index: int) -> 
     raise EngineFailure("changed-decoder", "the file could be decoded in an earlier run but not in this one")
 
 
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
-    """`map` in order, working on at most `depth` items beyond the one that is being handed out."""
+def _ahead(begin: Callable[[T], Future[R]], items: Iterable[T], depth: int) -> Iterator[R]:
+    """What is begun, in order, with at most `depth` items begun beyond the one that is being handed out."""
     waiting: deque[Future[R]] = deque()
     for item in items:
-        waiting.append(pool.submit(function, item))
+        waiting.append(begin(item))
         if len(waiting) > depth:
             yield waiting.popleft().result()
     while waiting:
