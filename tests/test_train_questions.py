@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,6 +110,26 @@ def test_yes_and_no_are_about_as_frequent() -> None:
         claim = asker.claim(Facts(scene((names[0], LEFT), (names[1], RIGHT), gap=0)))
         truths += [] if claim is None else [claim.truth]
     assert 0.45 < np.mean(truths) < 0.55
+
+
+def draw() -> str:
+    """Claims of every kind from one seed, about crowded scenes."""
+    random = np.random.default_rng(3)
+    asker, drawn = Asker(random), []
+    for _ in range(100):
+        names = [CONCEPTS[int(number)].name for number in random.integers(0, len(CONCEPTS), 3)]
+        facts = Facts(scene(*((name, LEFT) for name in names)))
+        drawn += [asker.claim(facts, kind=kind) for kind in Asker.KINDS]
+    return "\n".join(claim.text for claim in drawn if claim is not None)
+
+
+def test_a_seed_draws_the_same_in_every_process() -> None:
+    """Python orders sets of strings anew in each."""
+    code = "import test_train_questions; print(test_train_questions.draw())"
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == draw() + "\n"
 
 
 def test_boxes_are_written_so_that_the_product_reads_them_back() -> None:

@@ -13,7 +13,6 @@ from imagejudge.questions import visible
 EXTRA = "training needs the extra train"
 torch = pytest.importorskip("torch", reason=EXTRA)
 pytest.importorskip("tokenizers", reason=EXTRA)
-pytest.importorskip("gguf", reason=EXTRA)
 
 
 @pytest.mark.filterwarnings("default")

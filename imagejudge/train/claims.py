@@ -91,7 +91,9 @@ class Asker:
         """A concept or class; one that is there, one that is not (often a look-alike), or any."""
         pool_classes = self.random.random() < classes
         if present is True:
-            kinds = [k for things in facts.kinds for k in things if k in NOUNS and (k in GROUPS) == pool_classes]
+            kinds = [
+                k for things in facts.kinds for k in sorted(things) if k in NOUNS and (k in GROUPS) == pool_classes
+            ]
             return self.one_of(kinds) if kinds else None
         if pool_classes:
             return self.one_of(list(GROUPS))
@@ -234,7 +236,7 @@ class Asker:
             if wanted and len(able):
                 i, j = (int(n) for n in self.one_of(able.tolist()))
         return self._relation(
-            facts, kind, [self.one_of([k for k in facts.kinds[n] if k in NOUNS] or [""]) for n in (i, j)]
+            facts, kind, [self.one_of([k for k in sorted(facts.kinds[n]) if k in NOUNS] or [""]) for n in (i, j)]
         )
 
     def _unrelated(self, facts: Facts, wanted: bool | None, kind: str) -> Claim | None:

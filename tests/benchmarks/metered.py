@@ -8,10 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import llama_cpp
-from llama_cpp import mtmd_cpp
-
-from imagejudge.engine import llama
 from imagejudge.engine.base import Engine
 
 
@@ -64,6 +60,12 @@ class Meter:
 
 def load(options: Mapping[str, Any]) -> Engine:
     """The engine of `options`, all of whose calls, and all calls of llama.cpp, are counted in the file `meter`."""
+    # Here, since the parent reads the meter too, and what it holds in memory is measured as well.
+    import llama_cpp
+    from llama_cpp import mtmd_cpp
+
+    from imagejudge.engine import llama
+
     meter = Meter(Path(options["meter"]))
     for module in (llama_cpp, mtmd_cpp):
         for name, function in list(vars(module).items()):
