@@ -31,7 +31,7 @@ def test_the_wheel_carries_constitutions_and_the_model(wheel: Path) -> None:
     assert {path.relative_to(ROOT).as_posix() for path in files} <= set(names)
     assert {path.suffix for path in files} >= {".py", ".gguf", ".toml", ".css", ".jinja", ".typed"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert any(name.endswith("licenses/NOTICE") for name in names)
+    assert any(name.endswith("licenses/imagejudge/builtin/NOTICE") for name in names)
     assert not any(name.startswith(("tests", "docs")) for name in names)
 
 

@@ -6,8 +6,8 @@
     python -m imagejudge.train.measure agreement --train .train
     python -m imagejudge.train.measure speed
 
-Scenes are drawn from a seed of their own; every figure is printed with its 95 % interval and the number of questions
-behind it.
+Scenes are drawn from a seed of their own; every figure is printed with its 95 % interval over scenes and the number
+of questions behind it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import argparse
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -80,25 +81,44 @@ def test_scene(painter: Painter, random: np.random.Generator, split: str) -> Sce
         return painter.scene(random, concepts, plan)
 
 
-def balanced(hits: list[tuple[bool, float]]) -> tuple[float, float, int]:
-    """Balanced accuracy of p(Yes) > 0.5, half the width of its 95 % interval, and the number of questions."""
-    shares, variance = [], 0.0
+class Hit(NamedTuple):
+    """An answer beside the truth."""
+
+    scene: int
+    truth: bool
+    p_yes: float
+
+    @property
+    def right(self) -> bool:
+        """Whether P(Yes) > 0.5 says what is true."""
+        return (self.p_yes > 0.5) == self.truth
+
+
+def balanced(hits: Sequence[Hit]) -> tuple[float, float, int]:
+    """Balanced accuracy, half the width of its 95 % interval, and the number of questions.
+
+    Answers about one scene are often right or wrong together, so the interval is that of a sample of scenes: the
+    linearised variance of a ratio over clusters, as for surveys.
+    """
+    shares, pulls = [], defaultdict[int, float](float)
     for truth in (True, False):
-        right = [(p > 0.5) == truth for wanted, p in hits if wanted == truth]
-        share = float(np.mean(right)) if right else math.nan
+        asked = [hit for hit in hits if hit.truth == truth]
+        share = sum(hit.right for hit in asked) / len(asked) if asked else math.nan
         shares.append(share)
-        variance += share * (1 - share) / max(1, len(right))
-    return sum(shares) / 2, 1.96 * math.sqrt(variance) / 2, len(hits)
+        for hit in asked:
+            pulls[hit.scene] += (hit.right - share) / len(asked) / 2
+    return sum(shares) / 2, 1.96 * math.sqrt(sum(pull * pull for pull in pulls.values())), len(hits)
 
 
 def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes: int) -> None:
     """Balanced accuracy, kind by kind."""
-    random = np.random.default_rng((SEED, ("seen", "composition", "style").index(split)))
-    asker = Asker(random)
-    found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
+    # Each has luck of its own, so that what is asked does not change which scene is next.
+    drawn, luck = np.random.default_rng((SEED, ("seen", "composition", "style").index(split))).spawn(2)
+    asker = Asker(luck)
+    found: dict[str, list[Hit]] = defaultdict(list)
     off_mass, overlap = [], []
-    for _ in range(scenes):
-        scene = test_scene(painter, random, split)
+    for number in range(scenes):
+        scene = test_scene(painter, drawn, split)
         facts = Facts(scene)
         asked: list[tuple[str, bool, Question]] = []
         for kind, times in (
@@ -122,7 +142,7 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
                 asked.append((kind, ruled[1], ruled[0]))
         view = engine.view(picture(scene.pixels))
         for (kind, truth, _), answer in zip(asked, view.ask([question for _, _, question in asked]), strict=True):
-            found[kind].append((truth, answer.p_yes))
+            found[kind].append(Hit(number, truth, answer.p_yes))
             off_mass.append(answer.off_mass)
         for thing in scene.things[:1]:
             if thing.name in NOUNS and sum(other.name == thing.name for other in scene.things) == 1:
