@@ -101,8 +101,8 @@ class Worker(Engine):
         child = _Child()
         try:
             # No time limit: a large model on a slow disk takes what it takes, and Ctrl-C works.
-            child.send({"factory": self._factory, "options": self._options}, b"", None, None)
-            reply = child.receive(None, None)
+            child.send({"factory": self._factory, "options": self._options})
+            reply = child.receive()
         except EngineFailure as failure:
             child.kill()
             raise ModelError(
@@ -126,16 +126,16 @@ class Worker(Engine):
         """The reply to a request. `ahead` is sent right behind it; its reply waits for the call that asks the same."""
         if child is not self._child:
             raise EngineFailure("engine-crash", "the engine that held this view is gone")
-        limits = self._deadline, self._limits.memory
+        sent, self._ahead = self._ahead, ahead
         try:
-            sent, self._ahead = self._ahead, ahead
-            if sent != request:
-                if sent is not None:
-                    child.receive(*limits)  # for nobody
-                child.send(request, payload, *limits)
-            if ahead is not None:
-                child.send(ahead, b"", *limits)
-            reply = child.receive(*limits)
+            with child.within(self._deadline, self._limits.memory):
+                if sent != request:
+                    if sent is not None:
+                        child.receive()  # for nobody
+                    child.send(request, payload)
+                if ahead is not None:
+                    child.send(ahead)
+                reply = child.receive()
         except BaseException:  # also Ctrl-C: a reply that nobody waits for would be taken for the next one's
             self._stop()
             raise
@@ -196,40 +196,40 @@ class _Child:
         )
         self._requests, self._replies = cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
         self._lock = threading.Lock()
-        self._limits: tuple[float | None, int | None] = None, None
-        """Until when (monotonic seconds) the call that is under way may last, and the bytes the process may take."""
+        self._allowed: tuple[float | None, int | None] = None, None
+        """Until when (monotonic seconds) what is under way may last, and the bytes the process may take."""
         self._excess: EngineFailure | None = None
         """Why the process was ended here."""
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._watch_over, daemon=True)
         self._watch.start()
 
-    def send(self, request: dict[str, Any], payload: bytes, deadline: float | None, memory: int | None) -> None:
-        """Send a request, which may have to wait for the child to read it. Raises `EngineFailure`."""
-        with self._within(deadline, memory), contextlib.suppress(OSError, ValueError):  # `receive` tells
+    def send(self, request: dict[str, Any], payload: bytes = b"") -> None:
+        """Send a request, which may have to wait until the child reads it. `receive` tells if that failed."""
+        with contextlib.suppress(OSError, ValueError):  # its end is gone, or `kill` closed ours
             wire.send(self._requests, request, payload)
 
-    def receive(self, deadline: float | None, memory: int | None) -> dict[str, Any]:
+    def receive(self) -> dict[str, Any]:
         """Wait for the reply to the earliest request that has had none. Raises `EngineFailure`."""
-        with self._within(deadline, memory), contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
             if (message := wire.receive(self._replies)) is not None:
                 return message[0]
         raise self._died()
 
     @contextlib.contextmanager
-    def _within(self, deadline: float | None, memory: int | None) -> Iterator[None]:
-        """For as long as something is done: end the process at `deadline` (monotonic seconds) or above `memory`."""
+    def within(self, deadline: float, memory: int | None) -> Iterator[None]:
+        """End the process at `deadline` (monotonic seconds) or above `memory` bytes. Raises `EngineFailure` if so."""
         with self._lock:
-            self._limits = deadline, memory
+            self._allowed = deadline, memory
         try:
             yield
         finally:
             with self._lock:
-                self._limits = None, None
-                # The process may have been ended although it did reply: then nobody must count on it any more.
+                self._allowed = None, None
+                # It may have replied before it was ended, or grown since the last look.
                 excess = self._excess or self._exceeded(None, memory)
-        if excess is not None:
-            raise excess
+            if excess is not None:
+                raise excess
 
     def kill(self) -> None:
         """End the process and wait for it."""
@@ -245,7 +245,7 @@ class _Child:
     def _watch_over(self) -> None:
         while not self._ended.wait(_POLL):
             with self._lock:
-                self._excess = self._exceeded(*self._limits)
+                self._excess = self._exceeded(*self._allowed)
                 if self._excess is not None:
                     self._process.kill()
                     return
