@@ -202,9 +202,15 @@ class Scanner:
 
     def _ask(self, item: _Prepared) -> _Asked:
         """Ask about one image as soon as an engine is idle."""
-        engine = self._idle.get()
+        engine, opened = self._idle.get(), 0
+
+        def look(frame: _Frame, first: Sequence[Question]) -> View:
+            nonlocal opened
+            opened += 1
+            return engine.view(frame.picture(), first, same_image=opened > 1)
+
         try:
-            return self._inquire(item, lambda frame, first: engine.view(frame.picture(), first))
+            return self._inquire(item, look)
         finally:
             self._idle.put(engine)
 

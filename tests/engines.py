@@ -47,10 +47,10 @@ def counting(options: Mapping[str, Any]) -> Engine:
     asked = itertools.count(2)
 
     class Squeamish(Scripted):
-        def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
+        def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
             if picture is not None and picture.rgb[1] == 13:
                 raise EngineFailure("engine-error", "not that one")
-            return super().view(picture, first)
+            return super().view(picture, first, same_image=same_image)
 
     return Squeamish(lambda picture, question: 1 / next(asked))
 
@@ -71,6 +71,18 @@ def troubled_writer(options: Mapping[str, Any]) -> Engine:
 def refusing(options: Mapping[str, Any]) -> Engine:
     """Does not start."""
     raise ModelError(f"cannot load {options['file']}", "get another one")
+
+
+def dawdling(options: Mapping[str, Any]) -> Engine:
+    """Takes as many seconds to load and to look as `options` say."""
+    time.sleep(options.get("load", 0))
+
+    class Slow(Scripted):
+        def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
+            time.sleep(options.get("look", 0))
+            return super().view(picture, first, same_image=same_image)
+
+    return Slow(_brightness)
 
 
 def stillborn(options: Mapping[str, Any]) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +29,10 @@ with (EXAMPLES / "labels.csv").open(encoding="utf-8", newline="") as table:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
-    return Cache(tmp_path_factory.mktemp("answers"))
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+    answers = Cache(tmp_path_factory.mktemp("answers"))
+    yield answers
+    answers.close()
 
 
 def judged(

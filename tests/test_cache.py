@@ -205,6 +205,19 @@ def test_a_folder_that_cannot_be_used_is_said_and_survived(tmp_path: Path) -> No
     assert not cache.load("m", "i").known
 
 
+def test_a_reply_that_cannot_be_read_is_asked_again(tmp_path: Path) -> None:
+    cache, memory = Cache(tmp_path), Memory()
+    view(engine(), memory).ask([A])
+    cache.save("m", "i", memory)
+    with contextlib.closing(sqlite3.connect(cache.path)) as db, db:
+        db.execute("UPDATE answers SET reply='[0.5'")
+    asked, mended = engine(), cache.load("m", "i")
+    view(asked, mended).ask([A])
+    assert asked.waves == [[A]]
+    cache.save("m", "i", mended)
+    assert len(cache.load("m", "i").known) == 1
+
+
 def test_a_cache_that_fails_later_is_said_and_survived(tmp_path: Path) -> None:
     cache, memory = Cache(tmp_path), Memory()
     view(engine(), memory).ask([A])

@@ -134,7 +134,9 @@ def test_a_worst_frame_speaks_for_an_animation(tmp_path: Path) -> None:
 
 
 class NoEngine(Engine):
-    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> object:  # type: ignore[override]
+    def view(  # type: ignore[override]
+        self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False
+    ) -> object:
         raise AssertionError("everything is known")
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:

@@ -12,18 +12,23 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from imagejudge.errors import EngineFailure
 from imagejudge.picture import Box, Picture
 from imagejudge.questions import Question
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a model answered a yes/no question at its first token."""
+    """How a model answered a yes/no question at its first token. Raises `EngineFailure` for what is no number."""
 
     gap: float
     """logit(Yes) - logit(No) in nats, over all spellings of each word. Unlike the probability it never saturates."""
     off_mass: float
     """Probability of every token that is neither Yes nor No, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.gap) and 0 <= self.off_mass <= 1):
+            raise EngineFailure("engine-error", "the model's answer is no number; its computation overflowed")
 
     @property
     def p_yes(self) -> float:
@@ -74,10 +79,11 @@ class Engine(ABC):
     """A model that is ready to look at pictures. Use it as a context manager, or call `close`."""
 
     @abstractmethod
-    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
+    def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         """Look at a picture; with None, questions are asked with no image at all.
 
-        `first` may name what will be asked next, so that an engine elsewhere can go on with it unbidden.
+        `first` may name what will be asked next, so that an engine elsewhere can go on with it unbidden. `same_image`
+        says that it is a further frame of the last image, whose time limit runs on.
         """
 
     @abstractmethod

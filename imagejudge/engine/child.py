@@ -12,6 +12,8 @@ import importlib
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from typing import Any, BinaryIO
 
@@ -24,6 +26,7 @@ from imagejudge.questions import Kind, Question
 
 def main() -> None:
     """Serve until standard input ends."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -40,6 +43,13 @@ def main() -> None:
     gc.freeze()  # what was loaded by now stays: no collection needs to look at it again
     with engine:
         _serve(engine, sys.stdin.buffer, replies)
+
+
+def _end_with(parent: int) -> None:
+    """End when the parent has, also while native code hangs and never reads that its requests have ended."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _serve(engine: Engine, requests: BinaryIO, replies: BinaryIO) -> None:

@@ -87,9 +87,9 @@ class LlamaEngine(Engine):
             self.close()
             raise
 
-    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> LlamaView:
+    def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> LlamaView:
         """Encode the picture. EngineFailure when it cannot be, or makes more tokens than fit."""
-        del first  # it is asked soon enough
+        del first, same_image  # what is first is asked soon enough, and time has no limit here
         return LlamaView(self, picture, self._encode(picture) if picture else [])
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:
@@ -217,10 +217,10 @@ class LlamaEngine(Engine):
     def _looking_at(self, view: LlamaView) -> Iterator[Trunk]:
         """The trunk with the view's picture at its root. After any failure the memory is built anew."""
         self._check_open()
-        known, self._at = self._at is view.key, None
+        before, self._at = self._at, None
         try:
-            if not known:
-                self._decode_root(view.parts)
+            if before is not view.key:
+                self._decode_root(view.parts, wipe=before is None)
             yield self._loaded.trunk
             self._at = view.key
         except NoRoom as error:
@@ -229,10 +229,10 @@ class LlamaEngine(Engine):
                 f"what the model is to read does not fit a context of {self._loaded.memory.size}; raise --ctx",
             ) from error
 
-    def _decode_root(self, parts: Sequence[Part]) -> None:
+    def _decode_root(self, parts: Sequence[Part], *, wipe: bool) -> None:
         if sum(map(len, parts)) >= self._loaded.memory.size:
             raise NoRoom
-        self._loaded.memory.clear()
+        self._loaded.memory.clear(wipe=wipe)
         tokens = position = 0
         for part in parts:
             if isinstance(part, EncodedImage):

@@ -137,9 +137,9 @@ class Memory:
         self.size = llama_cpp.llama_n_ctx(context)
         """Tokens it can hold."""
 
-    def clear(self) -> None:
-        """Forget everything."""
-        llama_cpp.llama_memory_clear(self._cells, False)
+    def clear(self, *, wipe: bool) -> None:
+        """Forget everything. What is forgotten is still multiplied by zero, so what is no number has to be wiped."""
+        llama_cpp.llama_memory_clear(self._cells, wipe)
 
     def copy(self, source: int, target: int) -> None:
         """See `trunk.Memory`."""

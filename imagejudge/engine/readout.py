@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagejudge.engine.base import Answer, Reasoning
+from imagejudge.errors import EngineFailure
 from imagejudge.picture import Box
 from imagejudge.questions import BoxStyle
 
@@ -28,14 +29,20 @@ def spellings(word: str) -> frozenset[str]:
 
 def answer(logits: Logits, yes: Sequence[int], no: Sequence[int]) -> Answer:
     """Yes against No over all tokens that spell each, from the logits of the whole vocabulary."""
+    whole = total(logits)
     for_yes, for_no = np.logaddexp.reduce(logits[list(yes)]), np.logaddexp.reduce(logits[list(no)])
-    off_mass = 1 - np.exp(np.logaddexp(for_yes, for_no) - total(logits))
+    off_mass = 1 - np.exp(np.logaddexp(for_yes, for_no) - whole)
     return Answer(float(for_yes - for_no), float(np.clip(off_mass, 0, 1)))
 
 
 def total(logits: Logits) -> float:
-    """The logarithm of the sum of their exponentials; `np.logaddexp.reduce` takes several times as long."""
+    """The logarithm of the sum of their exponentials; `np.logaddexp.reduce` takes several times as long.
+
+    Raises `EngineFailure` where a logit is no number, as happens to half-precision weights on some pictures.
+    """
     highest = logits.max()
+    if not np.isfinite(highest):
+        raise EngineFailure("engine-error", "the model computed what is no number (an overflow in its weights)")
     return float(highest + np.log(np.exp(logits - highest).sum()))
 
 

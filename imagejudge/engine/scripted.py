@@ -36,9 +36,9 @@ class Scripted(Engine):
     located: list[tuple[str, ...]] = field(default_factory=list)
     """Every group of objects that was looked for."""
 
-    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
+    def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         """Look at a picture."""
-        del first
+        del first, same_image
         return _ScriptedView(self, picture)
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:

@@ -42,7 +42,7 @@ class Limits:
     """What one image, or one text to be written, may cost, and how long a child may live."""
 
     seconds: float = 600.0
-    """Wall-clock time for all questions about one picture, and for one text."""
+    """Wall-clock time for all questions about one image with all its frames, and for one text."""
     memory: int | None = None
     """Resident bytes of the child (read on Linux only); None: no limit."""
     pictures: int = 2000
@@ -70,13 +70,15 @@ class Worker(Engine):
         """A request that was sent before anyone waits for its reply."""
         self._closed = False
 
-    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
+    def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         """Hand a picture to the child, starting or replacing it where needed."""
         if self._child is not None and self._pictures >= self._limits.pictures:
             self._stop()
+        loaded = self._child is not None
         child = self._child or self._start()
         self._pictures += 1
-        self._deadline = time.monotonic() + self._limits.seconds
+        if not (same_image and loaded):
+            self._deadline = time.monotonic() + self._limits.seconds
         number = next(self._numbers)
         size = {"width": picture.width, "height": picture.height} if picture else {"width": 0, "height": 0}
         look = {"do": "look", "view": number, **size}
@@ -98,21 +100,25 @@ class Worker(Engine):
     def _start(self) -> _Child:
         if self._closed:
             raise EngineFailure("engine-error", "the engine was closed")
-        child = _Child()
+        self._child = child = _Child()
+        self._pictures = 0
         try:
-            # No time limit: a large model on a slow disk takes what it takes, and Ctrl-C works.
+            if self._closed:  # meanwhile, when there was no child yet that could be ended
+                raise EngineFailure("engine-error", "the engine was closed")
+            # No time limit: a large model on a slow disk takes what it takes, and `close` or Ctrl-C ends it.
             child.send({"factory": self._factory, "options": self._options})
             reply = child.receive()
-        except EngineFailure as failure:
-            child.kill()
+        except BaseException as failure:
+            self._stop()
+            if self._closed or not isinstance(failure, EngineFailure):
+                raise
             raise ModelError(
                 f"the model's engine ended while loading: {failure.message}",
                 "`imagejudge doctor` shows what the machine can do; a damaged model file is the usual cause",
             ) from failure
         if "refused" in reply:
-            child.kill()
+            self._stop()
             raise ModelError(*reply["refused"])
-        self._child, self._pictures = child, 0
         return child
 
     def _stop(self) -> None:

@@ -126,7 +126,7 @@ def floor(engine: llama.LlamaEngine, image: Picture) -> tuple[Callable[[], None]
 
     def run() -> None:
         engine._at = None
-        memory.clear()
+        memory.clear(wipe=False)
         with Chunks(engine._loaded.eye, engine._before_image, image.width, image.height, image.rgb) as chunks:
             encoded = [engine._encode_image(chunk) for chunk in chunks if llama.is_image(chunk)]
         position = 0

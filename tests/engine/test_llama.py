@@ -10,6 +10,7 @@ import gguf_pairs
 import numpy as np
 import psutil
 import pytest
+from gguf import GGUFReader
 
 from imagejudge.engine import host, llama, readout
 from imagejudge.engine.chat import ChatTemplate
@@ -69,6 +70,17 @@ def engine(request: pytest.FixtureRequest, pairs: dict[str, gguf_pairs.Pair]) ->
 def plain(pairs: dict[str, gguf_pairs.Pair]) -> Iterator[llama.LlamaEngine]:
     with start(pairs["plain"], box_style="bbox-xyxy-1000") as engine:
         yield engine
+
+
+def test_weights_that_overflow_cost_the_image_not_the_run(tmp_path: Path) -> None:
+    pair = gguf_pairs.tiny_pair(tmp_path)
+    (bias,) = (each for each in GGUFReader(pair.mmproj, "r+").tensors if each.name == "mm.2.bias")
+    bias.data[:] = np.nan
+    bias.data.flush()
+    with start(pair) as engine:
+        with pytest.raises(EngineFailure, match="no number"):
+            engine.view(picture(1)).ask(QUESTIONS)
+        assert 0 < engine.view(None).ask(QUESTIONS)[0].p_yes < 1
 
 
 class TestSharing:

@@ -186,19 +186,62 @@ def test_closing_frees_a_thread_that_waits(make_worker: MakeWorker) -> None:
     assert failures
 
 
-def test_the_child_ends_with_its_parent() -> None:
+def test_closing_ends_a_child_that_is_loading(make_worker: MakeWorker) -> None:
+    worker = make_worker("dawdling", {"load": 60})
+    failures: list[EngineFailure] = []
+
+    def wait() -> None:
+        try:
+            ask(worker)
+        except EngineFailure as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while not engines():
+        time.sleep(0.01)
+    worker.close()
+    thread.join(10)
+    assert failures
+    assert engines() == []
+    with pytest.raises(EngineFailure, match="was closed"):
+        ask(worker)
+
+
+def test_an_interrupt_ends_a_child_that_is_loading(make_worker: MakeWorker) -> None:
+    worker = make_worker("dawdling", {"load": 60})
+    threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        ask(worker)
+    assert engines() == []
+
+
+def test_all_frames_of_an_image_share_its_time(make_worker: MakeWorker) -> None:
+    worker = make_worker("dawdling", {"look": 1.0}, seconds=2.5)
+    for _ in range(3):
+        ask(worker)
+    worker.view(GOOD).ask([QUESTION])
+    worker.view(GOOD, same_image=True).ask([QUESTION])
+    with pytest.raises(EngineFailure, match="--timeout"):
+        worker.view(GOOD, same_image=True).ask([QUESTION])
+
+
+@pytest.mark.parametrize("doing", ["time.sleep(60)", "view.ask([visible('It is bright.')])"])
+def test_the_child_ends_with_its_parent(doing: str) -> None:
     program = (
         "import engines, sys, time\n"
         "from imagejudge.engine.worker import Limits, Worker\n"
         "from imagejudge.picture import Picture\n"
-        "worker = Worker('engines:brightness', {}, Limits())\n"
-        "worker.view(Picture(1, 1, bytes(3)))\n"
+        "from imagejudge.questions import visible\n"
+        "worker = Worker('engines:troubled', {'trouble': 'hang'}, Limits())\n"
+        "view = worker.view(Picture(1, 1, bytes([0, 13, 0])))\n"
         "print('ready', flush=True)\n"
-        "time.sleep(60)\n"
+        f"{doing}\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"ready\n"
+    time.sleep(0.5)
     (child,) = psutil.Process(parent.pid).children()
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()

@@ -46,9 +46,9 @@ class Counting(Scripted):
         super().__init__(answer or colour, reason=lambda p, q: Reasoning(True, "So it is.", "Hm."))  # type: ignore[arg-type]
         self.pictures: list[Picture | None] = []
 
-    def view(self, picture: Picture | None, first: Sequence[Question] = ()) -> View:
+    def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         self.pictures.append(picture)
-        return super().view(picture, first)
+        return super().view(picture, first, same_image=same_image)
 
 
 def colour(picture: Picture | None, question: Question) -> float:
