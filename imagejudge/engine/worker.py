@@ -225,17 +225,19 @@ class _Child:
     @contextlib.contextmanager
     def within(self, deadline: float, memory: int | None) -> Iterator[None]:
         """End the process at `deadline` (monotonic seconds) or above `memory` bytes. Raises `EngineFailure` if so."""
+        trouble: EngineFailure | None = None
         with self._lock:
             self._allowed = deadline, memory
         try:
             yield
+        except EngineFailure as failure:
+            trouble = failure
         finally:
             with self._lock:
                 self._allowed = None, None
-                # It may have replied before it was ended, or grown since the last look.
-                excess = self._excess or self._exceeded(None, memory)
-            if excess is not None:
-                raise excess
+        # Why it was ended says more than that it died; and it may have grown since the last look.
+        if trouble := self._excess or self._exceeded(None, memory) or trouble:
+            raise trouble
 
     def kill(self) -> None:
         """End the process and wait for it."""
