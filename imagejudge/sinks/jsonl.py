@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import suppress
+import shutil
+from collections.abc import Container, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,12 +15,18 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from imagejudge.errors import OutputError, UsageError
+from imagejudge.sinks.writing import writing
 from imagejudge.verdict import Outcome, Verdict
 
 try:
     import fcntl
 except ImportError:  # Windows: two scans into one file are then not noticed
     fcntl = None  # type: ignore[assignment]
+
+START = b'{"schema":1,"path":'
+"""How every line begins: what else a file ends with was not written here."""
+_READ = ("path", "verdict", "model", "constitution", "method")
+"""What is read of a line before a scan goes on with its file; all of it is text."""
 
 
 def line_of(verdict: Verdict) -> bytes:
@@ -79,8 +86,9 @@ class Identity:
 class ResumableFile(JsonLines):
     """A file of verdicts that goes on where it ended: what is in it need not be judged again.
 
-    A last line that was cut off when its writer was killed is taken out. Raises `OutputError` when the file is not made
-    of verdicts, belongs to another model, constitution or method (unless `mix`), or is being written by another scan.
+    A last line that was cut off when its writer was killed is taken out. Raises `OutputError` when the file cannot be
+    written, is not made of verdicts, belongs to another model, constitution or method (unless `mix`), or is being
+    written by another scan. What is refused stays as it was.
     """
 
     def __init__(
@@ -91,11 +99,12 @@ class ResumableFile(JsonLines):
         self.done: set[str] = set()
         """Paths of the images that have their line already."""
         try:
-            if overwrite:
-                self._file.truncate(0)
-            self._take_in(identity, mix)
-            if retry_errors:
-                self._keep_only(lambda row: row["verdict"] != Outcome.ERROR)
+            with self._writing():
+                if overwrite:
+                    self._file.truncate(0)
+                failed = self._take_in(identity, mix)
+                if retry_errors and failed:
+                    self._drop_errors()
         except BaseException:
             self._file.close()
             raise
@@ -106,36 +115,46 @@ class ResumableFile(JsonLines):
         with self._path.open("rb") as file:
             yield from (verdict for verdict in read(file, str(self._path)) if verdict.path in paths)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def write(self, verdict: Verdict) -> None:
+        """Write one line. Raises `OutputError` when there is no room for it."""
+        with self._writing():
+            super().write(verdict)
 
-    def _take_in(self, identity: Identity, mix: bool) -> None:
-        for row in self._rows():
-            self.done.add(row["path"])
+    def close(self) -> None:
+        """Close the file. Raises `OutputError` when something is left to write and cannot be written."""
+        with self._writing():
+            self._file.close()
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self._path, "free space, then run the same command again: it goes on where it stopped")
+
+    def _take_in(self, identity: Identity, mix: bool) -> bool:
+        """Read all lines and cut off the last if it is torn; gives whether one is about an error."""
+        failed = False
+        end = 0
+        self._file.seek(0)
+        for number, line in enumerate(self._file, 1):
+            if _is_torn(line):
+                self._file.truncate(end)
+                break
+            row = self._row(line, number)
             if not mix:
                 self._compare(row, identity)
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        """Read all whole lines, and cut the file behind the last of them."""
-        self._file.seek(0)
-        end = 0
-        for number, line in enumerate(self._file, 1):
-            if not line.endswith(b"\n"):
-                break
-            yield self._row(line, number)
+            self.done.add(row["path"])
+            failed |= row["verdict"] == Outcome.ERROR
             end += len(line)
-        self._file.truncate(end)
         self._file.seek(end)
+        return failed
 
     def _row(self, line: bytes, number: int) -> dict[str, Any]:
         row: Any = None
-        with suppress(ValueError):
-            row = json.loads(line)
-        if not isinstance(row, dict) or not {"path", "verdict", "model", "constitution", "method"} <= row.keys():
+        if line.endswith(b"\n"):  # a file of another kind may end without it; what was torn does not come here
+            with suppress(ValueError, RecursionError):
+                row = json.loads(line)
+        if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in _READ):
             raise OutputError(
                 f"{self._path}:{number}: this is not a verdict, so nothing was added to the file",
-                "name another file with -o, or start this one afresh with --overwrite",
+                "name another file with -o, or give up what is in this one with --overwrite",
             )
         return row
 
@@ -148,35 +167,48 @@ class ResumableFile(JsonLines):
                     "name another file with -o, start afresh with --overwrite, or allow both in one with --mix",
                 )
 
-    def _keep_only(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
-        """Rewrite the file without some of its lines; the old one is there until the new one is whole."""
-        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+    def _drop_errors(self) -> None:
+        """Rewrite the file without the lines about errors; the old one is there until the new one is whole."""
+        target = self._path.resolve()  # a link stays one
+        fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        new = _open_locked(fresh)
         try:
-            new = _open_locked(fresh)
+            new.truncate(0)  # one of this name may be left of a process that was killed
+            shutil.copymode(target, fresh)
+            self.done.clear()
             self._file.seek(0)
             for line in self._file:
                 row = json.loads(line)
-                if wanted(row):
+                if row["verdict"] != Outcome.ERROR:
                     new.write(line)
-                else:
-                    self.done.discard(row["path"])
+                    self.done.add(row["path"])
             new.flush()
             os.fsync(new.fileno())
-            fresh.replace(self._path)
+            fresh.replace(target)
         except BaseException:
+            with suppress(OSError):  # what it still holds has no room
+                new.close()
             fresh.unlink(missing_ok=True)
             raise
         self._file.close()
         self._file = new
 
 
+def _is_torn(line: bytes) -> bool:
+    """Whether this is a verdict whose writer was killed. A file of another kind may also end without a newline."""
+    return not line.endswith(b"\n") and (line.startswith(START) or START.startswith(line))
+
+
 def _open_locked(path: Path) -> BinaryIO:
-    try:
-        file = path.open("r+b" if path.exists() else "x+b")
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror}", "name a file in a folder that exists, with -o"
-        ) from error
+    with writing(path, "name a file in a folder that exists, with -o"):
+        if path.is_dir():
+            raise OutputError(f"{path} cannot be written: it is a folder", "name a file in it, with -o")
+        if path.exists() and not path.is_file():  # a device may have no end, and a pipe cannot be gone on with
+            raise OutputError(
+                f"{path} cannot be written: it is not a file",
+                "leave -o away: with --format jsonl, standard output gets the same lines",
+            )
+        file = path.open("a+b")
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
