@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from imagejudge.errors import OutputError
@@ -23,5 +24,6 @@ def replace(path: Path, text: str, hint: str = "") -> None:
             shutil.copymode(target, fresh)
         fresh.replace(target)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be made there is nothing to take away
+            fresh.unlink()
         raise OutputError(f"{printable(path)} cannot be written: {error.strerror}", hint) from error

@@ -143,7 +143,9 @@ class Output:
         if self._record is not None:
             self._record.close()
         if kind is KeyboardInterrupt:
-            say("interrupted", f"{self.tally.images:,} images have their verdict; {self._way_on()}", "bold yellow")
+            judged = self.tally.images
+            have = "has its" if judged == 1 else "have their"
+            say("interrupted", f"{images(judged)} {have} verdict; {self._way_on()}", "bold yellow")
         if kind is None and self._shown is not None:
             self._shown.close()
             if self._shown.note:
@@ -168,11 +170,8 @@ class Output:
         if done and self._record is not None:
             for verdict in self._record.recorded(done):
                 self._take(self._accepted.mark(verdict))
-            say(
-                "resumed",
-                f"{len(done):,} of these images have their line in {self.options.output} already",
-                "bold cyan",
-            )
+            have = "has its" if len(done) == 1 else "have their"
+            say("resumed", f"{len(done):,} of these images {have} line in {self.options.output} already", "bold cyan")
         return done
 
     def write(self, verdict: Verdict) -> None:
@@ -242,9 +241,14 @@ def _unbroken() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+def images(number: int) -> str:
+    """So many images, in words."""
+    return f"{number:,} image" if number == 1 else f"{number:,} images"
+
+
 def _summarise(tally: Tally, constitution: Constitution) -> None:
     """What was found, on standard error: a line of counts, and a row for each rule that was not always clear."""
-    counts = Text(f"{tally.images:,} images: ")
+    counts = Text(f"{images(tally.images)}: ")
     counts.append(
         Text(", ").join(
             Text(f"{tally.outcomes[outcome]:,} {outcome}", VERDICT_STYLES[outcome])

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -169,12 +170,88 @@ def test_going_on_leaves_nothing_out(run: Run, base: Options, folder: Path, form
     assert run("scan", "d/bad.png", *base, "-o", "v.jsonl").returncode == 1
     again = run("scan", "d", *base, "-o", "v.jsonl", "--format", form)
     assert again.returncode == 1
-    assert b"1 of these images have their line" in again.stderr
+    assert b"1 of these images has its line" in again.stderr
     assert b"4 images: 2 safe, 2 unsafe" in again.stderr
     if form == "sarif":
         assert len(json.loads(again.stdout)["runs"][0]["results"]) == 2
     elif form != "jsonl":
         assert sorted(again.stdout.splitlines()) == sorted(whole.stdout.splitlines())
+
+
+def test_one_image_is_not_several(run: Run, base: Options, folder: Path) -> None:
+    assert b"1 image: 1 safe" in run("scan", "d/good.png", *base).stderr
+
+
+# --- files that are not to be written -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"my precious notes", b'{"key": "value"}', b"RIFF\x06\0\0\0WEBPxx"])
+def test_a_file_of_the_user_is_left_alone(
+    run: Run, base: Options, folder: Path, tmp_path: Path, content: bytes
+) -> None:
+    """A glob in place of one name (`-o *.webp`) must not cost a photo."""
+    (tmp_path / "mine").write_bytes(content)
+    done = run("scan", "-o", "mine", folder / "good.png", *base, "-q")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"mine:1: this is not a verdict, so nothing was added" in done.stderr
+    assert (tmp_path / "mine").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("/dev/null", b"it is not a file hint: leave -o away"),
+        ("/dev/zero", b"it is not a file hint: leave -o away"),
+        ("/dev/stdout", b"it is not a file hint: leave -o away"),  # a pipe here
+        ("pipe", b"it is not a file hint: leave -o away"),
+        ("d", b"it is a folder hint: name a file in it"),
+    ],
+)
+def test_only_files_can_be_gone_on_with(
+    run: Run, base: Options, folder: Path, tmp_path: Path, output: str, words: bytes
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run("scan", "d", *base, "-o", output)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"{output} cannot be written: ".encode() + words in b" ".join(done.stderr.split())
+    assert b"bug" not in done.stderr
+
+
+def test_a_full_disk_costs_nothing_that_is_written(run: Run, base: Options, folder: Path, tmp_path: Path) -> None:
+    scan = ("scan", "d", *base, "--no-cache")
+    whole = run(*scan).stdout
+    size = len(whole) * 5 // 8
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    full = run(*scan, "-o", "v.jsonl", preexec_fn=limit)
+    assert full.returncode == 2
+    assert (
+        b"error: v.jsonl cannot be written: File too large hint: free space, then run the same command again: "
+        b"it goes on where it stopped" in b" ".join(full.stderr.split())
+    )
+    assert b"bug" not in full.stderr
+    torn = (tmp_path / "v.jsonl").read_bytes()
+    assert torn.count(b"\n") == 2
+    assert len(torn) == size
+    again = run(*scan, "-o", "v.jsonl")
+    assert again.returncode == 1
+    assert b"2 of these images have their line" in again.stderr
+    assert without_seconds((tmp_path / "v.jsonl").read_bytes()) == without_seconds(whole)
+    assert (tmp_path / "v.jsonl").read_bytes().startswith(torn[: torn.rindex(b"\n") + 1])
+
+
+def test_errors_are_tried_again_behind_a_link(run: Run, base: Options, folder: Path, tmp_path: Path) -> None:
+    (folder / "late.png").write_bytes(b"")
+    run("scan", "d", *base, "-o", "real.jsonl")
+    (tmp_path / "real.jsonl").chmod(0o600)
+    (tmp_path / "v.jsonl").symlink_to("real.jsonl")
+    paint(folder / "late.png", DARK)
+    assert run("scan", "d", *base, "-o", "v.jsonl", "--retry-errors").returncode == 1
+    assert (tmp_path / "v.jsonl").is_symlink()
+    assert (tmp_path / "real.jsonl").stat().st_mode & 0o777 == 0o600
+    assert {line["verdict"] for line in lines((tmp_path / "real.jsonl").read_bytes())} == {"safe", "unsafe"}
 
 
 # --- baseline -------------------------------------------------------------------------------------------------------
@@ -260,6 +337,7 @@ def test_unused_entries_are_listed(run: Run, base: Options, folder: Path) -> Non
     [
         (["scan", "d", "-b", "none.toml"], b"the baseline none.toml cannot be read"),
         (["scan", "d", "-b", "bad.toml"], b"bad.toml:1: 'schema' in the file must be a whole number"),
+        (["baseline", "add", "v.jsonl", "-b", "bad.toml/b.toml"], b"b.toml cannot be written: Not a directory"),
         (["baseline", "add", "none.jsonl"], b"the verdicts none.jsonl cannot be read"),
         (["baseline", "add", "bad.toml"], b"bad.toml:1: this is not a verdict"),
         (["baseline", "add", "v.jsonl", "-b", "bad.toml"], b"bad.toml:2: unknown key 'acepted' in the file"),
