@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +14,82 @@ from rich.text import Text
 
 from imagejudge.errors import ImageJudgeError
 from imagejudge.printable import printable
+
+UNREAD = "the reader of standard output went away before the end"
+
+
+class _Outlet(io.RawIOBase):
+    """What lies below a standard stream. Once it cannot be written any more, it takes everything and keeps nothing.
+
+    Whoever writes learns of that once, from `OSError`; never where nobody needs to know, as with messages.
+    """
+
+    def __init__(self, stream: Any, *, silent: bool) -> None:
+        super().__init__()
+        self.lost: OSError | None = None
+        """Why it cannot be written."""
+        self._stream = stream  # which closes its file when nobody holds it
+        self._below = getattr(stream.buffer, "raw", stream.buffer)
+        self._silent = silent
+
+    @property
+    def name(self) -> Any:
+        """As of any file."""
+        return self._below.name
+
+    def fileno(self) -> int:
+        """As of any file."""
+        return int(self._below.fileno())
+
+    def isatty(self) -> bool:
+        """As of any file."""
+        return bool(self._below.isatty())
+
+    def writable(self) -> bool:
+        """Yes, whatever happens below."""
+        return True
+
+    def write(self, data: Any) -> int | None:
+        """Pass on bytes; how many were taken."""
+        if self.lost is None:
+            try:
+                return self._below.write(data)  # type: ignore[no-any-return]
+            except OSError as error:
+                self.lost = error
+                if not self._silent:
+                    raise
+        return len(data)
+
+
+def prepare_streams() -> None:
+    """Make sure that the standard streams are there, and that no message that cannot be shown ends the program."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed: this takes its place, before another file does
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    sys.stdout = _through_outlet(sys.stdout, silent=False)
+    sys.stderr = _through_outlet(sys.stderr, silent=True)
+
+
+def _through_outlet(stream: Any, *, silent: bool) -> TextIO:
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Outlet(stream, silent=silent)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering or stream.write_through,  # unbuffered streams pass on each write
+        write_through=stream.write_through,
+    )
+
+
+def unwritten() -> str | None:
+    """Why not all that went to standard output has arrived; None if it has, as far as one can know."""
+    with contextlib.suppress(OSError):  # the outlet has it
+        sys.stdout.flush()
+    outlet = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if not isinstance(outlet, _Outlet) or outlet.lost is None:
+        return None
+    if isinstance(outlet.lost, BrokenPipeError):
+        return UNREAD
+    return f"standard output cannot be written: {outlet.lost.strerror}"
 
 
 class _Console(Console):

@@ -1,12 +1,12 @@
 """The program `imagejudge`: its commands, and the one place that turns what went wrong into an exit code.
 
 0: nothing found. 1: something found. 2: the job could not be done. 130: interrupted. Typer would exit with 1 for an
-exception that escapes and for a closed pipe, which must not read as "something found".
+exception that escapes and for a closed pipe, which must not read as "something found". Only a command that ran to its
+end leaves with 1.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import tempfile
@@ -19,8 +19,8 @@ from typer.core import TyperGroup
 
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
-from imagejudge.cli.console import complain, say
-from imagejudge.errors import ImageJudgeError
+from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
+from imagejudge.errors import ImageJudgeError, OutputError
 
 FAILED = 2
 INTERRUPTED = 130
@@ -38,24 +38,36 @@ class _Program(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl(list(SUMMARIES.items()))
 
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        """Read the options before the command. Completion leaves from here with 1 when it does not know the shell."""
+        try:
+            return super().make_context(*arguments, **more)
+        except typer.Exit as left:
+            raise typer.Exit(FAILED if left.exit_code else 0) from left
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the chosen command; `typer.Exit` carries the exit code out."""
+        """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException):
-            raise
-        except ImageJudgeError as error:
-            complain(error)
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # What is still buffered has no reader either: the interpreter must not try to write it when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            say("error", "the reader of standard output went away before the end", "bold red")
-        except Exception:
-            say("error", "this is a bug in imagejudge, or something it should have foreseen", "bold red")
-            say("hint", f"please report it with the file {_write_traceback()}", "bold cyan")
-        raise typer.Exit(FAILED)
+        except BrokenPipeError as error:  # Typer would leave with 1 and say nothing
+            raise OutputError(UNREAD) from error
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        """Run the program and leave with its exit code; unless `standalone_mode`, return the code instead."""
+        code = FAILED
+        try:
+            code = super().main(*arguments, standalone_mode=False, **more) or 0  # type: ignore[misc]
+        except SystemExit as left:  # Typer leaves so after completion, or when help has no reader
+            code = FAILED if left.code else 0
+        except Exception as error:
+            if unwritten() is None:
+                _explain(error)
+        if code != INTERRUPTED and (why := unwritten()) is not None:
+            say("error", why, "bold red")
+            code = FAILED
+        if standalone_mode:
+            sys.exit(code)
+        return code
 
 
 app = typer.Typer(
@@ -94,14 +106,31 @@ def root(
 
 def main() -> None:
     """The console script."""
+    prepare_streams()
     app()
 
 
-def _write_traceback() -> str:
-    """Keep what a maintainer needs to find a bug; never the whole of it on the user's screen."""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="imagejudge-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
-    ) as log:
-        log.write(f"imagejudge {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
-        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S %z')}\n{sys.argv}\n\n{traceback.format_exc()}")
-    return log.name
+def _explain(error: Exception) -> None:
+    """Say why the program stops."""
+    if isinstance(error, typer.TyperException):
+        usage: Any = error
+        usage.show()
+    elif isinstance(error, ImageJudgeError):
+        complain(error)
+    else:
+        say("error", "this is a bug in imagejudge, or something it should have foreseen", "bold red")
+        say("hint", _report(error), "bold cyan")
+
+
+def _report(error: Exception) -> str:
+    """Keep what a maintainer needs to find a bug, and say where; never the whole of it on the user's screen."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="imagejudge-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            log.write(f"imagejudge {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S %z')}\n{sys.argv}\n\n")
+            traceback.print_exception(error, file=log)
+    except OSError as trouble:
+        return f"please report it: {type(error).__name__}: {error} (no log could be written: {trouble.strerror})"
+    return f"please report it with the file {log.name}"
