@@ -6,6 +6,8 @@ Knows the file's keys and limits; what rules mean is not its business.
 from __future__ import annotations
 
 import difflib
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,8 +77,7 @@ def load(path: Path) -> Constitution:
 def read(path: Path) -> str:
     """The text of a constitution's file, with its byte order mark where it has one; complaints as for `load`."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = _bytes(path)
     except IsADirectoryError:
         raise ConstitutionError(f"{printable(path)}: a folder, not a TOML file", offer(path)) from None
     except FileNotFoundError:
@@ -91,6 +92,17 @@ def read(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         problem = f"byte 0x{data[error.start]:02x} is not UTF-8"
         raise ConstitutionError(f"{printable(path)}:{line}: {problem}; save the file as UTF-8") from None
+
+
+def _bytes(path: Path) -> bytes:
+    def without_waiting(name: str, flags: int) -> int:  # for whoever may write to a pipe
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    with open(path, "rb", opener=without_waiting) as file:  # Path.open takes none
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            problem = "a pipe, socket or device, not a regular file"
+            raise ConstitutionError(f"{printable(path)}: {problem}; save the rules to a file first")
+        return file.read(MAX_BYTES + 1)
 
 
 def parse(text: str, name: str) -> Constitution:
@@ -149,18 +161,7 @@ def _thresholds(around: Table, what: str, default: Thresholds, report: Report) -
     for key in outside:
         instead = f"write a number between 0 and 1, such as {_EXAMPLES[key]}"
         table.complain(key, f"{key!r} in {what} is {found[key]}", instead)
-    thresholds = replace(default, **found, line=table.line)
-    if outside:
-        return None
-    if thresholds.unsatisfied >= thresholds.satisfied:
-        table.complain(
-            "satisfied" if "satisfied" in found else "unsatisfied",
-            f"'unsatisfied' ({thresholds.unsatisfied}) is not below 'satisfied' ({thresholds.satisfied})",
-            "write the smaller number as 'unsatisfied'; "
-            f"left out, they are {default.unsatisfied} and {default.satisfied}",
-        )
-        return None
-    return thresholds
+    return None if outside else replace(default, **found, line=table.line)
 
 
 def _rule_tables(top: Table, report: Report) -> Iterator[tuple[Mapping[str, object], Place, str]]:

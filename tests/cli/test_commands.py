@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest_cli import Run
+from conftest_cli import RULES, Run
 
 from imagejudge.cli.commands import SUMMARIES, Commands
 
@@ -45,6 +46,21 @@ def test_no_arguments_shows_the_help(run: Run) -> None:
 
 def test_version(run: Run) -> None:
     assert run("--version").stdout == b"imagejudge 0.1.0\n"
+
+
+def test_any_pair_of_thresholds_will_do(run: Run, tmp_path: Path) -> None:
+    own = "thresholds = { unsatisfied = 0.5, satisfied = 0.5 }\n"
+    (tmp_path / "even.toml").write_text(RULES + own)
+    assert run("check", "even.toml").returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_no_constitution_and_is_not_waited_for(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run("check", "pipe")
+    assert done.returncode == 2
+    assert done.stderr == b"pipe: a pipe, socket or device, not a regular file; save the rules to a file first\n"
+    assert run("scan", ".", "-c", "pipe", "--model", "builtin").returncode == 2
 
 
 def test_explain_shows_every_question(run: Run, pair: Options, rules: Options, images: Path) -> None:
