@@ -85,7 +85,11 @@ MainGpu = Annotated[int, typer.Option(metavar="N", min=0, help="The GPU of a sin
 Threads = Annotated[
     int | None,
     typer.Option(
-        metavar="N", min=1, help="CPU threads of each engine. [default: all it may use]", rich_help_panel="Model"
+        metavar="N",
+        min=1,
+        max=512,  # as many as ggml can take
+        help="CPU threads of each engine. [default: all it may use]",
+        rich_help_panel="Model",
     ),
 ]
 Context = Annotated[
@@ -107,6 +111,7 @@ MemoryLimit = Annotated[
     typer.Option(
         metavar="GB",
         min=0.01,
+        max=1_000_000,
         help="Memory that an engine may take (Linux). [default: any]",
         rich_help_panel="Model",
     ),

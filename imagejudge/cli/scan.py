@@ -37,7 +37,9 @@ def scan(
     *,
     files_from: Annotated[
         Path | None,
-        typer.Option(metavar="LIST", help="Read paths from this file, one a line.", rich_help_panel="Images"),
+        typer.Option(
+            metavar="LIST", help="Read paths from this file (- for stdin), one a line.", rich_help_panel="Images"
+        ),
     ] = None,
     null: Annotated[
         bool,
@@ -71,6 +73,8 @@ def scan(
     del isolated, config  # they have had their effect
     if not paths and files_from is None:
         raise UsageError("nothing to scan was named", "give files or folders, or - for a list on standard input")
+    if null and files_from is None and STDIN not in (paths or []):
+        raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
     named = list(_named(paths or [], files_from, null))
     refs = list(
         images.find(named, exclude=exclude or [], respect_gitignore=respect_gitignore, force_exclude=force_exclude)
@@ -92,7 +96,9 @@ def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[st
             yield from images.read_list(sys.stdin.buffer, null)
         else:
             yield path
-    if files_from is not None:
+    if str(files_from) == STDIN:
+        yield from images.read_list(sys.stdin.buffer, null)
+    elif files_from is not None:
         try:
             with files_from.open("rb") as listed:
                 yield from images.read_list(listed, null)

@@ -171,6 +171,9 @@ def _gpus(options: ModelOptions) -> list[int]:
     if options.gpus is None:
         return [options.main_gpu] * options.workers
     try:
-        return [int(number) for number in options.gpus.split(",")]
+        numbers = [int(number) for number in options.gpus.split(",")]
+        if min(numbers) < 0:
+            raise ValueError
     except ValueError as error:
         raise UsageError(f"--gpus {options.gpus} is not a list of numbers", "write for example --gpus 0,1") from error
+    return numbers

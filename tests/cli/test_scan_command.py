@@ -50,6 +50,9 @@ def test_something_found_is_1(run: Run, pair: Options, rules: Options, images: P
     assert run("scan", images, *pair, *rules, "--fail-on", "unsure", "--exit-zero").returncode == 0
 
 
+_READY = ("images", "-c", "rules.toml", "--model", "builtin")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -63,6 +66,10 @@ def test_something_found_is_1(run: Run, pair: Options, rules: Options, images: P
         (["images", "-c", "rules.toml", "--model", "rules.toml", "--mmproj", "none.gguf"], b"there is no file"),
         (["images", "-c", "rules.toml", "--model", "rules.toml", "--mmproj", "rules.toml"], b"rules.toml"),
         (["--files-from", "none.txt"], b"the list none.txt cannot be read"),
+        (["images", "-0"], b"-0 is about how a list ends its paths, and there is no list"),
+        ([*_READY, "--memory-limit", "inf"], b"Invalid value for '--memory-limit'"),
+        ([*_READY, "--gpus", "0,-1"], b"--gpus 0,-1 is not a list of numbers"),
+        ([*_READY, "--threads", "513"], b"Invalid value for '--threads'"),
         (["images", "-c", "rules.toml", "--select", "firr"], b"fire"),
     ],
 )
@@ -325,6 +332,8 @@ def test_paths_from_lists(run: Run, pair: Options, rules: Options, images: Path,
     from_stdin = run("scan", "-", "-0", *pair, *rules, stdin=names)
     assert [os.fsencode(line["path"]) for line in lines(from_file.stdout)] == names.split(b"\0")
     assert plain(from_stdin.stdout) == plain(from_file.stdout)
+    as_others_say_it = run("scan", "--files-from", "-", "-0", *pair, *rules, stdin=names)
+    assert plain(as_others_say_it.stdout) == plain(from_file.stdout)
 
 
 def test_no_images_is_a_warning(run: Run, pair: Options, rules: Options, tmp_path: Path) -> None:
