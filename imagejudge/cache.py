@@ -181,10 +181,11 @@ class Cache:
         return True
 
     def close(self) -> None:
-        """Give back the file."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        """Give back the file. Another thread that comes later finds nothing kept."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

@@ -83,8 +83,7 @@ def open_cache(options: CacheOptions) -> Iterator[Cache]:
     finally:
         if cache.note is not None and cache.note != before:
             warn(cache.note)
-    # Not when something went wrong: threads of a scan that stopped early may still look answers up.
-    cache.close()
+        cache.close()
 
 
 def model_files(options: ModelOptions) -> models.ModelFiles:

@@ -100,7 +100,11 @@ class Worker(Engine):
     def _start(self) -> _Child:
         if self._closed:
             raise EngineFailure("engine-error", "the engine was closed")
-        self._child = child = _Child()
+        try:
+            self._child = child = _Child()
+        except OSError as error:
+            hint = "it needs a temporary folder that can be written (TMPDIR) and the right to start processes"
+            raise ModelError(f"the engine cannot be started: {error.strerror or error}", hint) from error
         self._pictures = 0
         try:
             if self._closed:  # meanwhile, when there was no child yet that could be ended
