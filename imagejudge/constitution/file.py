@@ -95,14 +95,17 @@ def read(path: Path) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    def without_waiting(name: str, flags: int) -> int:  # for whoever may write to a pipe
+    def without_waiting(name: str, flags: int) -> int:  # for whoever may write to a named pipe
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
     with open(path, "rb", opener=without_waiting) as file:  # Path.open takes none
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            problem = "a pipe, socket or device, not a regular file"
-            raise ConstitutionError(f"{printable(path)}: {problem}; save the rules to a file first")
-        return file.read(MAX_BYTES + 1)
+        pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+        if pipe:  # that of `<(...)` has its writer already
+            os.set_blocking(file.fileno(), True)
+        data = file.read(MAX_BYTES + 1)
+    if pipe and not data:
+        raise ConstitutionError(f"{printable(path)}: a pipe into which nobody writes; give a file")
+    return data
 
 
 def parse(text: str, name: str) -> Constitution:

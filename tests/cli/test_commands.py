@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest_cli import RULES, Run
+from conftest_cli import PROGRAM, RULES, Run
 
 from imagejudge.cli.commands import SUMMARIES, Commands
 
@@ -55,12 +55,15 @@ def test_any_pair_of_thresholds_will_do(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
-def test_a_pipe_is_no_constitution_and_is_not_waited_for(run: Run, tmp_path: Path) -> None:
+def test_a_pipe_is_read_while_it_is_written_and_not_waited_for(run: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     done = run("check", "pipe")
-    assert done.returncode == 2
-    assert done.stderr == b"pipe: a pipe, socket or device, not a regular file; save the rules to a file first\n"
+    assert (done.returncode, done.stderr) == (2, b"pipe: a pipe into which nobody writes; give a file\n")
     assert run("scan", ".", "-c", "pipe", "--model", "builtin").returncode == 2
+    (tmp_path / "rules.toml").write_text(RULES)
+    command = f'"{PROGRAM}" check <(sleep 0.3; cat rules.toml)'
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=True)
+    assert b"questions" in done.stdout
 
 
 def test_explain_shows_every_question(run: Run, pair: Options, rules: Options, images: Path) -> None:
