@@ -113,7 +113,8 @@ class Cache:
                 replies = json.loads(
                     f"[{','.join(reply for _, _, reply in found)}]"
                 )  # five times as fast as one by one
-            except (ValueError, TypeError):  # not what was written: ask again, which also mends it
+            except (ValueError, TypeError):  # asking again also mends it
+                self.note = f"some answers in {self.path} could not be read, and were asked again"
                 return {}
             return {Request(part, prompt): reply for (part, prompt, _), reply in zip(found, replies, strict=True)}
 

@@ -212,6 +212,8 @@ def test_a_reply_that_cannot_be_read_is_asked_again(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(cache.path)) as db, db:
         db.execute("UPDATE answers SET reply='[0.5'")
     asked, mended = engine(), cache.load("m", "i")
+    assert cache.note is not None
+    assert "asked again" in cache.note
     view(asked, mended).ask([A])
     assert asked.waves == [[A]]
     cache.save("m", "i", mended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -34,15 +35,10 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
 class Commands(Mapping[str, Any]):
     """By name: `x` is the function `x` of the module `imagejudge.cli.x`, or its `app` of further commands."""
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, Any] = {}
-
     def __getitem__(self, name: str) -> Any:
         if name not in SUMMARIES:
             raise KeyError(name)
-        if name not in self._loaded:
-            self._loaded[name] = _load(name)
-        return self._loaded[name]
+        return _load(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(SUMMARIES)
@@ -51,6 +47,7 @@ class Commands(Mapping[str, Any]):
         return len(SUMMARIES)
 
 
+@cache
 def _load(name: str) -> Any:
     module = import_module(f"imagejudge.cli.{name}")
     if hasattr(module, "app"):

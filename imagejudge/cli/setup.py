@@ -174,5 +174,7 @@ def _gpus(options: ModelOptions) -> list[int]:
         if min(numbers) < 0:
             raise ValueError
     except ValueError as error:
-        raise UsageError(f"--gpus {options.gpus} is not a list of numbers", "write for example --gpus 0,1") from error
+        raise UsageError(
+            f"--gpus {options.gpus} is not a list of numbers from 0 on", "write for example --gpus 0,1"
+        ) from error
     return numbers

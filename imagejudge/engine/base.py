@@ -28,7 +28,7 @@ class Answer:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.gap) and 0 <= self.off_mass <= 1):
-            raise EngineFailure("engine-error", "the model's answer is no number; its computation overflowed")
+            raise EngineFailure("engine-error", "the answer is no number; try a model file of another precision")
 
     @property
     def p_yes(self) -> float:

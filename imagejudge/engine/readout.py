@@ -38,11 +38,11 @@ def answer(logits: Logits, yes: Sequence[int], no: Sequence[int]) -> Answer:
 def total(logits: Logits) -> float:
     """The logarithm of the sum of their exponentials; `np.logaddexp.reduce` takes several times as long.
 
-    Raises `EngineFailure` where a logit is no number, as happens to half-precision weights on some pictures.
+    Raises `EngineFailure` where a logit is no number.
     """
     highest = logits.max()
     if not np.isfinite(highest):
-        raise EngineFailure("engine-error", "the model computed what is no number (an overflow in its weights)")
+        raise EngineFailure("engine-error", "a logit is no number; try a model file of another precision")
     return float(highest + np.log(np.exp(logits - highest).sum()))
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -166,8 +167,11 @@ def test_an_engine_that_dies_while_loading_stops_the_run(make_worker: MakeWorker
         ask(make_worker("stillborn"))
 
 
-def test_closing_frees_a_thread_that_waits(make_worker: MakeWorker) -> None:
-    worker = make_worker("troubled", {"trouble": "hang"})
+@pytest.mark.parametrize(
+    ("engine", "options"), [("troubled", {"trouble": "hang"}), ("dawdling", {"load": 60})], ids=["asked", "loading"]
+)
+def test_closing_frees_a_thread_that_waits(make_worker: MakeWorker, engine: str, options: dict[str, Any]) -> None:
+    worker = make_worker(engine, options)
     failures: list[EngineFailure] = []
 
     def wait() -> None:
@@ -181,25 +185,6 @@ def test_closing_frees_a_thread_that_waits(make_worker: MakeWorker) -> None:
     while not engines():
         time.sleep(0.01)
     time.sleep(0.5)
-    worker.close()
-    thread.join(10)
-    assert failures
-
-
-def test_closing_ends_a_child_that_is_loading(make_worker: MakeWorker) -> None:
-    worker = make_worker("dawdling", {"load": 60})
-    failures: list[EngineFailure] = []
-
-    def wait() -> None:
-        try:
-            ask(worker)
-        except EngineFailure as failure:
-            failures.append(failure)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    while not engines():
-        time.sleep(0.01)
     worker.close()
     thread.join(10)
     assert failures
