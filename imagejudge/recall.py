@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from imagejudge.decode import DECODE_VERSION
 from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.picture import Box
 from imagejudge.questions import PROMPT_VERSION, SUMMARISE, SUMMARY_GRAMMAR, Question
@@ -26,6 +27,11 @@ class Request(NamedTuple):
     """Which frame, and how it was edited; or that it is about the file itself."""
     prompt: bytes
     """Digest of the exact words; empty for what was found out without a model."""
+
+
+def frame_part(index: int) -> str:
+    """The part that is a whole frame, as today's decoder shows it."""
+    return f"{index}@{DECODE_VERSION}"
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from imagejudge.judge import judge
 from imagejudge.picture import Box
 from imagejudge.questions import Kind, Question, visible
 from imagejudge.rationale import summarise
-from imagejudge.recall import Memory, RecallView, Stopwatch
+from imagejudge.recall import Memory, RecallView, Stopwatch, frame_part
 from imagejudge.scan import Plan
 from imagejudge.sinks.jsonl import line_of, verdict_of
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Timing, Verdict
@@ -174,7 +174,7 @@ class Rejudge:
         records = self._records(verdict)
         replay = _Replay(records, self._about)
         fresh = dict(memory.fresh)
-        known = RecallView(memory, str(verdict.frame or 0), lambda _: replay, Stopwatch())
+        known = RecallView(memory, frame_part(verdict.frame or 0), lambda _: replay, Stopwatch())
         known.ask(list(records))
         for question, record in records.items():
             if record.pondered:

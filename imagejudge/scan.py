@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 from imagejudge import __version__
 from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution
-from imagejudge.decode import Decoded, decode
+from imagejudge.decode import DECODE_VERSION, Decoded, decode
 from imagejudge.engine.base import Answer, Engine, View
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images import ImageRef
@@ -27,9 +27,9 @@ from imagejudge.judge import Inquiry, Method, inquire, questions_of
 from imagejudge.picture import Picture
 from imagejudge.questions import Question
 from imagejudge.rationale import Summary, summarise
-from imagejudge.recall import Memory, RecallView, Request, Stopwatch
+from imagejudge.recall import Memory, RecallView, Request, Stopwatch, frame_part
 from imagejudge.source import Limits, Unreadable, read
-from imagejudge.verdict import Failure, ImageFacts, Outcome, RuleResult, Timing, Verdict
+from imagejudge.verdict import Failure, Ground, ImageFacts, Outcome, RuleResult, Timing, Verdict
 
 _BLANK = "blank"
 """Stands for the image where there is none, in the answers cache."""
@@ -68,6 +68,7 @@ class _Frame:
 
     index: int
     picture: Callable[[], Picture]
+    ground: Ground | None
 
 
 _Look: TypeAlias = Callable[[_Frame, Sequence[Question]], View]
@@ -171,19 +172,22 @@ class Scanner:
         if isinstance(source, Unreadable):
             return self._error(ref, source.sha256, Failure(kind=source.kind, message=source.message))
         memory = self._cache.load(self._plan.answers, source.sha256)
-        about_file = Request(f"sampled:{limits.frames}:{limits.pixels}", b"")
+        about_file = Request(f"sampled@{DECODE_VERSION}:{limits.frames}:{limits.pixels}", b"")
         if about_file in memory.known:
             facts = ImageFacts(**memory.known[about_file]["facts"])
             sampled = memory.known[about_file]["sampled"]
             decoded_again = cache(partial(decode, source, limits))  # once for all frames that turn out to be wanted
-            frames = tuple(_Frame(index, partial(_frame_of, decoded_again, index)) for index in sampled)
+            frames = tuple(_Frame(index, partial(_frame_of, decoded_again, index), ground) for index, ground in sampled)
         else:
             decoded = decode(source, limits)
             if isinstance(decoded, Unreadable):
                 return self._error(ref, source.sha256, Failure(kind=decoded.kind, message=decoded.message))
             facts = decoded.facts
-            frames = tuple(_Frame(frame.index, partial(_itself, frame.picture)) for frame in decoded.frames)
-            memory.add(about_file, {"facts": facts.model_dump(), "sampled": [frame.index for frame in frames]})
+            frames = tuple(
+                _Frame(frame.index, partial(_itself, frame.picture), frame.ground) for frame in decoded.frames
+            )
+            sampled = [(frame.index, frame.ground) for frame in frames]
+            memory.add(about_file, {"facts": facts.model_dump(), "sampled": sampled})
         return _Prepared(ref, source.sha256, facts, frames, memory, time.perf_counter() - started)
 
     def _begin(self, pool: ThreadPoolExecutor, item: _Prepared | Verdict) -> Future[_Asked | Verdict]:
@@ -221,7 +225,7 @@ class Scanner:
         watch = Stopwatch()
         try:
             for frame in item.frames:
-                view = RecallView(item.memory, str(frame.index), partial(look, frame), watch)
+                view = RecallView(item.memory, frame_part(frame.index), partial(look, frame), watch)
                 inquiries[frame.index] = inquire(constitution, view, self._priors, self._plan.method)
         except EngineFailure as failure:
             return _Asked(item, inquiries, watch, failure)
@@ -239,6 +243,7 @@ class Scanner:
             rules = inquiry.results()
             frames.append(_FrameResult(index, rules, summarise(constitution, rules)))
         worst = max(frames, key=lambda frame: frame.badness)
+        grounds = {frame.index: frame.ground for frame in item.frames}
         return self._verdict(
             path=item.ref.path,
             sha256=item.sha256,
@@ -247,7 +252,7 @@ class Scanner:
             rationale=worst.summary.rationale,
             violations=worst.summary.violations,
             rules=worst.rules,
-            image=item.facts,
+            image=item.facts.model_copy(update={"ground": grounds[worst.index]}),
             seconds=_timing(item.seconds, asked.watch),
         )
 

@@ -19,6 +19,7 @@ SCHEMA_VERSION: Final = 1
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
+Ground = Literal["white", "grey"]
 
 
 class Outcome(StrEnum):
@@ -119,6 +120,9 @@ class ImageFacts(_Row):
     height: Annotated[int, Field(ge=1)]
     format: str
     frames: Annotated[int, Field(ge=1)]
+    ground: Ground | None = None
+    """What was laid below the frame this line is about: white, or grey where it could not be seen in white; null when
+    nothing of it is transparent."""
 
 
 class Timing(_Row):

@@ -11,12 +11,13 @@ import pytest
 import imagejudge
 
 PACKAGE = Path(imagejudge.__file__).parent
+PARSERS = {"gif", "icon", "jpeg", "png", "webp"}
 LAYERS = [
     {"printable", "errors", "replace", "picture", "questions", "source", "formats", "toml"},
     {"constitution"},
     {"settings"},
     {"verdict"},
-    {"engine", "decode", "images", "models"},
+    {"engine", "decode", "readers", "animation", "flat", "layers", "budget", "images", "models", *PARSERS},
     {"judge", "recall", "rationale", "tally", "baseline", "examples", "author"},
     {"cache"},
     {"scan", "sinks", "rejudge"},
@@ -29,7 +30,7 @@ HOMES = {
     "rich": {"cli", "sinks"},
     "tqdm": {"cli"},
     "llama_cpp": {"engine"},
-    "PIL": {"decode", "train", "evaluate"},  # which perturbs pictures
+    "PIL": {"decode", "readers", "animation", "flat", "train", "evaluate"},  # which perturbs pictures
     "pyarrow": {"evaluate"},
     "torch": {"train"},
     "gguf": {"train"},

@@ -133,6 +133,34 @@ def test_a_worst_frame_speaks_for_an_animation(tmp_path: Path) -> None:
     assert (first_only.verdict, first_only.frame) == (Outcome.SAFE, 0)
 
 
+def test_the_line_tells_what_was_laid_below_its_frame(tmp_path: Path) -> None:
+    (pictures := tmp_path / "pictures").mkdir()
+    frames = [Image.new("RGBA", (9, 9)) for _ in range(2)]
+    for image, shade in zip(frames, [(0, 0, 0, 255), (255, 255, 255, 255)], strict=True):
+        image.paste(shade, (2, 2, 7, 7))
+    frames[0].save(pictures / "a.png", save_all=True, append_images=frames[1:], disposal=1)
+    frames[1].save(pictures / "b.png")
+
+    def dark(picture: Picture | None, question: Question) -> float:
+        return 0.5 if picture is None else 0.05 if picture.rgb[0] > 200 else 0.95
+
+    cache = Cache(tmp_path / "cache")
+    first = scan(pictures, Scripted(dark), cache)
+    assert [(line.frame, line.image and line.image.ground) for line in first] == [(1, "grey"), (None, "grey")]
+    again = scan(pictures, NoEngine(), cache)
+    assert [line.image for line in again] == [line.image for line in first]
+
+
+def test_answers_about_another_decoding_are_not_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    scan(folder, cache=cache)
+    monkeypatch.setattr("imagejudge.recall.DECODE_VERSION", 10_000)
+    with pytest.raises(AssertionError):
+        scan(folder, NoEngine(), cache)
+
+
 class NoEngine(Engine):
     def view(  # type: ignore[override]
         self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False

@@ -19,7 +19,7 @@ from imagejudge.evaluate.methods import NOISE, Look
 from imagejudge.evaluate.perturb import VERSION, Perturbation, gaussian
 from imagejudge.evaluate.views import Around, Beside, Meter, Metered
 from imagejudge.picture import Box, Picture
-from imagejudge.recall import Memory, RecallView, Stopwatch
+from imagejudge.recall import Memory, RecallView, Stopwatch, frame_part
 from imagejudge.source import Limits, Source, Unreadable, read
 from imagejudge.verdict import ImageFacts
 
@@ -149,7 +149,7 @@ class Sight:
 
     def look(self, frame: Frame, bill: set[Hashable]) -> Look:
         """What a method sees of a frame, with what it requests noted on its bill."""
-        part, changed = str(frame.index), partial(_itself, frame.picture)
+        part, changed = frame_part(frame.index), partial(_itself, frame.picture)
         if self._change is not None:
             part, changed = f"{part}/{VERSION}:{self._change.label}", partial(self._change, frame.picture)
         noised = partial(_noised, changed)

@@ -1,0 +1,46 @@
+"""A share of memory that many threads use together: whoever needs some waits until there is room.
+
+Knows nothing of what the memory is for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Budget:
+    """So many bytes, handed out in the order in which they were asked for, so that the largest is not passed over.
+
+    Whoever needs more than all of them gets it when nobody else has any.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._taken = 0
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def room(self, need: int) -> Iterator[None]:
+        """Wait for `need` bytes, and give them back at the end."""
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._waiting[0] is ticket and self._fits(need))
+                self._taken += need
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= need
+                self._changed.notify_all()
+
+    def _fits(self, need: int) -> bool:
+        return not self._taken or self._taken + need <= self._total
