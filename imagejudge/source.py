@@ -11,6 +11,29 @@ import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, Final
+
+_KERNEL_FILES: Final = frozenset(
+    (
+        *(
+            "proc",
+            "sysfs",
+            "devpts",
+            "debugfs",
+            "tracefs",
+            "securityfs",
+            "configfs",
+            "pstore",
+            "bpf",
+            "cgroup",
+            "cgroup2",
+        ),
+        *("efivarfs", "binfmt_misc", "fusectl", "mqueue", "rpc_pipefs", "selinuxfs", "smackfs", "nsfs", "resctrl"),
+    )
+)
+"""Kinds of file systems whose files are calls into the kernel: reading one may wait, change something, or use it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +89,27 @@ def _refuse(path: str, status: os.stat_result, limits: Limits) -> Unreadable | N
         return Unreadable("folder", "is a folder, where an image file is wanted")
     if not stat.S_ISREG(status.st_mode):
         return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
+    if status.st_dev in _kernel_devices():
+        return Unreadable("not-a-file", "lies in a file system of the kernel, where reading has effects; name a file")
     if status.st_size > limits.bytes:
         return _too_large(limits)
     return None
+
+
+@cache
+def _kernel_devices() -> frozenset[int]:
+    """Device numbers of the mounted file systems whose files are no files; none where the system does not list them."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+    except OSError:
+        return frozenset()
+    devices = set()
+    for line in mounts.splitlines():
+        fields, _, rest = line.partition(" - ")
+        if rest.split(" ", 1)[0] in _KERNEL_FILES:
+            major, minor = fields.split(" ")[2].split(":")
+            devices.add(os.makedev(int(major), int(minor)))
+    return frozenset(devices)
 
 
 def _read(path: str, limits: Limits) -> Source | Unreadable:
@@ -77,14 +118,22 @@ def _read(path: str, limits: Limits) -> Source | Unreadable:
         status = os.fstat(file.fileno())
         if refusal := _refuse(path, status, limits):
             return refusal
-        data = file.read(status.st_size + 1)
-        if len(data) > status.st_size:  # it grew, or tells no size, as files in /proc do
-            data += file.read(limits.bytes + 1 - len(data))
+        data = _all_of(file, status.st_size + 1)
+        if len(data) > status.st_size:  # it grew meanwhile, or its file system tells no sizes
+            data += _all_of(file, limits.bytes + 1 - len(data))
     if len(data) > limits.bytes:
         return _too_large(limits)
     if not data:
         return Unreadable("empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest())
     return Source(path, data, hashlib.sha256(data).hexdigest())
+
+
+def _all_of(file: BinaryIO, most: int) -> bytes:
+    """At most so many bytes; `BlockingIOError` where reading would have to wait."""
+    data: bytes | None = file.read(most)
+    if data is None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return data
 
 
 def _too_large(limits: Limits) -> Unreadable:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -124,9 +125,29 @@ class TestRead:
         assert self.refusal("a.png") == "too-large"
 
     @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc here")
-    def test_a_file_that_tells_no_size(self) -> None:
-        assert isinstance(read("/proc/self/maps", LIMITS), Source)
-        assert self.refusal("/proc/self/maps", Limits(bytes=10)) == "too-large"
+    @pytest.mark.parametrize("name", ["/proc/self/maps", "/proc/kmsg", "/proc/self/mem", "/sys/kernel/notes"])
+    def test_the_kernel_s_files_are_not_read(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("link.png").symlink_to(name)
+        monkeypatch.setattr(os, "open", lambda *_: pytest.fail("it was opened"))
+        wanted = "not-a-file" if Path(name).exists() else "missing"
+        assert self.refusal(name) == self.refusal("link.png") == wanted
+
+    def test_a_file_that_tells_no_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Such as on some network file systems."""
+        Path("a.png").write_bytes(b"12345")
+        monkeypatch.setattr(os, "fstat", lambda _: os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, 0, 0, 0, 0)))
+        assert isinstance(read("a.png", LIMITS), Source)
+        assert self.refusal("a.png", Limits(bytes=4)) == "too-large"
+
+    def test_a_file_that_would_have_to_be_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("a.png").write_bytes(b"12345")
+        reading, writing = os.pipe()
+        monkeypatch.setattr(os, "open", lambda *_: reading)
+        os.set_blocking(reading, False)
+        status = Path("a.png").stat()
+        monkeypatch.setattr(os, "fstat", lambda _: status)
+        assert self.refusal("a.png") == "io"
+        os.close(writing)
 
     def test_no_waiting_for_pipes_sockets_and_devices(self) -> None:
         os.mkfifo("pipe.png")

@@ -186,7 +186,7 @@ def _judged(
 
     # There is no method to record by that leaves out both; replaying can leave out more than was recorded.
     method = "clue-no-debias" if rules.no_debias else rules.as_method().label
-    with prepared(rules, model, images, cache, settings) as setup:
+    with prepared(rules, model, images, cache, settings, quiet=quiet) as setup:
         rules_alike = tuple(dataclasses.replace(rule, thresholds=None) for rule in setup.plan.constitution.rules)
         wide = dataclasses.replace(setup.plan.constitution, thresholds=WIDEST, rules=rules_alike)
         engines = make_engines(model_files(model), model)

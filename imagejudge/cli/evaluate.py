@@ -230,7 +230,7 @@ def _judge(
             raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(METHODS)}")
     changes = [change for text in trial.perturb for change in parse(text)]
     dataset, origin = dataset_of(data)
-    with prepared(trial.as_rules(), model, images, cache, settings) as setup:
+    with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as setup:
         judged = run(Trial(setup.plan, setup.cache, setup.engines, methods, changes), dataset, quiet=quiet)
         cases = {name: [each.cases[name] for each in judged] for name in METHODS if name in methods}
         origin |= _identity(setup, model, images)

@@ -7,11 +7,14 @@ end leaves with 1.
 
 from __future__ import annotations
 
+import itertools
+import os
 import platform
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +23,7 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
-from imagejudge.errors import ImageJudgeError, OutputError
+from imagejudge.errors import ImageJudgeError, OutputError, UsageError
 
 FAILED = 2
 INTERRUPTED = 130
@@ -107,7 +110,29 @@ def root(
 def main() -> None:
     """The console script."""
     prepare_streams()
+    try:
+        refuse_files_as_options(sys.argv[1:])
+    except UsageError as error:
+        complain(error)
+        sys.exit(FAILED)
     app()
+
+
+def refuse_files_as_options(arguments: Sequence[str]) -> None:
+    """Raise `UsageError` for a file whose name would be read as an option: `scan *` must not be told what to do by it.
+
+    Such names go behind `--`, or begin with `./`. A file named `--` is refused where it may have been meant as one.
+    """
+    options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    if list(arguments).count("--") == 1:
+        options.append("--")
+    for argument in options:
+        if argument.startswith("-") and os.path.lexists(argument):
+            raise UsageError(
+                f"{argument} is an option, and also the name of a file here",
+                f"for the file write ./{argument}, or end the options with -- (in a hook: args: [..., --]); "
+                "for the option rename the file",
+            )
 
 
 def _explain(error: Exception) -> None:

@@ -71,7 +71,7 @@ def rejudge(
             lacking = _replay(chain([first], lines), again, plan, out)
             if lacking and model.model is not None:
                 say("asking", f"{model.model} about these, and only what is missing", "bold cyan")
-                with prepared(rules, model, image_options, cache, settings) as setup:
+                with prepared(rules, model, image_options, cache, settings, quiet=output.quiet) as setup:
                     lacking = _ask(lacking, again, setup, out)
     if missing is not None:
         _list(lacking, missing, nul=output.print0)

@@ -77,12 +77,18 @@ def scan(
         raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
     named = list(_named(paths or [], files_from, null))
     refs = list(
-        images.find(named, exclude=exclude or [], respect_gitignore=respect_gitignore, force_exclude=force_exclude)
+        images.find(
+            named,
+            exclude=exclude or [],
+            respect_gitignore=respect_gitignore,
+            force_exclude=force_exclude,
+            warn=warn,
+        )
     )
     if not refs:
         warn("no images were found")
     with (
-        prepared(rules, model, image_options, cache, in_force(call)) as setup,
+        prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as setup,
         Output(output, setup.plan.constitution, identity_of(setup.plan), retry_errors=retry_errors) as out,
     ):
         done = out.go_on(ref.path for ref in refs)

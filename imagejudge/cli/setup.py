@@ -41,11 +41,13 @@ def prepared(
     images: ImageOptions,
     cache_options: CacheOptions,
     settings: Settings = Settings(),  # noqa: B008 - frozen
+    *,
+    quiet: bool = False,
 ) -> Iterator[Setup]:
-    """Set up a scan; nothing is loaded yet but the rules. Says on standard error what the user should know."""
+    """Set up a scan; nothing is loaded yet but the rules. Unless `quiet`, says what the model is for."""
     constitution = load_rules(rules)
     files = model_files(model)
-    if files.name == models.BUILTIN:
+    if files.name == models.BUILTIN and not quiet:
         warn(models.BUILTIN_NOTE)
     with open_cache(cache_options) as cache:
         digest = model_digest(files, cache)

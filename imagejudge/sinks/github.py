@@ -11,7 +11,7 @@ from typing import BinaryIO
 from imagejudge.constitution import Severity
 from imagejudge.printable import printable
 from imagejudge.sinks.findings import findings
-from imagejudge.sinks.paths import bytes_of
+from imagejudge.sinks.location import below_here
 from imagejudge.verdict import Verdict
 
 SHOWN = 10
@@ -48,13 +48,19 @@ class Annotations:
 
     def _command(self, command: str, path: str, title: str, message: str) -> None:
         self._count[command] += 1
-        file, heading = _escape(bytes_of(path), _PROPERTY), _escape(f"imagejudge: {title}".encode(), _PROPERTY)
+        file, heading = _escape(_shown(path), _PROPERTY), _escape(f"imagejudge: {title}".encode(), _PROPERTY)
         words = (command.encode(), file, heading, _escape(message.encode(), _DATA))
         self._stream.write(b"::%s file=%s,title=%s::%s\n" % words)
 
     def close(self) -> None:
         """Flush; the stream stays open for whoever opened it."""
         self._stream.flush()
+
+
+def _shown(path: str) -> bytes:
+    """As GitHub knows the file, with escapes for what a terminal would act on; of line ends, `_escape` takes care."""
+    name = below_here(path).as_posix()
+    return "".join(char if char in "\r\n" else printable(char) for char in name).encode()
 
 
 def _escape(text: bytes, table: dict[bytes, bytes]) -> bytes:

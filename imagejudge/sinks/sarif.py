@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from imagejudge import __version__
 from imagejudge.constitution import Constitution, Rule, Severity
 from imagejudge.printable import printable
 from imagejudge.sinks.findings import Finding, findings
+from imagejudge.sinks.location import below_here
 from imagejudge.sinks.paths import bytes_of
 from imagejudge.verdict import Failure, Verdict
 
@@ -134,9 +134,7 @@ def _location(path: str) -> dict[str, Any]:
 
 def _artifact(path: str) -> dict[str, str]:
     """Relative to the current folder where the file lies below it. The same file gives the same words every time."""
-    pure = PurePath(path)
-    if pure.is_relative_to(Path.cwd()):
-        pure = pure.relative_to(Path.cwd())
+    pure = below_here(path)
     encoded = quote(bytes_of(pure.as_posix()))
     if pure.is_absolute():
         return {"uri": "file://" + "/" * (not encoded.startswith("/")) + encoded}

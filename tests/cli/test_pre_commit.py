@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from imagejudge.images import EXTENSIONS
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples" / "stickers"
 SCRIPTS = sysconfig.get_path("scripts")
+
+
+def manifest() -> dict[str, Any]:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    return dict(hook)
 
 
 @pytest.fixture
@@ -28,11 +37,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "pre-commit-home"))
     folder = tmp_path / "assets"
     folder.mkdir()
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert hook["require_serial"] is True
-    local = {**hook, "language": "system"}
-    config = {"repos": [{"repo": "local", "hooks": [local]}]}
-    (folder / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
+    configure(folder)
     (folder / "imagejudge.toml").write_text('constitution = "stickers"\nmodel = "builtin"\n')
     git(folder, "init", "--quiet")
     git(folder, "config", "user.name", "Nobody")
@@ -41,12 +46,18 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def configure(folder: Path, **changes: Any) -> None:
+    """Use the hook with what a user may change of it."""
+    hook = {**manifest(), "language": "system", **changes}
+    (folder / ".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [{"repo": "local", "hooks": [hook]}]}))
+
+
 def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def commit(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
-    git(folder, "add", ".pre-commit-config.yaml", "imagejudge.toml", *names)
+    git(folder, "add", "--", ".pre-commit-config.yaml", "imagejudge.toml", *names)
     return git(folder, "commit", "--message", "Add stickers")
 
 
@@ -72,3 +83,79 @@ def test_a_broken_image_stops_the_commit(repository: Path) -> None:
     stopped = commit(repository, "broken.png")
     assert stopped.returncode == 1
     assert "broken.png: error:" in stopped.stdout + stopped.stderr
+
+
+def test_the_hook_is_given_every_name_that_a_scan_takes() -> None:
+    hook = manifest()
+    assert hook["require_serial"] is True
+    assert hook["types"] == ["file"]
+    for suffix in EXTENSIONS:
+        assert re.search(hook["files"], f"a/b{suffix}")
+        assert re.search(hook["files"], f"b{suffix.upper()}")
+    found = set(re.findall(r"[a-z]+", hook["files"].partition("(?i)")[2]))
+    assert {f".{suffix}" for suffix in found} == EXTENSIONS
+    assert not re.search(hook["files"], "a.svg")
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        *((name, None) for name in ("--exclude=*.png", "-owritten.png", "-dash.png")),
+        *((name, []) for name in ("--exclude=*.png", "-owritten.png", "-dash.png")),
+        ("--fail-on=high.png", ["--exit-zero", "--fail-on", "unsafe"]),
+        ("--exclude=*.png", ["--on-error", "warn", "--"]),
+    ],
+)
+def test_no_name_of_a_file_is_an_option(repository: Path, name: str, args: list[str] | None) -> None:
+    configure(repository, **({} if args is None else {"args": args}))
+    shutil.copy(EXAMPLES / "rude-gesture.png", repository / "rude.png")
+    shutil.copy(EXAMPLES / "harmless-1.png", repository / name)
+    (repository / "imagejudge.toml").write_text('constitution = "stickers"\nmodel = "builtin"\n')
+    listed = set(repository.iterdir())
+    stopped = commit(repository, name, "rude.png")
+    said = stopped.stdout + stopped.stderr
+    assert stopped.returncode == 1, said
+    assert ("rude.png: unsafe" in said) or (f"{name} is an option, and also the name of a file" in said)
+    if args is None or "--" in args:
+        assert "rude.png: unsafe" in said
+    assert set(repository.iterdir()) == listed
+
+
+def test_quiet_means_that_nothing_is_said_of_the_model(repository: Path) -> None:
+    shutil.copy(EXAMPLES / "harmless-1.png", repository / "nice.png")
+    configure(repository, verbose=True)
+    assert "understands stickers" not in (done := commit(repository, "nice.png")).stdout + done.stderr
+
+
+PAGE = (ROOT / "docs" / "pre-commit.md").read_text("utf-8")
+(FROM_A_CLONE, WITHOUT_A_CLONE) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+(SETTINGS,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+ONCE = re.findall(r"^    (pre-commit .*)$", PAGE, re.MULTILINE)
+
+
+def test_the_page_s_local_hook_is_the_manifest_s(repository: Path) -> None:
+    (hook,) = yaml.safe_load(WITHOUT_A_CLONE)["repos"][0]["hooks"]
+    assert hook["entry"] == " ".join([manifest()["entry"], *manifest()["args"]])
+    assert {name: hook[name] for name in ("types", "files", "require_serial")} == {
+        name: manifest()[name] for name in ("types", "files", "require_serial")
+    }
+    (repository / ".pre-commit-config.yaml").write_text(WITHOUT_A_CLONE)
+    shutil.copy(EXAMPLES / "rude-gesture.png", repository / "-rude.JFIF")
+    assert "-rude.JFIF: unsafe: rude-gesture" in (done := commit(repository, "-rude.JFIF")).stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_page_works_as_typed_from_a_clone(repository: Path) -> None:
+    """With an environment that pre-commit builds, llama.cpp included where pip has no wheel of it yet."""
+    if git(ROOT, "rev-parse", "HEAD").returncode:
+        pytest.skip("these sources are no git repository that could be cloned")
+    git(repository.parent, "clone", "--quiet", str(ROOT), "imagejudge")
+    (repository / ".pre-commit-config.yaml").write_text(FROM_A_CLONE)
+    (repository / "imagejudge.toml").write_text(SETTINGS)
+    for command in ONCE:
+        subprocess.run(command.split(), cwd=repository, check=True, capture_output=True)
+    assert git(ROOT, "rev-parse", "HEAD").stdout.strip() in (repository / ".pre-commit-config.yaml").read_text()
+    shutil.copy(EXAMPLES / "rude-gesture.png", repository / "rude sticker.png")
+    stopped = commit(repository, "rude sticker.png")
+    assert stopped.returncode == 1
+    assert "rude sticker.png: unsafe: rude-gesture" in stopped.stdout + stopped.stderr

@@ -175,7 +175,11 @@ def test_sarif_levels_the_worst_first() -> None:
 def test_sarif_paths_are_relative_uris_of_the_same_bytes(path: str) -> None:
     run, _ = sarif(verdict(path, {"fire": VIOLATED}))
     where = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
-    assert where["uriBaseId"] == "%SRCROOT%"
+    below = not path.startswith("../")
+    assert where.get("uriBaseId") == ("%SRCROOT%" if below else None)
+    if not below:
+        assert where["uri"] == (Path.cwd().parent / path[3:]).as_uri()
+        return
     assert re.fullmatch(r"[A-Za-z0-9._~%/-]+", where["uri"])
     assert urlsplit(where["uri"]).path == where["uri"]
     assert unquote_to_bytes(where["uri"]) == path.encode(
@@ -185,9 +189,14 @@ def test_sarif_paths_are_relative_uris_of_the_same_bytes(path: str) -> None:
 
 def test_sarif_names_a_file_the_same_way_however_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run, _ = sarif(*(verdict(path, {"fire": VIOLATED}) for path in ("a/b.png", "./a//b.png", f"{tmp_path}/a/b.png")))
+    run, _ = sarif(
+        *(
+            verdict(path, {"fire": VIOLATED})
+            for path in ("a/b.png", "./a//b.png", "a/../a/b.png", f"{tmp_path}/a/b.png")
+        )
+    )
     uris = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in run["results"]]
-    assert uris == ["a/b.png"] * 3
+    assert uris == ["a/b.png"] * 4
     elsewhere, _ = sarif(verdict("/else where/c.png", {"fire": VIOLATED}))
     where = elsewhere["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
     assert where == {"uri": "file:///else%20where/c.png"}
@@ -241,11 +250,23 @@ def test_a_command_is_one_line_that_names_the_file(path: str) -> None:
     assert [parsed(line)[0] for line in lines] == [b"error", b"warning", b"notice", b"error"]
     for line in lines:
         assert b"\r" not in line
-        name = parsed(line)[1][b"file"]
-        assert name == path.encode("utf-8", "surrogatepass" if path[0] == "\ud800" else "surrogateescape")
+        name = parsed(line)[1][b"file"].decode()
+        wanted = str(Path.cwd().parent / path[3:]) if path.startswith("../") else path
+        assert name == "".join(char if char in "\r\n" else printable(char) for char in wanted)
+        assert printable(line.decode()) == line.decode()
     assert parsed(lines[0])[1][b"title"] == b"imagejudge: fire"
     assert lines[0].endswith(rb"::it burns (0.93), 100 %25\n::error::no")
     assert parsed(lines[2])[1][b"title"] == b"imagejudge: unsure of mug"
+
+
+def test_annotations_name_a_file_as_github_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leading `./` would keep the annotation from being shown beside the file."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path / "link")
+    for path in ("a/b.png", "./a/b.png", f"{tmp_path}/real/a/b.png", f"{tmp_path}/link/a/b.png", "../link/a/b.png"):
+        (line,) = annotations(verdict(path, {"fire": VIOLATED}))[0]
+        assert parsed(line)[1][b"file"] == b"a/b.png"
 
 
 def test_what_is_accepted_is_not_annotated() -> None:
