@@ -18,6 +18,8 @@ from imagejudge.images import EXTENSIONS
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples" / "stickers"
 SCRIPTS = sysconfig.get_path("scripts")
+CACHE = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+"""Read before a test is given folders of its own."""
 
 
 def manifest() -> dict[str, Any]:
@@ -145,10 +147,11 @@ def test_the_page_s_local_hook_is_the_manifest_s(repository: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_works_as_typed_from_a_clone(repository: Path) -> None:
+def test_the_page_works_as_typed_from_a_clone(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an environment that pre-commit builds, llama.cpp included where pip has no wheel of it yet."""
     if git(ROOT, "rev-parse", "HEAD").returncode:
         pytest.skip("these sources are no git repository that could be cloned")
+    monkeypatch.setenv("PIP_CACHE_DIR", os.environ.get("PIP_CACHE_DIR", f"{CACHE}/pip"))
     git(repository.parent, "clone", "--quiet", str(ROOT), "imagejudge")
     (repository / ".pre-commit-config.yaml").write_text(FROM_A_CLONE)
     (repository / "imagejudge.toml").write_text(SETTINGS)
