@@ -85,6 +85,13 @@ def dawdling(options: Mapping[str, Any]) -> Engine:
     return Slow(_brightness)
 
 
+def gorging(options: Mapping[str, Any]) -> Engine:
+    """Eats memory while it is loaded."""
+    del options
+    _eat()
+    raise AssertionError
+
+
 def stillborn(options: Mapping[str, Any]) -> Engine:
     """Dies while it is loaded."""
     del options

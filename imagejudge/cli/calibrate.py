@@ -189,7 +189,7 @@ def _judged(
     with prepared(rules, model, images, cache, settings, quiet=quiet) as setup:
         rules_alike = tuple(dataclasses.replace(rule, thresholds=None) for rule in setup.plan.constitution.rules)
         wide = dataclasses.replace(setup.plan.constitution, thresholds=WIDEST, rules=rules_alike)
-        engines = make_engines(model_files(model), model)
+        engines = make_engines(model_files(model), model, quiet=quiet)
         tried = run(Trial(setup.plan, setup.cache, setup.engines, [method]), reopened(data), quiet=quiet)
         widely = dataclasses.replace(setup.plan, constitution=wide)
         tried += run(Trial(widely, setup.cache, engines, [method]), reopened(data), quiet=quiet)

@@ -116,6 +116,14 @@ def say(label: str, message: str, style: str) -> None:
     console(sys.stderr).print(Text.assemble((f"{label}: ", style), lines))
 
 
+def beside_progress(message: str) -> None:
+    """One line, from any thread, above whatever progress is shown."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode(file=sys.stderr):
+        say("note", message, "bold cyan")
+
+
 def warn(message: str) -> None:
     """Something the user should know; the run goes on."""
     say("warning", message, "bold yellow")

@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
+from imagejudge.engine.allowance import room_hint
 from imagejudge.errors import ImageJudgeError, OutputError, UsageError
 
 FAILED = 2
@@ -142,6 +143,9 @@ def _explain(error: Exception) -> None:
         usage.show()
     elif isinstance(error, ImageJudgeError):
         complain(error)
+    elif isinstance(error, MemoryError) or room_hint(str(error)) is not None:
+        say("error", f"there is not enough memory: {str(error) or type(error).__name__}", "bold red")
+        say("hint", room_hint() or "end other programs, or use a machine with more memory", "bold cyan")
     else:
         say("error", "this is a bug in imagejudge, or something it should have foreseen", "bold red")
         say("hint", _report(error), "bold cyan")

@@ -116,6 +116,16 @@ MemoryLimit = Annotated[
         rich_help_panel="Model",
     ),
 ]
+LoadTimeout = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=0.1,
+        max=1_000_000,
+        help="Seconds for loading the model before the run is given up.",
+        rich_help_panel="Model",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +195,7 @@ class ModelOptions:
             metavar="SECONDS", min=0.1, help="Seconds for one image before it is given up.", rich_help_panel="Model"
         ),
     ] = 600.0
+    load_timeout: LoadTimeout = 3600.0
     memory_limit: MemoryLimit = None
     recycle: Annotated[
         int, typer.Option(metavar="N", min=1, help="Restart an engine after so many images.", rich_help_panel="Model")
@@ -218,6 +229,7 @@ class WriterOptions:
             rich_help_panel="Model",
         ),
     ] = 600.0
+    load_timeout: LoadTimeout = 3600.0
     memory_limit: MemoryLimit = None
 
 

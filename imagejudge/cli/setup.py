@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from imagejudge import models
 from imagejudge.cache import Cache, default_folder
-from imagejudge.cli.console import warn
+from imagejudge.cli.console import beside_progress, warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, WriterOptions
 from imagejudge.constitution import Constitution, find, load, select, shipped
 from imagejudge.engine import host
@@ -59,7 +59,7 @@ def prepared(
             limits=SourceLimits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
             ignored=settings.ignored,
         )
-        yield Setup(plan, cache, make_engines(files, model))
+        yield Setup(plan, cache, make_engines(files, model, quiet=quiet))
 
 
 def load_rules(rules: RuleOptions) -> Constitution:
@@ -131,9 +131,14 @@ def image_tokens(files: models.ModelFiles, options: ModelOptions) -> int:
     return options.image_max_tokens or files.image_tokens or IMAGE_TOKENS
 
 
-def make_engines(files: models.ModelFiles, options: ModelOptions) -> list[Worker]:
-    """One engine for each GPU named, or as many as asked for on one device."""
-    limits = Limits(seconds=options.timeout, memory=_bytes(options.memory_limit), pictures=options.recycle)
+def make_engines(files: models.ModelFiles, options: ModelOptions, *, quiet: bool = False) -> list[Worker]:
+    """One engine for each GPU named, or as many as asked for on one device. Unless `quiet`, says if loading is slow."""
+    limits = Limits(
+        seconds=options.timeout,
+        memory=_bytes(options.memory_limit),
+        pictures=options.recycle,
+        load_seconds=options.load_timeout,
+    )
     common = {
         "model": str(files.model),
         "mmproj": str(files.mmproj),
@@ -145,10 +150,11 @@ def make_engines(files: models.ModelFiles, options: ModelOptions) -> list[Worker
         "extra_bufts": options.extra_bufts,
     }
     gpus = _gpus(options)
+    notify = _silent if quiet else beside_progress
     threads = options.threads
     if threads is None and len(gpus) > 1:
         threads = max(1, host.threads() // len(gpus))
-    return [Worker(ENGINE, {**common, "threads": threads, "main_gpu": gpu}, limits) for gpu in gpus]
+    return [Worker(ENGINE, {**common, "threads": threads, "main_gpu": gpu}, limits, notify) for gpu in gpus]
 
 
 def make_writer(options: WriterOptions) -> Engine:
@@ -161,7 +167,12 @@ def make_writer(options: WriterOptions) -> Engine:
         "ctx": options.ctx,
         "extra_bufts": options.extra_bufts,
     }
-    return Worker(ENGINE, engine, Limits(seconds=options.timeout, memory=_bytes(options.memory_limit)))
+    limits = Limits(seconds=options.timeout, memory=_bytes(options.memory_limit), load_seconds=options.load_timeout)
+    return Worker(ENGINE, engine, limits, beside_progress)
+
+
+def _silent(message: str) -> None:
+    """Say nothing."""
 
 
 def _bytes(gigabytes: float | None) -> int | None:

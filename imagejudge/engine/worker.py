@@ -15,12 +15,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from imagejudge.engine import wire
+from imagejudge.engine.allowance import Allowance, room_hint, unloadable
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.picture import Box, Picture
@@ -47,6 +47,15 @@ class Limits:
     """Resident bytes of the child (read on Linux only); None: no limit."""
     pictures: int = 2000
     """A child is replaced after so many pictures: native memory is known to grow (llama.cpp #27725, #28008)."""
+    load_seconds: float = 3600.0
+    """Wall-clock time to start a child and to load its model: 50 GB from a disk that gives 20 MB a second take 2500."""
+
+
+# A child that is stopped between fork and exec would stop all threads of its maker, if it were made with vfork.
+subprocess._USE_VFORK = False  # type: ignore[misc]
+
+_PATIENCE = 10.0
+"""Seconds of loading before whoever waits is told that it goes on."""
 
 
 class Worker(Engine):
@@ -55,13 +64,21 @@ class Worker(Engine):
     `factory` is `module:function`; the child calls it with `options`, which must be JSON. A view is good until the next
     call of `view`. Raises `EngineFailure` for what costs one image, `ModelError` when the engine refuses to start.
 
-    What is asked first goes to the child right behind the picture, so that it need not idle in between.
+    What is asked first goes to the child right behind the picture, so that it need not idle in between. `notify` is
+    called, in a thread of its own, when loading takes long.
     """
 
-    def __init__(self, factory: str, options: Mapping[str, Any], limits: Limits) -> None:
+    def __init__(
+        self,
+        factory: str,
+        options: Mapping[str, Any],
+        limits: Limits,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self._factory = factory
         self._options = dict(options)
         self._limits = limits
+        self._notify = notify
         self._child: _Child | None = None
         self._pictures = 0
         self._deadline = 0.0
@@ -100,30 +117,43 @@ class Worker(Engine):
     def _start(self) -> _Child:
         if self._closed:
             raise EngineFailure("engine-error", "the engine was closed")
-        try:
-            self._child = child = _Child()
-        except OSError as error:
-            hint = "it needs a temporary folder that can be written (TMPDIR) and the right to start processes"
-            raise ModelError(f"the engine cannot be started: {error.strerror or error}", hint) from error
+        self._child = child = _Child()  # known before its process is there, so that `close` can end that at any time
         self._pictures = 0
         try:
-            if self._closed:  # meanwhile, when there was no child yet that could be ended
+            reply = self._loaded(child)
+            if self._closed:  # meanwhile, and perhaps before there was a process that could be ended
                 raise EngineFailure("engine-error", "the engine was closed")
-            # No time limit: a large model on a slow disk takes what it takes, and `close` or Ctrl-C ends it.
-            child.send({"factory": self._factory, "options": self._options})
-            reply = child.receive()
         except BaseException as failure:
             self._stop()
+            child.kill()
+            if isinstance(failure, OSError | RuntimeError | MemoryError):
+                hint = "it needs a temporary folder that can be written (TMPDIR) and the right to start processes"
+                reason = getattr(failure, "strerror", None) or str(failure) or "there is no memory left"
+                words = f"the engine cannot be started: {reason}"
+                raise ModelError(words, room_hint(words) or hint) from failure
             if self._closed or not isinstance(failure, EngineFailure):
                 raise
-            raise ModelError(
-                f"the model's engine ended while loading: {failure.message}",
-                "`imagejudge doctor` shows what the machine can do; a damaged model file is the usual cause",
-            ) from failure
+            raise unloadable(failure) from failure
         if "refused" in reply:
             self._stop()
-            raise ModelError(*reply["refused"])
+            message, hint = reply["refused"]
+            raise ModelError(message, room_hint(message) or hint)
         return child
+
+    def _loaded(self, child: _Child) -> dict[str, Any]:
+        """What a new child says when it has loaded the model, or cannot."""
+        seconds = self._limits.load_seconds
+        late = f"the model was not loaded within {seconds:g} seconds (--load-timeout)"
+        notice = threading.Timer(_PATIENCE, self._notify, [f"still loading the model; given up after {seconds:g} s"])
+        notice.daemon = True
+        notice.start()
+        try:
+            with child.within(Allowance(time.monotonic() + seconds, late, self._limits.memory)):
+                child.start()
+                child.send({"factory": self._factory, "options": self._options})
+                return child.receive()
+        finally:
+            notice.cancel()
 
     def _stop(self) -> None:
         child, self._child, self._ahead = self._child, None, None
@@ -138,7 +168,8 @@ class Worker(Engine):
             raise EngineFailure("engine-crash", "the engine that held this view is gone")
         sent, self._ahead = self._ahead, ahead
         try:
-            with child.within(self._deadline, self._limits.memory):
+            late = f"no answer within the time limit of {self._limits.seconds:g} seconds (--timeout)"
+            with child.within(Allowance(self._deadline, late, self._limits.memory)):
                 if sent != request:
                     if sent is not None:
                         child.receive()  # for nobody
@@ -146,8 +177,10 @@ class Worker(Engine):
                 if ahead is not None:
                     child.send(ahead)
                 reply = child.receive()
-        except BaseException:  # also Ctrl-C: a reply that nobody waits for would be taken for the next one's
+        except BaseException as failure:  # also Ctrl-C: a reply nobody waits for would be taken for the next one's
             self._stop()
+            if isinstance(failure, EngineFailure) and failure.kind == "engine-crash" and (hint := room_hint()):
+                raise EngineFailure(failure.kind, f"{failure.message}; {hint}") from failure
             raise
         if "failure" in reply:
             raise EngineFailure(*reply["failure"])
@@ -190,29 +223,44 @@ def _asking(view: int, questions: Sequence[Question]) -> dict[str, Any]:
     return {"do": "ask", "questions": [[question.kind, question.subject] for question in questions], "view": view}
 
 
+class _Process(subprocess.Popen[bytes]):
+    """One that can be ended while it is still being made: until its program begins, its maker waits for it."""
+
+    def __init__(self, child: _Child, **options: Any) -> None:
+        child.process = self
+        self.pid = None  # type: ignore[assignment] # until there is one
+        # -P: the folder one happens to stand in, perhaps a download folder, must not supply modules.
+        super().__init__([sys.executable, "-P", "-m", "imagejudge.engine.child"], **options)
+
+
 class _Child:
     """One process and its pipes. Whoever calls simply waits; a thread ends the process when that costs too much."""
 
     def __init__(self) -> None:
+        self.process: _Process | None = None
+        self._lock = threading.Lock()
+        self._allowed = Allowance()
+        """For what is under way."""
+        self._excess: EngineFailure | None = None
+        """Why the process was ended here."""
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._watch_over, daemon=True)
+
+    def start(self) -> None:
+        """Start the process. OSError, RuntimeError or MemoryError when that cannot be."""
+        self._watch.start()  # first, since a process can be stopped before its program begins
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        # -P: the folder one happens to stand in, perhaps a download folder, must not supply modules.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "imagejudge.engine.child"],
+        process = _Process(
+            self,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             bufsize=_BUFFER,
             env={**_ENVIRONMENT, **os.environ},
         )
-        self._requests, self._replies = cast("BinaryIO", self._process.stdin), cast("BinaryIO", self._process.stdout)
-        self._lock = threading.Lock()
-        self._allowed: tuple[float | None, int | None] = None, None
-        """Until when (monotonic seconds) what is under way may last, and the bytes the process may take."""
-        self._excess: EngineFailure | None = None
-        """Why the process was ended here."""
-        self._ended = threading.Event()
-        self._watch = threading.Thread(target=self._watch_over, daemon=True)
-        self._watch.start()
+        self._requests, self._replies = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
+        if self._ended.is_set():  # `kill` came before there was anything to end
+            raise EngineFailure("engine-error", "the engine was closed")
 
     def send(self, request: dict[str, Any], payload: bytes = b"") -> None:
         """Send a request, which may have to wait until the child reads it. `receive` tells if that failed."""
@@ -227,52 +275,49 @@ class _Child:
         raise self._died()
 
     @contextlib.contextmanager
-    def within(self, deadline: float, memory: int | None) -> Iterator[None]:
-        """End the process at `deadline` (monotonic seconds) or above `memory` bytes. Raises `EngineFailure` if so."""
+    def within(self, allowance: Allowance) -> Iterator[None]:
+        """End the process when it takes more than it may. Raises `EngineFailure` if so."""
         trouble: EngineFailure | None = None
         with self._lock:
-            self._allowed = deadline, memory
+            self._allowed = allowance
         try:
             yield
         except EngineFailure as failure:
             trouble = failure
         finally:
             with self._lock:
-                self._allowed = None, None
+                self._allowed = Allowance()
         # Why it was ended says more than that it died; and it may have grown since the last look.
-        if trouble := self._excess or self._exceeded(None, memory) or trouble:
+        pid = self.process.pid if self.process is not None else None
+        if trouble := self._excess or (pid and allowance.exceeded(pid, timely=False)) or trouble:
             raise trouble
 
     def kill(self) -> None:
-        """End the process and wait for it."""
+        """End the process and wait for it. May be called twice, also while the process is being made."""
         self._ended.set()
-        self._process.kill()
-        self._process.wait()
-        self._watch.join()
-        self._replies.close()
-        with contextlib.suppress(OSError):  # what was still to be sent cannot be any more
-            self._requests.close()
-        self._log.close()
+        if (process := self.process) is not None and process.pid is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdout, process.stdin):
+                with contextlib.suppress(OSError, AttributeError):  # what was still to be sent cannot be any more
+                    pipe.close()  # type: ignore[union-attr]
+            self._log.close()
+        if self._watch.ident is not None:
+            self._watch.join()
 
     def _watch_over(self) -> None:
         while not self._ended.wait(_POLL):
+            process = self.process
             with self._lock:
-                self._excess = self._exceeded(*self._allowed)
-                if self._excess is not None:
-                    self._process.kill()
+                if process is not None and process.pid is not None:
+                    self._excess = self._allowed.exceeded(process.pid)
+                if process is not None and self._excess is not None:
+                    process.kill()
                     return
-
-    def _exceeded(self, deadline: float | None, memory: int | None) -> EngineFailure | None:
-        if deadline is not None and time.monotonic() > deadline:
-            return EngineFailure("engine-timeout", "no answer within the time limit (--timeout)")
-        if memory is not None and (used := _resident(self._process.pid)) > memory:
-            words = f"the engine took {used / 1e9:.1f} GB, more than the limit (--memory-limit)"
-            return EngineFailure("engine-memory", words)
-        return None
 
     def _died(self) -> EngineFailure:
         try:
-            code = self._process.wait(timeout=5)
+            code = cast("_Process", self.process).wait(timeout=5)
         except subprocess.TimeoutExpired:
             return EngineFailure("engine-crash", "the engine closed its pipe")
         cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
@@ -288,14 +333,3 @@ class _Child:
             return ""
         telling = [line for line in lines if "ASSERT" in line or "rror" in line]
         return (telling or lines or [""])[-1][:300]
-
-
-def _resident(pid: int) -> int:
-    """Resident bytes of a process; 0 where the system does not say."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    import resource
-
-    return pages * resource.getpagesize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from imagejudge.engine import worker as worker_module
 from imagejudge.engine.worker import Limits, Worker
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.picture import Box, Picture
@@ -199,6 +201,82 @@ def test_an_interrupt_ends_a_child_that_is_loading(make_worker: MakeWorker) -> N
     with pytest.raises(KeyboardInterrupt):
         ask(worker)
     assert engines() == []
+
+
+@contextlib.contextmanager
+def stopping_the_next_child(delay: float) -> Iterator[None]:
+    """Stops a child, as a debugger or a frozen disk would, so many seconds after it appears."""
+    before = {child.pid for child in psutil.Process().children()}
+
+    def stop() -> None:
+        while not (new := {child.pid for child in psutil.Process().children()} - before):
+            pass
+        time.sleep(delay)
+        for pid in new:
+            os.kill(pid, signal.SIGSTOP)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@pytest.mark.parametrize("delay", [0, 0.001, 0.003, 0.01, 0.03, 0.1])
+@pytest.mark.parametrize("pictures", [0, 1], ids=["at first", "at a restart"])
+def test_loading_that_does_not_end_is_given_up(make_worker: MakeWorker, delay: float, pictures: int) -> None:
+    worker = make_worker("dawdling", {"load": 0.3}, load_seconds=1.5, pictures=1, seconds=60)
+    for _ in range(pictures):
+        ask(worker)
+    started = time.monotonic()
+    with (
+        stopping_the_next_child(delay),
+        pytest.raises(ModelError, match=r"within 1\.5 seconds \(--load-timeout") as error,
+    ):
+        ask(worker)
+    assert "raise --load-timeout" in error.value.hint
+    assert time.monotonic() - started < 10
+
+
+def test_a_large_picture_for_a_stopped_child_costs_its_time(make_worker: MakeWorker) -> None:
+    worker = make_worker("brightness", seconds=1.5)
+    ask(worker)
+    os.kill(engines()[0].pid, signal.SIGSTOP)
+    with pytest.raises(EngineFailure, match=r"1\.5 seconds \(--timeout"):
+        worker.view(Picture(4000, 3000, bytes(4000 * 3000 * 3)))
+    assert ask(worker) > 0.9
+
+
+def test_memory_is_limited_from_the_first_byte(make_worker: MakeWorker) -> None:
+    with pytest.raises(ModelError, match=r"more than the limit of 0\.40 GB \(--memory-limit") as error:
+        ask(make_worker("gorging", memory=400_000_000))
+    assert "raise --memory-limit" in error.value.hint
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.0, 0), (2.5, 1)])
+def test_slow_loading_is_told_once(load: float, said: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "_PATIENCE", 2.0)
+    notes: list[str] = []
+    with Worker("engines:dawdling", {"load": load}, Limits(load_seconds=60), notes.append) as worker:
+        ask(worker)
+        ask(worker)
+    assert notes == ["still loading the model; given up after 60 s"] * said
+
+
+def test_a_child_that_cannot_be_made_for_lack_of_room_names_the_limit(tmp_path: Path) -> None:
+    program = (
+        "import resource\n"
+        "from imagejudge.engine.worker import Limits, Worker\n"
+        "from imagejudge.errors import ModelError\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (150_000_000, -1))\n"
+        "try:\n"
+        "    Worker('engines:gorging', {}, Limits()).view(None)\n"
+        "except ModelError as error:\n"
+        "    print(error.hint)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, cwd=tmp_path).stdout
+    assert b"may map 0.15 GB here (ulimit -v): raise that limit" in said
 
 
 def test_all_frames_of_an_image_share_its_time(make_worker: MakeWorker) -> None:

@@ -1,0 +1,67 @@
+"""The program while a model loads: what it waits for, and what it says when it waits no longer."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest_cli import PROGRAM, Run
+
+from imagejudge.cli import setup
+from imagejudge.cli.console import beside_progress
+from imagejudge.cli.options import ModelOptions, WriterOptions
+
+
+def test_a_scan_whose_engine_is_stopped_while_it_loads(rules: Sequence[str], images: Path) -> None:
+    command = [PROGRAM, "scan", images, *rules, "--model", "builtin", "--no-cache", "--load-timeout", "2"]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        while not (children := psutil.Process(program.pid).children()):
+            time.sleep(0.001)
+        os.kill(children[0].pid, signal.SIGSTOP)
+        out, err = program.communicate(timeout=60)
+    finally:
+        program.kill()
+    assert program.returncode == 2
+    assert out == b""
+    assert b"not loaded within 2 seconds (--load-timeout)" in err
+    assert not children[0].is_running()
+
+
+def test_a_memory_limit_below_the_model(run: Run, rules: Sequence[str], images: Path) -> None:
+    done = run("scan", images, *rules, "--model", "builtin", "--no-cache", "--memory-limit", "0.01")
+    assert done.returncode == 2
+    assert b"more than the limit of 0.01 GB (--memory-limit)" in done.stderr
+    assert b"hint: raise --memory-limit" in done.stderr
+
+
+@pytest.mark.parametrize("size", [150, 200, 220, 300], ids="{}MB".format)
+def test_an_address_space_below_the_model(run: Run, rules: Sequence[str], images: Path, size: int) -> None:
+    """What gives out first differs: a library, a thread, a buffer of llama.cpp. Each time the limit is named."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (size * 10**6, size * 10**6))
+
+    done = run("scan", images, *rules, "--model", "builtin", "--no-cache", preexec_fn=limited)
+    assert done.returncode == 2
+    assert f"may map 0.{size // 10} GB here (ulimit -v): raise that limit".encode() in done.stderr + done.stdout
+
+
+def test_only_those_who_want_to_hear_it_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = setup.model_files(ModelOptions(model="builtin"))
+    for quiet in (False, True):
+        (engine,) = setup.make_engines(files, ModelOptions(model="builtin", load_timeout=7), quiet=quiet)
+        assert engine._limits.load_seconds == 7
+        engine._notify("still loading")
+        assert capsys.readouterr().err == ("" if quiet else "note: still loading\n")
+    monkeypatch.setattr(setup.models, "resolve_writer", Path)
+    assert setup.make_writer(WriterOptions(model="x.gguf"))._notify is beside_progress  # type: ignore[attr-defined]
