@@ -6,6 +6,7 @@ Knows nothing of where files come from or what becomes of the pictures.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +50,7 @@ _BYTES_PER_PIXEL: Final = {"JPEG": 7, "WEBP": 8, "AVIF": 10, "HEIF": 10, "GIF": 
 """What unpacking takes at most, measured; 4 or 5 for formats that are not listed."""
 # Of an image at the default limit of pixels, decoding may take 1.2 GB in all.
 _MOST_PER_PIXEL: Final = 10.5
+_ALWAYS_ALLOWED: Final = 1_050_000_000
 _budget = Budget(1_100_000_000)
 
 
@@ -203,6 +205,8 @@ def _page(image: Image.Image, index: int, data: bytes, reader: str, limits: Limi
     _check_size(image.size, limits)
     if reader == "TIFF":
         _check_blocks(image, limits)
+    elif reader == "AVIF":
+        _check_planes(image, data, limits)
     image = loaded(image, data, reader)
     _check_size(image.size, limits)  # some formats show their true size only now
     if reader in ("BMP", "DIB", "ICO") and image.mode == "RGBA" and image.getchannel("A").getextrema()[1] == 0:
@@ -228,18 +232,46 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         raise Refused("corrupt", "the image has no pixels; replace the file")
 
 
+def _allowed(limits: Limits) -> float:
+    """Bytes that unpacking one picture may take."""
+    return max(_MOST_PER_PIXEL * limits.pixels, _ALWAYS_ALLOWED)
+
+
 def _check_blocks(image: Any, limits: Limits) -> None:
     """A TIFF is unpacked in blocks of any size, beside the picture."""
-    tags = image.tag_v2
+    tags, block = image.tag_v2, 0
     with suppress(Exception):  # damaged tags; unpacking will tell
         across, down = tags.get(322, image.width), tags.get(323, min(tags.get(278, image.height), image.height))
         samples = 1 if tags.get(284) == 2 else tags.get(277, 1)
         block = across * down * samples * max(tags.get(258, (1,))) // 8
-        if block + 4 * image.width * image.height > _MOST_PER_PIXEL * limits.pixels:
-            raise Refused(
-                "too-many-pixels",
-                "is stored in blocks that need too much memory; save it anew, or raise the limit with --max-pixels",
-            )
+    if block + 4 * image.width * image.height > _allowed(limits):
+        raise Refused(
+            "too-many-pixels",
+            "is stored in blocks that need too much memory; save it anew, or raise the limit with --max-pixels",
+        )
+
+
+def _check_planes(image: Image.Image, data: bytes, limits: Limits) -> None:
+    """An AVIF is unpacked to planes of its own depth, beside two copies of the picture."""
+    alpha = image.mode == "RGBA"
+    planes = max((_plane_bytes(flags, alpha=alpha) for flags in _AV1.findall(data)), default=3 + alpha)
+    if (planes + len(image.getbands()) + 4 + _AV1_OWN) * image.width * image.height > _allowed(limits):
+        raise Refused(
+            "too-many-pixels",
+            "has a depth that needs too much memory; save it with 8 bits, or raise the limit with --max-pixels",
+        )
+
+
+_AV1_OWN: Final = 1.2
+"""Bytes a pixel that the decoder takes for itself, measured."""
+_AV1: Final = re.compile(rb"av1C\x81.(.)", re.DOTALL)
+
+
+def _plane_bytes(flags: bytes, *, alpha: bool) -> float:
+    """Of a pixel with its colours, by what an AVIF says of its depth and of how coarse the colours are."""
+    (bits,) = flags
+    colors = 0.0 if bits & 0x10 else 2 / ((1 + (bits >> 3 & 1)) * (1 + (bits >> 2 & 1)))
+    return (1 + colors + alpha) * (2 if bits & 0x40 else 1)
 
 
 def _most(total: int) -> int:
