@@ -19,6 +19,8 @@ _LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
 _IS_IGNORED = ("check-ignore", "--quiet", "--no-index", ".")
 _SAFE = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
 """A repository's own settings could otherwise name a program that git starts."""
+_OFFLINE = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
+"""A partial clone would else fetch an ignore file that it lacks, with a program that its settings name."""
 _KEPT = {"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH"}
 _CLASSES = {
     "alnum": "a-zA-Z0-9",
@@ -85,7 +87,7 @@ def _git(folder: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[b
         return subprocess.run(  # noqa: S603 - the program is git, the arguments are fixed
             [git, *_SAFE, *arguments],
             cwd=folder,
-            env={**environment, "LC_ALL": "C"},
+            env={**environment, **_OFFLINE, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,

@@ -21,6 +21,7 @@ from pathspec import GitIgnoreSpec
 
 from imagejudge.errors import UsageError
 from imagejudge.gitignore import GitFailed, kept_below, patterns
+from imagejudge.special import is_special
 
 EXTENSIONS: Final = frozenset(
     (
@@ -195,6 +196,9 @@ class _Walk:
             if (status.st_dev, status.st_ino) in self._walked:
                 return
             self._walked.add((status.st_dev, status.st_ino))
+            if is_special(path, status.st_dev):  # there are ways through /proc to all that the machine has
+                yield path
+                return
             with os.scandir(path) as listing:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
         except OSError:

@@ -11,29 +11,9 @@ import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
-_KERNEL_FILES: Final = frozenset(
-    (
-        *(
-            "proc",
-            "sysfs",
-            "devpts",
-            "debugfs",
-            "tracefs",
-            "securityfs",
-            "configfs",
-            "pstore",
-            "bpf",
-            "cgroup",
-            "cgroup2",
-        ),
-        *("efivarfs", "binfmt_misc", "fusectl", "mqueue", "rpc_pipefs", "selinuxfs", "smackfs", "nsfs", "resctrl"),
-    )
-)
-"""Kinds of file systems whose files are calls into the kernel: reading one may wait, change something, or use it up."""
+from imagejudge.special import is_special
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,46 +57,31 @@ def read(path: str, limits: Limits) -> Source | Unreadable:
     except OSError as error:
         return _os_error(path, error)
     try:
-        return _refuse(path, status, limits) or _read(path, limits)
+        return _refuse(path, path, status, limits) or _read(path, limits)
     except OSError as error:
         return _os_error(path, error)
 
 
-def _refuse(path: str, status: os.stat_result, limits: Limits) -> Unreadable | None:
+def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits) -> Unreadable | None:
+    """Why not to read on; `where` is the path, or the number of the open file."""
+    if (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)) and is_special(where, status.st_dev):
+        return Unreadable("not-a-file", "lies in a file system of the kernel, where reading has effects; leave it out")
     if stat.S_ISDIR(status.st_mode):
         if not os.access(path, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             return Unreadable("permission", "may not list this folder; give yourself the right to read it")
         return Unreadable("folder", "is a folder, where an image file is wanted")
     if not stat.S_ISREG(status.st_mode):
         return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
-    if status.st_dev in _kernel_devices():
-        return Unreadable("not-a-file", "lies in a file system of the kernel, where reading has effects; name a file")
     if status.st_size > limits.bytes:
         return _too_large(limits)
     return None
-
-
-@cache
-def _kernel_devices() -> frozenset[int]:
-    """Device numbers of the mounted file systems whose files are no files; none where the system does not list them."""
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
-    except OSError:
-        return frozenset()
-    devices = set()
-    for line in mounts.splitlines():
-        fields, _, rest = line.partition(" - ")
-        if rest.split(" ", 1)[0] in _KERNEL_FILES:
-            major, minor = fields.split(" ")[2].split(":")
-            devices.add(os.makedev(int(major), int(minor)))
-    return frozenset(devices)
 
 
 def _read(path: str, limits: Limits) -> Source | Unreadable:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
-        if refusal := _refuse(path, status, limits):
+        if refusal := _refuse(path, file.fileno(), status, limits):
             return refusal
         data = _all_of(file, status.st_size + 1)
         if len(data) > status.st_size:  # it grew meanwhile, or its file system tells no sizes

@@ -13,7 +13,7 @@ import imagejudge
 PACKAGE = Path(imagejudge.__file__).parent
 PARSERS = {"gif", "icon", "jpeg", "png", "webp"}
 LAYERS = [
-    {"printable", "errors", "replace", "picture", "questions", "source", "formats", "gitignore", "toml"},
+    {"printable", "errors", "replace", "picture", "questions", "source", "special", "formats", "gitignore", "toml"},
     {"constitution"},
     {"settings"},
     {"verdict"},

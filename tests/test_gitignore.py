@@ -6,6 +6,7 @@ import os
 import random
 import stat
 import subprocess
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -201,3 +202,44 @@ def test_without_git_the_user_is_told_and_ignore_files_are_read(
 def test_git_failing_is_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="not a git repository"):
         kept_below(str(tmp_path))
+
+
+def test_a_partial_clone_fetches_nothing_and_starts_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ignore file that is neither checked out nor there would be fetched, by a program that the settings name."""
+    for name in ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"):
+        monkeypatch.setenv(f"GIT_{name}", "nobody")
+    origin, clone, program = tmp_path / "origin", tmp_path / "clone", tmp_path / "program"
+    (origin / "d").mkdir(parents=True)
+    git(origin, "init", "--quiet")
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    (origin / "d" / ".gitignore").write_text("*.bmp\n")
+    git(origin, "add", ".")
+    git(origin, "commit", "--quiet", "--message", "Ignore")
+    git(tmp_path, "clone", "--quiet", "--no-checkout", "--filter=blob:none", origin.as_uri(), "clone")
+    git(clone, "read-tree", "HEAD")
+    git(clone, "update-index", "--skip-worktree", "d/.gitignore")
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    git(clone, "config", "remote.origin.uploadpack", str(program))
+    (clone / "d").mkdir()
+    (clone / "d" / "a.png").touch()
+    assert [Path(ref.path).name for ref in find([str(clone)], warn=lambda message: None)] == ["a.png"]
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_files_are_listed_in_bounded_memory(tmp_path: Path) -> None:
+    """Of each there is a name, and a name more where git was asked; no contents, no objects."""
+    for folder in range(100):
+        (tmp_path / f"{folder}").mkdir()
+        for number in range(1000):
+            (tmp_path / f"{folder}" / f"{number}.png").touch()
+    (tmp_path / ".gitignore").write_text("*9.png\n")
+    for repository, count in ((False, 100_000), (True, 90_000)):
+        if repository:
+            git(tmp_path, "init", "--quiet")
+        tracemalloc.start()
+        assert sum(1 for _ in find([str(tmp_path)], warn=pytest.fail)) == count
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < (50_000_000 if repository else 5_000_000), peak

@@ -17,6 +17,7 @@ from make_images import unprivileged
 
 from imagejudge.errors import UsageError
 from imagejudge.images import EXTENSIONS, ImageRef, find, read_list
+from imagejudge.source import Limits, Unreadable, read
 
 
 @pytest.fixture(autouse=True)
@@ -270,3 +271,21 @@ def test_a_folder_without_rights_is_given() -> None:
     with unprivileged():
         assert found("d") == ["d/a.png", "d/locked"]
     Path("d/locked").chmod(stat.S_IRWXU)
+
+
+@pytest.mark.skipif(not Path("/proc/self/root").exists(), reason="no /proc here")
+@pytest.mark.parametrize("target", ["/proc", "/proc/self/task", "/sys"])
+def test_folders_that_the_kernel_makes_up_are_not_searched(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a way through /proc to everything that the machine has."""
+    if not Path(target).exists():
+        pytest.skip(f"no {target} here")
+    make("d/a.png", "d/z.png")
+    Path("d/link").symlink_to(target)
+    scandir, listed = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(path), scandir(path))[1])
+    assert found("d") == ["d/a.png", "d/link", "d/z.png"]
+    assert found(target) == [target]
+    assert listed == ["d"]
+    refused = read("d/link", Limits())
+    assert isinstance(refused, Unreadable)
+    assert refused.kind == "not-a-file"

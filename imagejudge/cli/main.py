@@ -127,6 +127,8 @@ def refuse_files_as_options(arguments: Sequence[str]) -> None:
     options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
     if list(arguments).count("--") == 1:
         options.append("--")
+    if "-" in arguments:  # standard input, also behind --
+        options.append("-")
     for argument in options:
         if argument.startswith("-") and os.path.lexists(argument):
             raise UsageError(

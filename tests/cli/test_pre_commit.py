@@ -90,7 +90,7 @@ def test_a_broken_image_stops_the_commit(repository: Path) -> None:
 def test_the_hook_is_given_every_name_that_a_scan_takes() -> None:
     hook = manifest()
     assert hook["require_serial"] is True
-    assert hook["types"] == ["file"]
+    assert (hook["types"], hook["types_or"]) == ([], ["file", "symlink"])
     for suffix in EXTENSIONS:
         assert re.search(hook["files"], f"a/b{suffix}")
         assert re.search(hook["files"], f"b{suffix.upper()}")
@@ -138,8 +138,8 @@ ONCE = re.findall(r"^    (pre-commit .*)$", PAGE, re.MULTILINE)
 def test_the_page_s_local_hook_is_the_manifest_s(repository: Path) -> None:
     (hook,) = yaml.safe_load(WITHOUT_A_CLONE)["repos"][0]["hooks"]
     assert hook["entry"] == " ".join([manifest()["entry"], *manifest()["args"]])
-    assert {name: hook[name] for name in ("types", "files", "require_serial")} == {
-        name: manifest()[name] for name in ("types", "files", "require_serial")
+    assert {name: hook[name] for name in ("types", "types_or", "files", "require_serial")} == {
+        name: manifest()[name] for name in ("types", "types_or", "files", "require_serial")
     }
     (repository / ".pre-commit-config.yaml").write_text(WITHOUT_A_CLONE)
     shutil.copy(EXAMPLES / "rude-gesture.png", repository / "-rude.JFIF")
@@ -162,3 +162,19 @@ def test_the_page_works_as_typed_from_a_clone(repository: Path, monkeypatch: pyt
     stopped = commit(repository, "rude sticker.png")
     assert stopped.returncode == 1
     assert "rude sticker.png: unsafe: rude-gesture" in stopped.stdout + stopped.stderr
+
+
+def test_a_link_to_an_image_under_another_name_is_judged(repository: Path) -> None:
+    shutil.copy(EXAMPLES / "rude-gesture.png", repository / "blob")
+    (repository / "sticker.png").symlink_to("blob")
+    stopped = commit(repository, "blob", "sticker.png")
+    assert stopped.returncode == 1
+    assert "sticker.png: unsafe: rude-gesture" in stopped.stdout + stopped.stderr
+
+
+def test_a_file_called_dash_is_not_standard_input(repository: Path) -> None:
+    configure(repository, files="")
+    shutil.copy(EXAMPLES / "rude-gesture.png", repository / "-")
+    stopped = commit(repository, "-")
+    assert stopped.returncode == 1
+    assert "- is an option, and also the name of a file here" in stopped.stdout + stopped.stderr
