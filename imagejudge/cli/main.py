@@ -25,6 +25,7 @@ from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
 from imagejudge.engine.allowance import room_hint
 from imagejudge.errors import ImageJudgeError, OutputError, UsageError
+from imagejudge.printable import printable
 
 FAILED = 2
 INTERRUPTED = 130
@@ -142,6 +143,8 @@ def _explain(error: Exception) -> None:
     """Say why the program stops."""
     if isinstance(error, typer.TyperException):
         usage: Any = error
+        # Typer repeats what was written, a file's name perhaps, and lets characters pass that turn the text around.
+        usage.message = "\n".join(printable(line) for line in usage.message.splitlines())
         usage.show()
     elif isinstance(error, ImageJudgeError):
         complain(error)

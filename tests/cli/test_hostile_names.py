@@ -1,0 +1,59 @@
+"""No name of a file acts on a terminal or on the log of a CI service, wherever the program shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest_cli import Run
+from PIL import Image
+
+NAME = "\x1b[2J\x07\x9b31m\u202egnp\u2066\x7f.png"
+ACTING = frozenset("\x1b\x07\x9b\u202e\u2066\x7f")
+BASE = ("--constitution", "stickers", "--model", "builtin")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "images" / NAME)
+    (tmp_path / "images" / f"broken{NAME}").write_bytes(b"no image")
+    return tmp_path
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "github", "sarif"])
+def test_in_every_format_for_people_and_logs(run: Run, folder: Path, form: str) -> None:
+    done = run("scan", str(folder / "images"), *BASE, "--format", form)
+    assert done.returncode == 2
+    shown = done.stdout.decode() + done.stderr.decode()
+    assert "broken" in shown
+    assert not ACTING & set(shown)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("scan", "images", f"--{NAME}"),
+        ("scan", "images", "--fail-on", NAME),
+        ("scan", "images", "--files-from", NAME),
+        ("scan", "images", "--constitution", NAME),
+        ("scan", "images", "--constitution", "stickers", "--model", NAME),
+        ("scan", "images", *BASE, "--output", f"{NAME}/x"),
+        ("scan", "images", *BASE, "--baseline", NAME),
+        ("scan", "images", *BASE, "--gpus", NAME),
+        ("scan", "--config", NAME, "images"),
+        ("explain", f"images/broken{NAME}", *BASE),
+        ("check", NAME),
+        ("rejudge", NAME),
+        ("config", NAME),
+        ("models", "verify", NAME),
+        (NAME,),
+    ],
+    ids=lambda arguments: ascii(" ".join(arguments))[1:40],
+)
+def test_in_every_message(run: Run, folder: Path, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    shown = done.stdout.decode() + done.stderr.decode()
+    assert shown
+    assert not ACTING & set(shown)
