@@ -23,8 +23,10 @@ T = TypeVar("T")
 
 _VERSION = 1
 _FILE = "answers.sqlite"
-_PATIENCE = 60.0
-"""Seconds to wait for another process that is writing."""
+_PATIENCE = 2.0
+"""Seconds to wait for another process that is writing, or for a file system without locks, which looks the same."""
+_MOST_WAITING = 100_000
+"""Replies that wait in memory for the file to be free."""
 
 _TABLES = """
 CREATE TABLE answers (
@@ -60,9 +62,12 @@ class Cache:
     Any thread may use it.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, tell: Callable[[str], None] = lambda message: None) -> None:
         self.note: str | None = None
-        """What went wrong, for the user: the run goes on."""
+        """What went wrong last, for the user: the run goes on. `tell` hears of it at once."""
+        self._tell = tell
+        self._waiting: list[tuple[Any, ...]] = []
+        """Answers that could not be kept yet, since another process held the file."""
         self._db: sqlite3.Connection | None = None
         self._damage: sqlite3.DatabaseError | None = None
         # Threads that decode look answers up while the writer keeps others, and not every SQLite is built for that.
@@ -76,7 +81,12 @@ class Cache:
                 readme.write(_README)
             self._db = self._open()
         except (OSError, sqlite3.OperationalError) as error:
-            self.note = f"answers are not kept, {self.path} cannot be used: {error}"
+            held = "; another program holds it, or its file system has no locks" if _is_held(error) else ""
+            self._say(f"answers are not kept, {self.path} cannot be used: {error}{held}")
+
+    def _say(self, message: str) -> None:
+        self.note = message
+        self._tell(message)
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -85,7 +95,7 @@ class Cache:
             raise
         except sqlite3.DatabaseError as error:
             aside = _set_aside(self.path)
-            self.note = f"the answers cache could not be read ({error}); it now lies in {aside} and a new one is begun"
+            self._say(f"the answers cache could not be read ({error}); it now lies in {aside} and a new one is begun")
             return _connect(self.path)
 
     def _try(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
@@ -96,7 +106,7 @@ class Cache:
             try:
                 return action(self._db)
             except sqlite3.DatabaseError as error:
-                self.note = f"answers are not kept any more, {self.path} failed: {error}"
+                self._say(f"answers are not kept any more, {self.path} failed: {error}")
                 # Locked, unreadable, no space: the file itself may be good.
                 self._damage = None if isinstance(error, sqlite3.OperationalError) else error
                 self._db.close()
@@ -114,7 +124,7 @@ class Cache:
                     f"[{','.join(reply for _, _, reply in found)}]"
                 )  # five times as fast as one by one
             except (ValueError, TypeError):  # asking again also mends it
-                self.note = f"some answers in {self.path} could not be read, and were asked again"
+                self._say(f"some answers in {self.path} could not be read, and were asked again")
                 return {}
             return {Request(part, prompt): reply for (part, prompt, _), reply in zip(found, replies, strict=True)}
 
@@ -124,8 +134,28 @@ class Cache:
         """Keep the fresh replies, all or none."""
         rows = [(model, image, *request, json.dumps(reply)) for request, reply in memory.fresh.items()]
         if rows:
-            self._write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+            self._keep(rows)
             memory.fresh.clear()
+
+    def _keep(self, rows: list[tuple[Any, ...]]) -> None:
+        """Write answers, with those that wait; while another process holds the file they wait in memory."""
+        rows = self._waiting + rows
+
+        def insert(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            try:
+                with db:
+                    db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+            except sqlite3.OperationalError as error:
+                if not _is_held(error) or len(rows) > _MOST_WAITING:
+                    raise
+                if not self._waiting:
+                    self._say(f"{self.path} is held by another program: answers wait until it is free")
+                db.execute("PRAGMA busy_timeout=0")  # the next ones need not wait as long for the same
+                return rows
+            db.execute(f"PRAGMA busy_timeout={int(_PATIENCE * 1000)}")
+            return []
+
+        self._waiting = self._try(insert, [])
 
     def file_digest(self, path: Path) -> str | None:
         """The digest a file had, if its size and time of change are still the same."""
@@ -133,18 +163,21 @@ class Cache:
 
     def keep_file_digest(self, path: Path, digest: str) -> None:
         """Remember a file's digest."""
-        self._write("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", [(*_stamp(path), digest)])
+        row = (*_stamp(path), digest)
+
+        def insert(db: sqlite3.Connection) -> None:
+            try:
+                with db:
+                    db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
+            except sqlite3.OperationalError as error:
+                if not _is_held(error):  # else the file is read again at the next start, no more
+                    raise
+
+        self._try(insert, None)
 
     def _value(self, query: str, key: tuple[Any, ...]) -> str | None:
         row = self._try(lambda db: db.execute(query, key).fetchone(), None)
         return row[0] if row else None
-
-    def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
-        def write(db: sqlite3.Connection) -> None:
-            with db:
-                db.executemany(statement, rows)
-
-        self._try(write, None)
 
     def info(self) -> CacheInfo:
         """Count what is kept."""
@@ -183,10 +216,21 @@ class Cache:
 
     def close(self) -> None:
         """Give back the file. Another thread that comes later finds nothing kept."""
+        if self._waiting:
+            self._try(lambda db: db.execute(f"PRAGMA busy_timeout={int(_PATIENCE * 1000)}"), None)
+            self._keep([])
+        if self._waiting:
+            self._say(f"{len(self._waiting):,} answers could not be kept: {self.path} is still held")
         with self._lock:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+
+def _is_held(error: Exception) -> bool:
+    """Whether the file cannot be locked: another process holds it, or there are no locks where it lies."""
+    busy = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL)
+    return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in busy
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

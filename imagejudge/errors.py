@@ -45,7 +45,7 @@ class OutputError(ImageJudgeError):
 class EngineFailure(Exception):  # noqa: N818 - a failure of one image, not an error of the run
     """The engine could not answer about one image: it crashed, hung or took too much memory.
 
-    `kind` is one of `engine-crash`, `engine-timeout`, `engine-memory`, `engine-error`.
+    `kind` is one of `engine-crash`, `engine-timeout`, `engine-memory`, `engine-error`, or `internal` for a bug.
     """
 
     def __init__(self, kind: str, message: str) -> None:

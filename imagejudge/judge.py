@@ -19,6 +19,9 @@ from imagejudge.engine.base import Answer, View
 from imagejudge.questions import Kind, Question, visible
 from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
 
+ARITHMETIC = 1
+"""Version of what follows from answers. Verdict lines name it: raise it where the same answers come to mean another
+verdict."""
 UNMEASURED = 0.9
 """Above this off-mass, Yes and No together are too rare among first tokens for their ratio to mean anything (ours)."""
 CONFIDENT = 0.05

@@ -1,8 +1,8 @@
 """Every word that is ever sent to a model, and the grammars its replies must follow.
 
-Knows nothing of models, images or rules. A change to any text here changes the keys of the answers cache by itself,
-since answers are kept under the exact words; `PROMPT_VERSION` names the wording in verdicts, so raise it with every
-change.
+Knows nothing of models, images or rules. A change to any text here changes `WORDING`, and with it the keys of the
+answers cache and what verdict lines say they were made with. Raise `PROMPT_VERSION` where the same words come to be
+used in another way.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 PROMPT_VERSION = 1
+
+
+def _digest_of(words: Any) -> str:
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
 
 
 class Kind(StrEnum):
@@ -124,7 +128,7 @@ class PromptStyle:
     @property
     def digest(self) -> str:
         """Of all that a model sees of this style, in hex: answers to other words are other answers."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+        return _digest_of(dataclasses.asdict(self))
 
 
 DIRECT = "direct"
@@ -183,6 +187,11 @@ class BoxStyle:
     scale: int
 
     @property
+    def digest(self) -> str:
+        """Of all that a model sees of this style, in hex."""
+        return _digest_of([self.locate(["?"]), self.grammar])
+
+    @property
     def grammar(self) -> str:
         """GBNF for one box of whole numbers up to `scale` (a power of ten), or null when the thing is not there."""
         box = ' ", " '.join(["number"] * 4)
@@ -223,3 +232,13 @@ BOX_STYLES = {
     "box-yxyx-1000": BoxStyle("box_2d", "yxyx", 1000),
 }
 """Known conventions by the name a model's registry entry gives: Qwen3-VL's and the builtin's first, Gemma's second."""
+
+WORDING: Final = _digest_of(
+    [
+        PROMPT_VERSION,
+        *(_DIRECT, _DELIBERATE, _HOW, SUMMARISE, SUMMARY_GRAMMAR),
+        {name: prompts.digest for name, prompts in PROMPT_STYLES.items()},
+        {name: boxes.digest for name, boxes in BOX_STYLES.items()},
+    ]
+)[:12]
+"""Digest of all words above. Verdicts name it, and answers are kept under it."""

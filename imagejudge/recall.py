@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from imagejudge.decode import DECODE_VERSION
-from imagejudge.engine.base import Answer, Reasoning, View
+from imagejudge.engine.base import Abilities, Answer, Reasoning, View
 from imagejudge.picture import Box
-from imagejudge.questions import PROMPT_VERSION, SUMMARISE, SUMMARY_GRAMMAR, Question
+from imagejudge.questions import SUMMARISE, SUMMARY_GRAMMAR, Question
 
 
 class Request(NamedTuple):
@@ -69,16 +69,25 @@ def _digest_of(question: Question) -> bytes:
 
 
 class RecallView(View):
-    """Answers from memory, and opens the real view, with what it will be asked first, only for what is missing."""
+    """Answers from memory, and opens the real view, with what it will be asked first, only for what is missing.
+
+    What the model cannot be asked for is neither asked nor kept: "nobody looked" must not read as "nothing there".
+    """
 
     def __init__(
-        self, memory: Memory, part: str, open_view: Callable[[Sequence[Question]], View], watch: Stopwatch
+        self,
+        memory: Memory,
+        part: str,
+        open_view: Callable[[Sequence[Question]], View],
+        watch: Stopwatch,
+        abilities: Abilities = Abilities(),  # noqa: B008 - frozen
     ) -> None:
         self._memory = memory
         self._part = part
         self._open = open_view
         self._view: View | None = None
         self._watch = watch
+        self._abilities = abilities
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer yes/no questions, those that are new in one go."""
@@ -95,6 +104,8 @@ class RecallView(View):
 
     def reason(self, question: Question) -> Reasoning | None:
         """Let the model think, unless it did before."""
+        if not self._abilities.thoughts:
+            return None
         reply = self._slow(
             self._request("reason", question.deliberate, SUMMARISE, SUMMARY_GRAMMAR),
             lambda view: (thought := view.reason(question)) and dataclasses.asdict(thought),
@@ -103,8 +114,10 @@ class RecallView(View):
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """Look for objects, unless they were looked for before."""
+        if not self._abilities.boxes:
+            return None
         reply = self._slow(
-            self._request("locate", str(PROMPT_VERSION), *objects),
+            self._request("locate", *objects),
             lambda view: (box := view.locate(objects)) and dataclasses.asdict(box),
         )
         return Box(**reply) if reply else None
@@ -119,7 +132,8 @@ class RecallView(View):
 
     def _edited(self, edit: str, box: Box, open_view: Callable[[Sequence[Question]], View]) -> View:
         corners = ",".join(f"{side:.4f}" for side in (box.left, box.top, box.right, box.bottom))
-        return RecallView(self._memory, f"{self._part}/{edit}:{corners}", open_view, self._watch)
+        part = f"{self._part}/{edit}:{corners}"
+        return RecallView(self._memory, part, open_view, self._watch, self._abilities)
 
     def _request(self, *words: str) -> Request:
         return Request(self._part, _digest(words))

@@ -12,7 +12,7 @@ import dataclasses
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from imagejudge import __version__
 from imagejudge.cache import Cache
@@ -28,6 +28,10 @@ from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepSt
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 """Stands for a region that was found: where it lay is not recorded, what came of it is."""
+
+
+JUDGED_WITH = ("arithmetic", "per_path_ignores")
+"""Settings in a verdict line that decide what follows from answers."""
 
 
 class Unrecorded(Exception):  # noqa: N818 - a lack, which may be supplied
@@ -128,6 +132,11 @@ class _Priors(dict[Question, Answer]):
         raise Unrecorded(f"without an image: {question.subject}")
 
 
+def answered_with(settings: Mapping[str, str | int] | None) -> dict[str, str | int]:
+    """Those of a line's settings that decide answers, not what follows from them."""
+    return {name: value for name, value in (settings or {}).items() if name not in JUDGED_WITH}
+
+
 class Rejudge:
     """Judges recorded answers by one plan, of which the model and the limits do not matter."""
 
@@ -161,8 +170,13 @@ class Rejudge:
             rules=rules,
         )
 
+    def settings(self, line: Verdict) -> Mapping[str, str | int] | None:
+        """What decides the new verdict: how the recorded answers came to be, and how they are judged now."""
+        return None if line.settings is None else {**answered_with(line.settings), **(self._plan.settings or {})}
+
     def _again(self, line: Verdict, **found: object) -> Verdict:
-        plan = {"constitution": self._plan.constitution.label, "method": self._plan.method.label}
+        plan: dict[str, Any] = {"constitution": self._plan.constitution.label, "method": self._plan.method.label}
+        plan["settings"] = self.settings(line)
         return line.model_copy(update={**plan, "imagejudge": __version__, "seconds": Timing(), **found})
 
     def remember(self, verdict: Verdict, memory: Memory) -> None:

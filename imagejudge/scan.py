@@ -19,17 +19,19 @@ from typing import Any, TypeAlias, TypeVar
 from imagejudge import __version__
 from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution
+from imagejudge.crash import CrashLog
 from imagejudge.decode import DECODE_VERSION, Decoded, decode
-from imagejudge.engine.base import Answer, Engine, View
-from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.engine.allowance import room_hint
+from imagejudge.engine.base import Abilities, Answer, Engine, View
+from imagejudge.errors import EngineFailure, ImageJudgeError, ModelError
 from imagejudge.images import ImageRef
 from imagejudge.judge import Inquiry, Method, inquire, questions_of
 from imagejudge.picture import Picture
 from imagejudge.questions import Question
 from imagejudge.rationale import Summary, summarise
 from imagejudge.recall import Memory, RecallView, Request, Stopwatch, frame_part
-from imagejudge.source import Limits, Unreadable, read
-from imagejudge.verdict import Failure, Ground, ImageFacts, Outcome, RuleResult, Timing, Verdict
+from imagejudge.source import Limits, Source, Stamp, Unreadable, read, stamp_now
+from imagejudge.verdict import Failure, FileStamp, Ground, ImageFacts, Outcome, RuleResult, Timing, Verdict
 
 _BLANK = "blank"
 """Stands for the image where there is none, in the answers cache."""
@@ -50,6 +52,10 @@ class Plan:
     answers: str
     """Under what the model's answers are kept: everything about it that can change an answer."""
     limits: Limits
+    abilities: Abilities = Abilities()  # noqa: RUF009 - frozen
+    """What the model can be asked for besides yes and no."""
+    settings: Mapping[str, str | int] | None = None
+    """For the verdict line: all else that decides a verdict, by names that people know."""
     ignored: Callable[[str], Collection[str]] = lambda path: ()
     """Rules, by id or category, that are not applied to the file at a path."""
 
@@ -81,6 +87,7 @@ class _Prepared:
 
     ref: ImageRef
     sha256: str
+    stamp: Stamp | None
     facts: ImageFacts
     frames: tuple[_Frame, ...]
     memory: Memory
@@ -123,6 +130,7 @@ class Scanner:
         for engine in engines:
             self._idle.put(engine)
         self._priors: Mapping[Question, Answer] = {}
+        self._crashes = CrashLog()
 
     def scan(self, refs: Iterable[ImageRef]) -> Generator[Verdict, None, None]:
         """One verdict for each image, in order. Close the iterator to stop early."""
@@ -132,9 +140,7 @@ class Scanner:
         try:
             prepared = _ahead(lambda ref: decoding.submit(self._prepare, ref), refs, 2 * workers + 2)
             for asked in _ahead(lambda item: self._begin(asking, item), self._primed(prepared), workers):
-                if isinstance(asked, _Asked):
-                    self._cache.save(self._plan.answers, asked.item.sha256, asked.item.memory)
-                yield self._conclude(asked) if isinstance(asked, _Asked) else asked
+                yield self._finished(asked) if isinstance(asked, _Asked) else asked
         finally:
             # Engines first: a thread that waits for one then gets its failure at once.
             for pool in (decoding, asking):
@@ -153,7 +159,7 @@ class Scanner:
         """Ask every question with no image, all at once: the answers must not depend on which image came first."""
         questions = questions_of(self._plan.constitution)
         memory = self._cache.load(self._plan.answers, _BLANK)
-        blank = RecallView(memory, _BLANK, partial(self._engines[0].view, None), Stopwatch())
+        blank = RecallView(memory, _BLANK, partial(self._engines[0].view, None), Stopwatch(), self._plan.abilities)
         try:
             answers = blank.ask(questions)
         except EngineFailure as failure:
@@ -165,12 +171,31 @@ class Scanner:
         return dict(zip(questions, answers, strict=True))
 
     def _prepare(self, ref: ImageRef) -> _Prepared | Verdict:
+        """Make a file ready to be judged. Whatever goes wrong with it costs this file alone."""
+        try:
+            return self._read(ref)
+        except ImageJudgeError:
+            raise
+        except Exception as error:
+            return self._error(ref, None, self._internal(ref, error))
+
+    def _internal(self, ref: ImageRef, error: Exception) -> EngineFailure:
+        """What nobody foresaw, as a failure of one file."""
+        if isinstance(error, MemoryError) or room_hint(str(error)) is not None:
+            hint = room_hint() or "end other programs, or use a machine with more memory"
+            return EngineFailure(
+                "internal", f"there is not enough memory: {str(error) or type(error).__name__}; {hint}"
+            )
+        where = self._crashes.add(error, about=ref.path)
+        return EngineFailure("internal", f"this is a bug in imagejudge, or something it should have foreseen; {where}")
+
+    def _read(self, ref: ImageRef) -> _Prepared | Verdict:
         """Read a file, and decode it unless its answers are known already."""
         started = time.perf_counter()
         limits = self._plan.limits
         source = read(ref.path, limits)
         if isinstance(source, Unreadable):
-            return self._error(ref, source.sha256, Failure(kind=source.kind, message=source.message))
+            return self._error(ref, source, source)
         memory = self._cache.load(self._plan.answers, source.sha256)
         about_file = Request(f"sampled@{DECODE_VERSION}:{limits.frames}:{limits.pixels}", b"")
         if about_file in memory.known:
@@ -181,14 +206,14 @@ class Scanner:
         else:
             decoded = decode(source, limits)
             if isinstance(decoded, Unreadable):
-                return self._error(ref, source.sha256, Failure(kind=decoded.kind, message=decoded.message))
+                return self._error(ref, source, decoded)
             facts = decoded.facts
             frames = tuple(
                 _Frame(frame.index, partial(_itself, frame.picture), frame.ground) for frame in decoded.frames
             )
             sampled = [(frame.index, frame.ground) for frame in frames]
             memory.add(about_file, {"facts": facts.model_dump(), "sampled": sampled})
-        return _Prepared(ref, source.sha256, facts, frames, memory, time.perf_counter() - started)
+        return _Prepared(ref, source.sha256, source.stamp, facts, frames, memory, time.perf_counter() - started)
 
     def _begin(self, pool: ThreadPoolExecutor, item: _Prepared | Verdict) -> Future[_Asked | Verdict]:
         """Start to ask about one image. A known image is done at once, which takes less than a thread's turn."""
@@ -220,23 +245,38 @@ class Scanner:
 
     def _inquire(self, item: _Prepared, look: _Look) -> _Asked:
         """Find out all that matters about the sampled frames of one image."""
-        constitution = self._plan.constitution_for(item.ref.path)
         inquiries: dict[int, Inquiry] = {}
         watch = Stopwatch()
         try:
+            constitution = self._plan.constitution_for(item.ref.path)
             for frame in item.frames:
-                view = RecallView(item.memory, frame_part(frame.index), partial(look, frame), watch)
+                part, abilities = frame_part(frame.index), self._plan.abilities
+                view = RecallView(item.memory, part, partial(look, frame), watch, abilities)
                 inquiries[frame.index] = inquire(constitution, view, self._priors, self._plan.method)
         except EngineFailure as failure:
             return _Asked(item, inquiries, watch, failure)
+        except (_EngineWanted, ImageJudgeError):
+            raise
+        except Exception as error:
+            return _Asked(item, inquiries, watch, self._internal(item.ref, error))
         return _Asked(item, inquiries, watch, None)
+
+    def _finished(self, asked: _Asked) -> Verdict:
+        """Keep what was answered about an image, and conclude."""
+        item = asked.item
+        try:
+            self._cache.save(self._plan.answers, item.sha256, item.memory)
+            return self._conclude(asked)
+        except ImageJudgeError:
+            raise
+        except Exception as error:
+            return self._error(item.ref, item, self._internal(item.ref, error), item.facts)
 
     def _conclude(self, asked: _Asked) -> Verdict:
         """The verdict of an image is that of its worst frame."""
         item = asked.item
         if asked.failure is not None:
-            error = Failure(kind=asked.failure.kind, message=asked.failure.message)
-            return self._error(item.ref, item.sha256, error, item.facts)
+            return self._error(item.ref, item, asked.failure, item.facts)
         constitution = self._plan.constitution_for(item.ref.path)
         frames = []
         for index, inquiry in asked.inquiries.items():
@@ -247,6 +287,7 @@ class Scanner:
         return self._verdict(
             path=item.ref.path,
             sha256=item.sha256,
+            stamp=item.stamp,
             frame=worst.index if item.facts.frames > 1 else None,
             verdict=worst.summary.outcome,
             rationale=worst.summary.rationale,
@@ -256,16 +297,30 @@ class Scanner:
             seconds=_timing(item.seconds, asked.watch),
         )
 
-    def _error(self, ref: ImageRef, sha256: str | None, error: Failure, image: ImageFacts | None = None) -> Verdict:
+    def _error(
+        self,
+        ref: ImageRef,
+        file: Source | Unreadable | _Prepared | None,
+        why: Unreadable | EngineFailure,
+        image: ImageFacts | None = None,
+    ) -> Verdict:
         return self._verdict(
-            path=ref.path, sha256=sha256, verdict=Outcome.ERROR, rationale=error.message, image=image, error=error
+            path=ref.path,
+            sha256=file.sha256 if file else None,
+            stamp=file.stamp if file else stamp_now(ref.path),
+            verdict=Outcome.ERROR,
+            rationale=why.message,
+            image=image,
+            error=Failure(kind=why.kind, message=why.message),
         )
 
-    def _verdict(self, **fields: Any) -> Verdict:
+    def _verdict(self, *, stamp: Stamp | None, **fields: Any) -> Verdict:
         return Verdict(
+            file=FileStamp(**stamp._asdict()) if stamp else None,
             model=self._plan.model,
             constitution=self._plan.constitution.label,
             method=self._plan.method.label,
+            settings=self._plan.settings,
             imagejudge=__version__,
             **fields,
         )

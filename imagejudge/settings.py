@@ -5,6 +5,8 @@ The nearest one alone counts; nothing is merged. Knows nothing of command lines:
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,6 +61,12 @@ class Settings:
     values: Mapping[str, Any] = field(default_factory=dict)
     """By the option's name, as in the file."""
     ignores: tuple[PathIgnores, ...] = ()
+
+    @property
+    def ignores_digest(self) -> str:
+        """Names the rules that are not applied to some files, in hex."""
+        ignores = [[each.pattern, sorted(each.rules)] for each in self.ignores]
+        return hashlib.sha256(json.dumps(ignores).encode()).hexdigest()[:12]
 
     def ignored(self, path: str) -> frozenset[str]:
         """Rules, by id or category, that are not applied to the file at `path`."""

@@ -5,15 +5,22 @@ Knows nothing of what the bytes mean.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import os
 import stat
+import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final, NamedTuple
 
 from imagejudge.special import is_special
+
+_SETTLED: Final = 2_000_000_000
+"""Nanoseconds after which a change would show in a file's times: some file systems count in steps of 2 s."""
+_TRIES: Final = 3
+"""How often a file is read that changes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,28 @@ class Limits:
     """How many frames of an animation, or pages, are looked at; at least 1."""
 
 
+class Stamp(NamedTuple):
+    """What a file system says of a file's content: as long as it says the same, the content is the same."""
+
+    size: int
+    modified: int
+    changed: int
+    """As `st_ctime_ns`, which no program can set, so that no other content can be put under the same stamp."""
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """Of a file that was looked at."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def stamp_now(path: str) -> Stamp | None:
+    """What is said of a file now; None when there is none."""
+    try:
+        return Stamp.of(os.stat(path))  # noqa: PTH116 - Path rewrites "" and "a/"
+    except (OSError, ValueError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """Why a file gives no picture: a kind for programs (docs/images.md lists them), a message for people."""
@@ -36,6 +65,7 @@ class Unreadable:
     message: str
     sha256: str | None = None
     """Of the file's bytes; None when they could not be read."""
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +75,8 @@ class Source:
     path: str
     data: bytes
     sha256: str
+    stamp: Stamp | None = None
+    """Of the file that the bytes came from; None when it had just been written, so that a change might not show."""
 
 
 def read(path: str, limits: Limits) -> Source | Unreadable:
@@ -57,9 +89,10 @@ def read(path: str, limits: Limits) -> Source | Unreadable:
     except OSError as error:
         return _os_error(path, error)
     try:
-        return _refuse(path, path, status, limits) or _read(path, limits)
+        found = _refuse(path, path, status, limits) or _read(path, limits)
     except OSError as error:
-        return _os_error(path, error)
+        found = _os_error(path, error)
+    return found if found.stamp or found.sha256 else dataclasses.replace(found, stamp=Stamp.of(status))
 
 
 def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits) -> Unreadable | None:
@@ -78,19 +111,33 @@ def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits)
 
 
 def _read(path: str, limits: Limits) -> Source | Unreadable:
+    """The bytes of one state of the file: one that changes while it is read is read again."""
+    for _ in range(_TRIES):
+        if (found := _read_once(path, limits)) is not None:
+            return found
+    return Unreadable("io", "the file changed while it was read; wait until it is written")
+
+
+def _read_once(path: str, limits: Limits) -> Source | Unreadable | None:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
+        status, now = os.fstat(file.fileno()), time.time_ns()
         if refusal := _refuse(path, file.fileno(), status, limits):
             return refusal
         data = _all_of(file, status.st_size + 1)
         if len(data) > status.st_size:  # it grew meanwhile, or its file system tells no sizes
             data += _all_of(file, limits.bytes + 1 - len(data))
+        stamp = Stamp.of(status)
+        if Stamp.of(os.fstat(file.fileno())) != stamp:
+            return None
+    settled = stamp if stamp.changed < now - _SETTLED else None
     if len(data) > limits.bytes:
         return _too_large(limits)
     if not data:
-        return Unreadable("empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest())
-    return Source(path, data, hashlib.sha256(data).hexdigest())
+        return Unreadable(
+            "empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest(), settled
+        )
+    return Source(path, data, hashlib.sha256(data).hexdigest(), settled)
 
 
 def _all_of(file: BinaryIO, most: int) -> bytes:

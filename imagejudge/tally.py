@@ -32,18 +32,24 @@ class Tally:
     rules: Counter[tuple[str, RuleStatus]] = field(default_factory=Counter)
     levels: Counter[int] = field(default_factory=Counter)
     """Images by the worst that is not accepted: 0 unsure, 1 to 3 unsafe by their highest severity."""
-    accepted: int = 0
-    """Rules that found something in an image where that is accepted."""
+    accepted: Counter[Outcome] = field(default_factory=Counter)
+    """Images by their verdict, of those in which all that was found is accepted."""
 
     def add(self, verdict: Verdict) -> None:
         """Count one more image."""
         self.outcomes[verdict.verdict] += 1
         self.rules.update((result.rule, result.status) for result in verdict.rules)
-        self.accepted += sum(result.accepted for result in verdict.rules)
+        found = [result for result in verdict.rules if result.status in (RuleStatus.VIOLATED, RuleStatus.UNSURE)]
+        if found and all(result.accepted for result in found):
+            self.accepted[verdict.verdict] += 1
         levels = [_SEVERITIES[violation.severity] for violation in verdict.violations if not violation.accepted]
         levels += [0 for result in verdict.rules if result.status is RuleStatus.UNSURE and not result.accepted]
         if levels:
             self.levels[max(levels)] += 1
+
+    def add_safe(self, images: int) -> None:
+        """Count so many images of which nothing more is to be said."""
+        self.outcomes[Outcome.SAFE] += images
 
     @property
     def images(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self, cast
 
@@ -141,6 +142,16 @@ class Failure(_Row):
     message: str
 
 
+class FileStamp(_Row):
+    """What a file system says of a file's content, at the time it was read."""
+
+    size: Annotated[int, Field(ge=0)]
+    modified: int
+    """Time of the last change of its content, in nanoseconds since 1970 (`st_mtime_ns`); programs can set it."""
+    changed: int
+    """Time of the last change of anything about it (`st_ctime_ns`); only the system sets it."""
+
+
 class Verdict(_Row):
     """One line of output: one image file, judged by one constitution, one model and one method."""
 
@@ -149,6 +160,8 @@ class Verdict(_Row):
     """As it was given or found. Bytes that are not UTF-8 stand as lone surrogates (PEP 383) in JSON escapes."""
     sha256: str | None
     """Of the file's bytes; null when they could not be read."""
+    file: FileStamp | None = None
+    """Tells whether the file is still the one that was read; null where it could not, or had just been written."""
     frame: Annotated[int, Field(ge=0)] | None = None
     """Index of the frame this line is about, for an animation: its worst sampled one."""
     verdict: Outcome
@@ -159,6 +172,8 @@ class Verdict(_Row):
     model: str
     constitution: str
     method: str
+    settings: Mapping[str, str | int] | None = None
+    """All else that decides a verdict: options and versions by name. Null in lines of versions that did not say."""
     imagejudge: str
     seconds: Timing = Timing()
     error: Failure | None = None

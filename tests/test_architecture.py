@@ -13,7 +13,19 @@ import imagejudge
 PACKAGE = Path(imagejudge.__file__).parent
 PARSERS = {"gif", "icon", "jpeg", "png", "webp"}
 LAYERS = [
-    {"printable", "errors", "replace", "picture", "questions", "source", "special", "formats", "gitignore", "toml"},
+    {
+        "printable",
+        "errors",
+        "crash",
+        "replace",
+        "picture",
+        "questions",
+        "source",
+        "special",
+        "formats",
+        "gitignore",
+        "toml",
+    },
     {"constitution"},
     {"settings"},
     {"verdict"},

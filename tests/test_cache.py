@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imagejudge.cache import Cache
-from imagejudge.engine.base import Answer, Reasoning, View
+from imagejudge.engine.base import Abilities, Answer, Reasoning, View
 from imagejudge.engine.scripted import Scripted
 from imagejudge.picture import Box, Picture
 from imagejudge.questions import Question, visible
@@ -86,6 +86,17 @@ def test_everything_is_recalled_without_opening_a_view(tmp_path: Path) -> None:
     )
     assert replies[1] == Reasoning(True, "Because.", "Hm.")
     assert replies[3] is None
+
+
+@pytest.mark.parametrize("abilities", [Abilities(boxes=False, thoughts=False), Abilities()])
+def test_what_was_never_asked_is_never_kept(abilities: Abilities) -> None:
+    asked = Scripted(lambda picture, question: 0.5, reason=lambda *_: None, locate=lambda *_: None)
+    memory, able = Memory(), abilities == Abilities()
+    seen = RecallView(memory, "0", lambda first: asked.view(PICTURE, first), Stopwatch(), abilities)
+    box = Box(0, 0, 0.5, 0.5)
+    for each in (seen, seen.crop(box), seen.without(box)):
+        assert (each.reason(A), each.locate(["x"])) == (None, None)
+    assert len(memory.known) == len(memory.fresh) == 6 * able
 
 
 def test_frames_edits_images_and_models_are_kept_apart(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from imagejudge import scan as scan_module
 from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement
 from imagejudge.decode import decode
@@ -16,7 +20,7 @@ from imagejudge.engine.base import Engine
 from imagejudge.engine.scripted import Scripted
 from imagejudge.engine.worker import Limits as EngineLimits
 from imagejudge.engine.worker import Worker
-from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.errors import EngineFailure, ModelError, OutputError
 from imagejudge.images import ImageRef
 from imagejudge.judge import Method
 from imagejudge.picture import Picture
@@ -120,6 +124,99 @@ def test_a_real_crash_costs_one_image(folder: Path, monkeypatch: pytest.MonkeyPa
     assert outcomes.count(Outcome.ERROR) == 1
     assert outcomes[2] is Outcome.ERROR
     assert len(outcomes) == 5
+
+
+PHASES = {
+    "reading": "imagejudge.scan.read",
+    "decoding": "imagejudge.scan.decode",
+    "asking": "imagejudge.scan.inquire",
+    "concluding": "imagejudge.scan.summarise",
+}
+
+
+@pytest.mark.parametrize("trouble", [ZeroDivisionError("oops"), RecursionError(), OSError(5, "odd")])
+@pytest.mark.parametrize("phase", PHASES)
+def test_whatever_goes_wrong_with_one_file_is_its_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, trouble: Exception
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    real, calls = getattr(scan_module, PHASES[phase].rpartition(".")[2]), itertools.count()
+
+    def third(*given: object) -> object:
+        if next(calls) == 2:
+            raise trouble
+        return real(*given)
+
+    monkeypatch.setattr(PHASES[phase], third)
+    verdicts = scan(folder)
+    wrong = [verdict for verdict in verdicts if verdict.error is not None]
+    assert (len(verdicts), len(wrong)) == (4, 1)
+    assert wrong[0].error is not None
+    assert wrong[0].error.kind == "internal"
+    (log,) = tmp_path.glob("imagejudge-*.log")
+    assert str(log) in wrong[0].error.message
+    assert wrong[0].path in log.read_text()
+    assert type(trouble).__name__ in log.read_text()
+
+
+def test_a_bug_with_every_file_makes_one_log(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for number in range(80):
+        paint(folder, f"{number}.png", (number, 0, 0))
+    monkeypatch.setattr("imagejudge.scan.decode", lambda *given: 1 / 0)
+    verdicts = scan(folder)
+    assert {verdict.error.kind for verdict in verdicts if verdict.error} == {"internal"}
+    assert len(verdicts) == 84
+    (log,) = tmp_path.glob("imagejudge-*.log")
+    assert log.read_text().count("Traceback") == 50
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OutputError("no room"), ModelError("no model")])
+def test_what_stops_a_run_still_stops_it(folder: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException) -> None:
+    def stopped(*given: object) -> None:
+        raise stop
+
+    monkeypatch.setattr("imagejudge.scan.summarise", stopped)
+    with pytest.raises(type(stop)):
+        scan(folder)
+
+
+def test_lines_say_what_they_were_made_with_and_of(folder: Path) -> None:
+    for path in folder.iterdir():
+        os.utime(path, ns=(10**18, 10**18))
+    time.sleep(2.2)
+    settings = {"frames": 4, "box_style": "round"}
+    for verdict in scan(folder, the_plan=dataclasses.replace(plan(), settings=settings)):
+        status = Path(verdict.path).stat()
+        assert verdict.settings == settings
+        assert verdict.file is not None
+        assert (verdict.file.size, verdict.file.modified) == (status.st_size, 10**18)
+        assert verdict.file.changed == status.st_ctime_ns
+    paint(folder, "a-red.png", (0, 0, 0))
+    young = scan(folder)[0]
+    assert young.file is None, "the next change might fall into the same tick of the clock"
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_judged_by_halves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = os.fstat, {"changes": 2}
+    path = folder / "a-red.png"
+
+    def fstat(file: int) -> os.stat_result:
+        status = real(file)
+        if status.st_ino == path.stat().st_ino and left["changes"]:
+            left["changes"] -= 1
+            path.write_bytes((folder / "b-black.png").read_bytes())
+            path.chmod(0o600 + left["changes"])
+        return status
+
+    monkeypatch.setattr("imagejudge.source.os.fstat", fstat)
+    assert scan(folder)[0].verdict is Outcome.SAFE, "as it lies there in the end"
+    left["changes"] = 1000
+    error = scan(folder)[0].error
+    assert error is not None
+    assert (error.kind, error.message) == ("io", "the file changed while it was read; wait until it is written")
 
 
 def test_a_worst_frame_speaks_for_an_animation(tmp_path: Path) -> None:
@@ -268,4 +365,4 @@ def test_names_of_any_bytes_are_kept(tmp_path: Path) -> None:
 
 
 def plain(verdict: Verdict) -> dict[str, object]:
-    return verdict.model_dump(exclude={"seconds"})
+    return verdict.model_dump(exclude={"seconds", "file"})

@@ -58,11 +58,14 @@ def test_counts() -> None:
     assert tally.images == 4
     assert tally.outcomes == {Outcome.UNSURE: 1, Outcome.UNSAFE: 3}
     assert tally.rules["low", RuleStatus.VIOLATED] == 3
-    assert tally.accepted == 0
+    assert not tally.accepted
 
 
 def test_accepted_findings_are_counted_apart() -> None:
     tally = Tally()
     tally.add(verdict(Outcome.UNSAFE, Severity.LOW, Severity.HIGH, accepted=True, doubt=True))
-    assert tally.accepted == 3
-    assert tally.outcomes == {Outcome.UNSAFE: 1}
+    tally.add(verdict(Outcome.UNSAFE, Severity.LOW, accepted=True, doubt=False))
+    tally.add(verdict(Outcome.UNSURE, doubt=True))
+    tally.add(verdict(Outcome.SAFE))
+    assert tally.accepted == {Outcome.UNSAFE: 1, Outcome.UNSURE: 1}, "one is left undecided"
+    assert tally.outcomes == {Outcome.UNSAFE: 2, Outcome.UNSURE: 1, Outcome.SAFE: 1}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO, Final, cast
 
 import typer
 from rich.text import Text
@@ -18,10 +20,11 @@ from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
 from imagejudge.errors import UsageError
 from imagejudge.printable import printable
-from imagejudge.sinks.jsonl import read
-from imagejudge.verdict import Verdict
+from imagejudge.sinks.jsonl import Latest
 
 STDIN = "-"
+_IN_MEMORY: Final = 64_000_000
+"""Bytes of standard input that are kept without a temporary file."""
 MAX_REASON = 1_000
 
 app = typer.Typer(
@@ -77,16 +80,18 @@ def unused(verdicts: Verdicts, file: File = baseline.DEFAULT) -> None:
 
 
 @contextlib.contextmanager
-def opened(name: str) -> Iterator[Iterator[Verdict]]:
+def opened(name: str) -> Iterator[Latest]:
     """The verdicts in a file or on standard input. Raises `UsageError` where there is something else."""
-    if name == STDIN:
-        yield read(sys.stdin.buffer, "standard input")
-        return
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(Path(name).open("rb"))
+            file = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
+            seekable = name != STDIN and file.seekable()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "no file can have this name"
             hint = "`imagejudge scan -o FILE` writes them"
             raise UsageError(f"the verdicts {name} cannot be read: {why}", hint) from error
-        yield read(file, printable(name))
+        if not seekable:  # a pipe can be read only once
+            kept = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
+            shutil.copyfileobj(file, kept)
+            file = cast("BinaryIO", kept)
+        yield Latest(file, "standard input" if name == STDIN else printable(name))

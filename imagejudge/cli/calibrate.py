@@ -22,7 +22,7 @@ from imagejudge.cli.configured import Config, Isolated, in_force
 from imagejudge.cli.console import console, say, warn
 from imagejudge.cli.evaluate import DataOptions, dataset_of, labelled, reopened, run
 from imagejudge.cli.options import CacheOptions, ImageOptions, MethodName, ModelOptions, RuleOptions, grouped
-from imagejudge.cli.setup import load_rules, make_engines, model_files, prepared
+from imagejudge.cli.setup import load_rules, make_engines, prepared
 from imagejudge.constitution import Constitution, Thresholds, find, shipped
 from imagejudge.errors import UsageError
 from imagejudge.printable import printable
@@ -109,7 +109,7 @@ def calibrate(
     else:
         _check_labels(data, target)
         cases = _judged(data, rules, model, image_options, cache, settings, quiet=quiet)
-    plan = Plan(constitution, rules.as_method(), cases[0].verdict.model, "", Limits(), settings.ignored)
+    plan = Plan(constitution, rules.as_method(), cases[0].verdict.model, "", Limits(), ignored=settings.ignored)
     images = samples(cases)
     usable = told(images, plan)
     if len(usable) < len(images):
@@ -189,7 +189,7 @@ def _judged(
     with prepared(rules, model, images, cache, settings, quiet=quiet) as setup:
         rules_alike = tuple(dataclasses.replace(rule, thresholds=None) for rule in setup.plan.constitution.rules)
         wide = dataclasses.replace(setup.plan.constitution, thresholds=WIDEST, rules=rules_alike)
-        engines = make_engines(model_files(model), model, quiet=quiet)
+        engines = make_engines(setup.spec, model, quiet=quiet)
         tried = run(Trial(setup.plan, setup.cache, setup.engines, [method]), reopened(data), quiet=quiet)
         widely = dataclasses.replace(setup.plan, constitution=wide)
         tried += run(Trial(widely, setup.cache, engines, [method]), reopened(data), quiet=quiet)

@@ -13,7 +13,7 @@ from imagejudge import __version__, models
 from imagejudge.cli.configured import Config, Isolated
 from imagejudge.cli.console import console
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
-from imagejudge.cli.setup import make_engines, model_digest, model_files, model_label, open_cache
+from imagejudge.cli.setup import engine_spec, make_engines, model_digest, model_files, model_label, open_cache
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.picture import Picture
 from imagejudge.questions import visible
@@ -54,7 +54,7 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
     table.add_row("boxes in the style", files.box_style or "none: it is not asked where things are")
     for title, path in (("text model", files.model), ("image encoder", files.mmproj)):
         table.add_row(title, f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})")
-    with make_engines(files, options)[0] as engine:
+    with make_engines(engine_spec(files, digest, options), options)[0] as engine:
         try:
             started = time.perf_counter()
             view = engine.view(Picture(64, 64, bytes(64 * 64 * 3)))

@@ -1,19 +1,15 @@
 """The program `imagejudge`: its commands, and the one place that turns what went wrong into an exit code.
 
-0: nothing found. 1: something found. 2: the job could not be done. 130: interrupted. Typer would exit with 1 for an
-exception that escapes and for a closed pipe, which must not read as "something found". Only a command that ran to its
-end leaves with 1.
+0: nothing found. 1: something found. 2: the job could not be done. 130: interrupted. 129 and 143: told to stop by
+SIGHUP or SIGTERM. Typer would exit with 1 for an exception that escapes and for a closed pipe, which must not read as
+"something found". Only a command that ran to its end leaves with 1.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import platform
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -23,12 +19,13 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
+from imagejudge.cli.stopping import INTERRUPTED, Stopped, watch_signals
+from imagejudge.crash import CrashLog
 from imagejudge.engine.allowance import room_hint
 from imagejudge.errors import ImageJudgeError, OutputError, UsageError
 from imagejudge.printable import printable
 
 FAILED = 2
-INTERRUPTED = 130
 
 
 class _Program(TyperGroup):
@@ -54,6 +51,8 @@ class _Program(TyperGroup):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
+        except Stopped as stopped:  # to Typer it is Ctrl-C, and 130
+            raise typer.Exit(stopped.code) from stopped
         except BrokenPipeError as error:  # Typer would leave with 1 and say nothing
             raise OutputError(UNREAD) from error
 
@@ -67,7 +66,7 @@ class _Program(TyperGroup):
         except Exception as error:
             if unwritten() is None:
                 _explain(error)
-        if code != INTERRUPTED and (why := unwritten()) is not None:
+        if code < INTERRUPTED - 1 and (why := unwritten()) is not None:
             say("error", why, "bold red")
             code = FAILED
         if standalone_mode:
@@ -112,6 +111,7 @@ def root(
 def main() -> None:
     """The console script."""
     prepare_streams()
+    watch_signals()
     try:
         refuse_files_as_options(sys.argv[1:])
     except UsageError as error:
@@ -153,18 +153,4 @@ def _explain(error: Exception) -> None:
         say("hint", room_hint() or "end other programs, or use a machine with more memory", "bold cyan")
     else:
         say("error", "this is a bug in imagejudge, or something it should have foreseen", "bold red")
-        say("hint", _report(error), "bold cyan")
-
-
-def _report(error: Exception) -> str:
-    """Keep what a maintainer needs to find a bug, and say where; never the whole of it on the user's screen."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="imagejudge-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
-        ) as log:
-            log.write(f"imagejudge {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S %z')}\n{sys.argv}\n\n")
-            traceback.print_exception(error, file=log)
-    except OSError as trouble:
-        return f"please report it: {type(error).__name__}: {error} (no log could be written: {trouble.strerror})"
-    return f"please report it with the file {log.name}"
+        say("hint", CrashLog().add(error), "bold cyan")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -18,13 +16,16 @@ from tqdm import tqdm
 
 from imagejudge import baseline
 from imagejudge.cli.console import console, say, table, warn
+from imagejudge.cli.stopping import unbroken
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.printable import printable
 from imagejudge.sinks import Sink
 from imagejudge.sinks.github import Annotations
-from imagejudge.sinks.jsonl import Identity, JsonLines, ResumableFile
+from imagejudge.sinks.held import Check
+from imagejudge.sinks.jsonl import JsonLines
 from imagejudge.sinks.paths import Paths
+from imagejudge.sinks.resume import Identity, ResumableFile
 from imagejudge.sinks.sarif import Sarif
 from imagejudge.sinks.table import Csv
 from imagejudge.sinks.text import VERDICT_STYLES, Lines
@@ -122,7 +123,14 @@ class Output:
     """
 
     def __init__(
-        self, options: OutputOptions, constitution: Constitution, identity: Identity, *, retry_errors: bool = False
+        self,
+        options: OutputOptions,
+        constitution: Constitution,
+        identity: Identity,
+        *,
+        retry_errors: bool = False,
+        wanted: Container[str] | None = None,
+        check: Check | None = None,
     ) -> None:
         self.options = options
         self.tally = Tally()
@@ -134,7 +142,9 @@ class Output:
         self._record: ResumableFile | None = None
         if options.output is not None and str(options.output) != STDOUT:
             how = {"overwrite": options.overwrite, "mix": options.mix, "retry_errors": retry_errors}
-            self._record = ResumableFile(options.output, identity, **how)
+            self._record = ResumableFile(options.output, identity, **how, wanted=wanted, check=check)
+            if not self._record.locked:
+                warn(f"no locks where {options.output} lies: do not let two scans write to it at once")
 
     def __enter__(self) -> Output:
         return self
@@ -142,7 +152,7 @@ class Output:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._record is not None:
             self._record.close()
-        if kind is KeyboardInterrupt:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
             judged = self.tally.images
             have = "has its" if judged == 1 else "have their"
             say("interrupted", f"{images(judged)} {have} verdict; {self._way_on()}", "bold yellow")
@@ -167,9 +177,14 @@ class Output:
     def go_on(self, paths: Iterable[str]) -> set[str]:
         """Take in what an earlier run wrote about these images; gives those of them that have their line."""
         done = self.done.intersection(paths)
+        if self._record is not None and (changed := len(self._record.changed)):
+            say("changed", f"{images(changed)} since their line was written; judging anew", "bold cyan")
         if done and self._record is not None:
-            for verdict in self._record.recorded(done):
+            told = 0
+            for verdict in self._record.recorded(done, telling=self._shown is None):
                 self._take(self._accepted.mark(verdict))
+                told += 1
+            self.tally.add_safe(len(done) - told)
             have = "has its" if len(done) == 1 else "have their"
             say("resumed", f"{len(done):,} of these images {have} line in {self.options.output} already", "bold cyan")
         return done
@@ -178,7 +193,7 @@ class Output:
         """Write one more."""
         verdict = self._accepted.mark(verdict)
         beside_a_bar = self._shown is not None and not self.hides_progress
-        with _unbroken(), tqdm.external_write_mode(sys.stdout) if beside_a_bar else contextlib.nullcontext():
+        with unbroken(), tqdm.external_write_mode(sys.stdout) if beside_a_bar else contextlib.nullcontext():
             if self._record is not None:
                 self._record.write(verdict)
             self._take(verdict)
@@ -225,39 +240,20 @@ def _shown(options: OutputOptions, constitution: Constitution) -> Sink | None:
     return None
 
 
-@contextlib.contextmanager
-def _unbroken() -> Iterator[None]:
-    """Hold back Ctrl-C until a line is whole."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    late: list[Any] = []
-    usual = signal.signal(signal.SIGINT, lambda *_: late.append(None))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    if late:
-        raise KeyboardInterrupt
-
-
 def images(number: int) -> str:
     """So many images, in words."""
     return f"{number:,} image" if number == 1 else f"{number:,} images"
 
 
+def _count(tally: Tally, outcome: Outcome) -> Text:
+    accepted = f" ({tally.accepted[outcome]:,} accepted)" if tally.accepted[outcome] else ""
+    return Text(f"{tally.outcomes[outcome]:,} {outcome}{accepted}", VERDICT_STYLES[outcome])
+
+
 def _summarise(tally: Tally, constitution: Constitution) -> None:
     """What was found, on standard error: a line of counts, and a row for each rule that was not always clear."""
     counts = Text(f"{images(tally.images)}: ")
-    counts.append(
-        Text(", ").join(
-            Text(f"{tally.outcomes[outcome]:,} {outcome}", VERDICT_STYLES[outcome])
-            for outcome in Outcome
-            if tally.outcomes[outcome]
-        )
-    )
-    if tally.accepted:
-        counts.append(f"; accepted findings: {tally.accepted:,}")
+    counts.append(Text(", ").join(_count(tally, outcome) for outcome in Outcome if tally.outcomes[outcome]))
     err = console(sys.stderr, wrap=True)
     noted = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
     rules = [rule for rule in constitution.rules if any(tally.rules[rule.id, status] for status in noted)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +17,14 @@ from imagejudge.cli.console import say, warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, judge_all
-from imagejudge.cli.setup import Setup, load_rules, prepared
+from imagejudge.cli.setup import Setup, load_rules, prepared, rule_settings
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.images import ImageRef
-from imagejudge.rejudge import Lacking, Recorded, Rejudge, Unrecorded
+from imagejudge.rejudge import Lacking, Recorded, Rejudge, Unrecorded, answered_with
 from imagejudge.scan import Plan
+from imagejudge.sinks.held import SameDigest
 from imagejudge.sinks.paths import Paths
+from imagejudge.sinks.resume import difference
 from imagejudge.source import Limits, Source, read
 from imagejudge.verdict import Verdict
 
@@ -60,15 +61,17 @@ def rejudge(
     constitution = load_rules(rules)
     settings = in_force(call)
     with opened(verdicts) as lines:
-        first = next(lines, None)
+        first = next(iter(lines), None)
         if first is None:
             warn(f"there are no verdicts in {verdicts}")
             return
-        plan = Plan(constitution, rules.as_method(), first.model, "", Limits(), settings.ignored)
+        now = rule_settings(settings)
+        plan = Plan(constitution, rules.as_method(), first.model, "", Limits(), settings=now, ignored=settings.ignored)
         again = Rejudge(plan)
-        with Output(output, constitution, identity_of(plan)) as out:
+        identity = dataclasses.replace(identity_of(plan), settings=again.settings(first))
+        with Output(output, constitution, identity, check=SameDigest(lines.digests)) as out:
             out.go_on(out.done)
-            lacking = _replay(chain([first], lines), again, plan, out)
+            lacking = _replay(lines, first, again, out)
             if lacking and model.model is not None:
                 say("asking", f"{model.model} about these, and only what is missing", "bold cyan")
                 with prepared(rules, model, image_options, cache, settings, quiet=output.quiet) as setup:
@@ -78,14 +81,13 @@ def rejudge(
     out.end(failed=bool(lacking))
 
 
-def _replay(lines: Iterable[Verdict], again: Rejudge, plan: Plan, out: Output) -> list[Lacking]:
+def _replay(lines: Iterable[Verdict], first: Verdict, again: Rejudge, out: Output) -> list[Lacking]:
     """Judge again what can be; gives the others."""
     lacking: list[Lacking] = []
     lacks: Counter[str] = Counter()
     for line in tqdm(lines, unit="image", disable=out.hides_progress, dynamic_ncols=True):
-        if line.model != plan.model and not out.options.mix:
-            problem = f"these verdicts are of different models ({plan.model}, {line.model})"
-            raise UsageError(problem, "rejudge them one by one, or allow both with --mix")
+        if not out.options.mix:
+            _compare(first, line)
         if line.path in out.done:
             continue
         try:
@@ -100,12 +102,27 @@ def _replay(lines: Iterable[Verdict], again: Rejudge, plan: Plan, out: Output) -
     return lacking
 
 
+def _compare(first: Verdict, line: Verdict) -> None:
+    hint = "rejudge them one by one, or allow both with --mix"
+    if line.model != first.model:
+        raise UsageError(f"these verdicts are of different models ({first.model}, {line.model})", hint)
+    if words := difference(answered_with(first.settings), answered_with(line.settings)):
+        raise UsageError(f"these verdicts were made with different settings: {words}", hint)
+
+
 def _ask(lacking: Sequence[Lacking], again: Rejudge, setup: Setup, out: Output) -> list[Lacking]:
     """Have the model answer what is missing; gives the images for which that is not possible."""
     for each in lacking:
         if each.model != setup.plan.model:
             problem = f"the recorded answers are by {each.model}, and --model is {setup.plan.model}"
             raise UsageError(problem, "name the same model, or scan the images anew with this one")
+        recorded = each.line.settings
+        if recorded is None and not out.options.mix:
+            problem = "the recorded answers are of an earlier version, which did not say with which settings"
+            raise UsageError(problem, "scan the images anew, or allow both with --mix")
+        words = difference(answered_with(recorded), answered_with(setup.plan.settings))
+        if recorded is not None and words:
+            raise UsageError(f"the recorded answers were made with {words}", "ask with the same options")
     refs, gone = [], []
     for each in lacking:
         source = read(each.path, setup.plan.limits)

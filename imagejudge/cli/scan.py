@@ -7,7 +7,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
@@ -20,7 +20,8 @@ from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.setup import Setup, prepared
 from imagejudge.errors import UsageError
 from imagejudge.scan import Plan, Scanner
-from imagejudge.sinks.jsonl import Identity
+from imagejudge.sinks.held import SameFile
+from imagejudge.sinks.resume import Identity
 from imagejudge.tally import Tally
 from imagejudge.verdict import Outcome
 
@@ -87,12 +88,13 @@ def scan(
     )
     if not refs:
         warn("no images were found")
-    with (
-        prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as setup,
-        Output(output, setup.plan.constitution, identity_of(setup.plan), retry_errors=retry_errors) as out,
-    ):
-        done = out.go_on(ref.path for ref in refs)
-        judge_all(setup, [ref for ref in refs if ref.path not in done], out)
+    with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as setup:
+        found = {ref.path for ref in refs}
+        check = SameFile(found, setup.plan.limits)
+        how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}
+        with Output(output, setup.plan.constitution, identity_of(setup.plan), **how) as out:
+            done = out.go_on(found)
+            judge_all(setup, [ref for ref in refs if ref.path not in done], out, done=len(done))
     out.end()
 
 
@@ -114,15 +116,22 @@ def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[st
 
 def identity_of(plan: Plan) -> Identity:
     """What all verdicts by one plan share."""
-    return Identity(plan.model, plan.constitution.label, plan.method.label)
+    return Identity(plan.model, plan.constitution.label, plan.method.label, plan.settings)
 
 
-def judge_all(setup: Setup, refs: list[images.ImageRef], out: Output) -> None:
-    """Judge images and write their verdicts, with a bar on a terminal."""
+def judge_all(setup: Setup, refs: list[images.ImageRef], out: Output, *, done: int = 0) -> None:
+    """Judge images and write their verdicts, with a bar on a terminal that also counts those that were done before."""
     scanner = Scanner(setup.plan, setup.cache, setup.engines)
     gc.freeze()  # what was loaded by now stays: no collection needs to look at it again
     with (
-        tqdm(total=len(refs), unit="image", disable=out.hides_progress, dynamic_ncols=True, smoothing=0.1) as bar,
+        tqdm(
+            total=done + len(refs),
+            initial=done,
+            unit="image",
+            disable=out.hides_progress,
+            dynamic_ncols=True,
+            smoothing=0.1,
+        ) as bar,
         contextlib.closing(scanner.scan(refs)) as verdicts,
     ):
         for verdict in verdicts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,11 +12,14 @@ from imagejudge.cache import Cache, default_folder
 from imagejudge.cli.console import beside_progress, warn
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, WriterOptions
 from imagejudge.constitution import Constitution, find, load, select, shipped
+from imagejudge.decode import DECODE_VERSION
 from imagejudge.engine import host
 from imagejudge.engine.base import Engine
+from imagejudge.engine.spec import CONTEXT, EngineSpec
 from imagejudge.engine.worker import Limits, Worker
 from imagejudge.errors import UsageError
-from imagejudge.questions import DIRECT, PROMPT_STYLES
+from imagejudge.judge import ARITHMETIC
+from imagejudge.questions import DIRECT
 from imagejudge.scan import Plan
 from imagejudge.settings import Settings
 from imagejudge.source import Limits as SourceLimits
@@ -32,6 +35,8 @@ class Setup:
     plan: Plan
     cache: Cache
     engines: list[Worker]
+    spec: EngineSpec
+    """What the engines are."""
 
 
 @contextlib.contextmanager
@@ -51,15 +56,24 @@ def prepared(
         warn(models.BUILTIN_NOTE)
     with open_cache(cache_options) as cache:
         digest = model_digest(files, cache)
+        spec = engine_spec(files, digest, model)
         plan = Plan(
             constitution=constitution,
             method=rules.as_method(),
             model=model_label(files, digest),
-            answers=answers_key(files, digest, model),
+            answers=spec.key,
             limits=SourceLimits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
+            abilities=spec.abilities,
+            settings={**spec.settings, "frames": images.frames, **rule_settings(settings)},
             ignored=settings.ignored,
         )
-        yield Setup(plan, cache, make_engines(files, model, quiet=quiet))
+        yield Setup(plan, cache, make_engines(spec, model, quiet=quiet), spec)
+
+
+def rule_settings(settings: Settings) -> dict[str, str | int]:
+    """What decides verdicts on given answers, besides constitution and method, for the verdict line."""
+    ignores = {"per_path_ignores": settings.ignores_digest} if settings.ignores else {}
+    return {"arithmetic": ARITHMETIC, **ignores}
 
 
 def load_rules(rules: RuleOptions) -> Constitution:
@@ -75,16 +89,11 @@ def load_rules(rules: RuleOptions) -> Constitution:
 
 @contextlib.contextmanager
 def open_cache(options: CacheOptions) -> Iterator[Cache]:
-    """The answers cache; whatever went wrong with it is said once, when it is known."""
-    cache = Cache(None if options.no_cache else options.cache_dir or default_folder())
-    before = cache.note
-    if before is not None:
-        warn(before)
+    """The answers cache; whatever goes wrong with it is said at once."""
+    cache = Cache(None if options.no_cache else options.cache_dir or default_folder(), warn)
     try:
         yield cache
     finally:
-        if cache.note is not None and cache.note != before:
-            warn(cache.note)
         cache.close()
 
 
@@ -99,14 +108,22 @@ def model_label(files: models.ModelFiles, digest: str) -> str:
     return f"{files.name}@{digest[:12]}{style}"
 
 
-def answers_key(files: models.ModelFiles, digest: str, options: ModelOptions) -> str:
-    """What the model's answers are kept under: all that can change one besides the image and the question."""
-    parts = [digest, str(image_tokens(files, options))]
-    if files.prompt_style != DIRECT:
-        parts.append(PROMPT_STYLES[files.prompt_style].digest)
-    if options.box_style is not None:  # else the same files always have the same one
-        parts.append(options.box_style)
-    return hashlib.sha256(":".join(parts).encode()).hexdigest()
+def engine_spec(files: models.ModelFiles, digest: str, options: ModelOptions) -> EngineSpec:
+    """The model as these options run it: each of them resolved, here and nowhere else."""
+    return EngineSpec(
+        model=str(files.model),
+        mmproj=str(files.mmproj),
+        digest=digest,
+        box_style=files.box_style,
+        prompt_style=files.prompt_style,
+        image_max_tokens=options.image_max_tokens or files.image_tokens or IMAGE_TOKENS,
+        ctx=options.ctx or CONTEXT,
+        gpu_layers=options.gpu_layers,
+        main_gpu=options.main_gpu,
+        threads=options.threads,
+        extra_bufts=options.extra_bufts,
+        decoder=DECODE_VERSION,
+    )
 
 
 def model_digest(files: models.ModelFiles, cache: Cache) -> str:
@@ -126,12 +143,7 @@ def file_digests(files: models.ModelFiles, cache: Cache) -> list[str]:
     return digests
 
 
-def image_tokens(files: models.ModelFiles, options: ModelOptions) -> int:
-    """Most tokens that one image becomes; more show smaller things and cost more time."""
-    return options.image_max_tokens or files.image_tokens or IMAGE_TOKENS
-
-
-def make_engines(files: models.ModelFiles, options: ModelOptions, *, quiet: bool = False) -> list[Worker]:
+def make_engines(spec: EngineSpec, options: ModelOptions, *, quiet: bool = False) -> list[Worker]:
     """One engine for each GPU named, or as many as asked for on one device. Unless `quiet`, says if loading is slow."""
     limits = Limits(
         seconds=options.timeout,
@@ -139,22 +151,13 @@ def make_engines(files: models.ModelFiles, options: ModelOptions, *, quiet: bool
         pictures=options.recycle,
         load_seconds=options.load_timeout,
     )
-    common = {
-        "model": str(files.model),
-        "mmproj": str(files.mmproj),
-        "box_style": files.box_style,
-        "prompt_style": files.prompt_style,
-        "gpu_layers": options.gpu_layers,
-        "ctx": options.ctx,
-        "image_max_tokens": image_tokens(files, options),
-        "extra_bufts": options.extra_bufts,
-    }
     gpus = _gpus(options)
     notify = _silent if quiet else beside_progress
-    threads = options.threads
+    threads = spec.threads
     if threads is None and len(gpus) > 1:
         threads = max(1, host.threads() // len(gpus))
-    return [Worker(ENGINE, {**common, "threads": threads, "main_gpu": gpu}, limits, notify) for gpu in gpus]
+    each = (dataclasses.replace(spec, main_gpu=gpu, threads=threads) for gpu in gpus)
+    return [Worker(ENGINE, one.options, limits, notify) for one in each]
 
 
 def make_writer(options: WriterOptions) -> Engine:

@@ -47,6 +47,14 @@ class Reasoning:
     """The free text that led there: untrusted text."""
 
 
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a model can be asked for besides yes and no. Nothing is kept of what was not asked."""
+
+    boxes: bool = True
+    thoughts: bool = True
+
+
 class View(ABC):
     """One picture (or none), encoded once, ready for any number of questions.
 
@@ -60,11 +68,17 @@ class View(ABC):
 
     @abstractmethod
     def reason(self, question: Question) -> Reasoning | None:
-        """Let the model think aloud, then decide; None when its summary could not be read."""
+        """Let the model think aloud, then decide; None when its summary could not be read.
+
+        Of a model that cannot think aloud nobody may ask this: see `Abilities`.
+        """
 
     @abstractmethod
     def locate(self, objects: Sequence[str]) -> Box | None:
-        """One box around all of `objects`; None when the model sees none, or cannot give boxes."""
+        """One box around all of `objects`; None when the model sees none.
+
+        Of a model that cannot give boxes nobody may ask this: see `Abilities`.
+        """
 
     @abstractmethod
     def without(self, box: Box) -> View:

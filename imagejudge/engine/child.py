@@ -27,7 +27,9 @@ from imagejudge.questions import Kind, Question
 def main() -> None:
     """Serve until standard input ends."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they reach the whole process group; the parent decides
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     start = wire.receive(sys.stdin.buffer)

@@ -269,7 +269,7 @@ class LlamaView(View):
     def reason(self, question: Question) -> Reasoning | None:
         """Greedy: at most 192 tokens of thoughts, then a JSON summary of at most 96, bound by a grammar."""
         if not self._engine.style.thinks:
-            return None
+            raise EngineFailure("engine-error", "this model cannot think aloud, so it must not be asked to")
         thoughts = self.reply(question.deliberate, limit=_THOUGHT_TOKENS)
         turns = (question.deliberate, clean(thoughts, len(thoughts)), SUMMARISE)
         summary = self.reply(*turns, limit=_SUMMARY_TOKENS, grammar=SUMMARY_GRAMMAR)
@@ -279,7 +279,7 @@ class LlamaView(View):
         """A box in the model's own convention, bound by a grammar, with the confidence that `readout.box` defines."""
         style = self._engine.box_style
         if style is None or self._picture is None:
-            return None
+            raise EngineFailure("engine-error", "there is no picture, or the model cannot give boxes: do not ask")
         reply = self._engine.generate(self, self._prompt(style.locate(objects)), _BOX_TOKENS, style.grammar)
         return box(style, [(piece.decode(errors="replace"), chance) for piece, chance in reply])
 

@@ -18,7 +18,7 @@ from imagejudge.evaluate.metrics import Case, Metrics, measure
 from imagejudge.evaluate.scores import image_score
 from imagejudge.evaluate.trial import Perturbed
 from imagejudge.models import machine
-from imagejudge.questions import PROMPT_VERSION
+from imagejudge.questions import PROMPT_VERSION, WORDING
 from imagejudge.verdict import Outcome
 
 SCHEMA = 1
@@ -96,7 +96,7 @@ def evaluation(
         cases=cases,
         metrics={name: measure(found) for name, found in cases.items()},
         robustness=_robustness(perturbed),
-        origin={**origin, "prompt_version": PROMPT_VERSION},
+        origin={**origin, "prompt_version": PROMPT_VERSION, "wording": WORDING},
         **more,
     )
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from imagejudge.decode import Frame, decode
-from imagejudge.engine.base import Engine, View
+from imagejudge.engine.base import Abilities, Engine, View
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import NOISE, Look
 from imagejudge.evaluate.perturb import VERSION, Perturbation, gaussian
@@ -138,12 +138,14 @@ class Sight:
         memory: Memory,
         stage: Stage,
         blank: Callable[[], View],
+        abilities: Abilities,
         change: Perturbation | None = None,
     ) -> None:
         self.subject = subject
         self.meter = Meter(memory, Stopwatch())
         self._stage = stage
         self._blank = blank
+        self._abilities = abilities
         self._change = change
         self._views: dict[str, RecallView] = {}
 
@@ -163,7 +165,7 @@ class Sight:
         if part not in self._views:
             staged = Staged(self._stage, picture, self.meter.watch)
             # Looking is timed on the stage, where it really happens.
-            self._views[part] = RecallView(self.meter.memory, part, lambda _: staged, Stopwatch())
+            self._views[part] = RecallView(self.meter.memory, part, lambda _: staged, Stopwatch(), self._abilities)
         return self._views[part]
 
     def _dressed(self, view: View) -> View:

@@ -18,8 +18,9 @@ from typing import Any
 
 from imagejudge import __version__
 from imagejudge.cache import Cache
+from imagejudge.crash import CrashLog
 from imagejudge.engine.base import Engine
-from imagejudge.errors import EngineFailure
+from imagejudge.errors import EngineFailure, ImageJudgeError
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS, Found
 from imagejudge.evaluate.metrics import Case, Cost, correct
@@ -74,6 +75,7 @@ class Trial:
         self._perturbations = perturbations
         self._priors = cache.load(plan.answers, _BLANK)
         self._lock = threading.Lock()
+        self._crashes = CrashLog()
         self._idle: queue.SimpleQueue[Stage] = queue.SimpleQueue()
         for engine in engines:
             self._idle.put(Stage(engine))
@@ -103,21 +105,33 @@ class Trial:
             self._cache.save(self._plan.answers, digest, tried.memory)
 
     def _try(self, item: Item) -> Tried:
+        """Judge one image by all methods. Whatever goes wrong with it costs this image alone."""
+        try:
+            return self._judge(item)
+        except ImageJudgeError:
+            raise
+        except Exception as error:
+            why = f"this is a bug in imagejudge, or something it should have foreseen; {self._crashes.add(error)}"
+            return self._failed(item, Failure(kind="internal", message=why), None)
+
+    def _failed(self, item: Item, failure: Failure, sha256: str | None) -> Tried:
+        verdicts = {name: self._error(name, item.label, failure, sha256=sha256) for name in self._methods}
+        return Tried({name: Case(item.label, verdict, Cost(0, 0, None)) for name, verdict in verdicts.items()})
+
+    def _judge(self, item: Item) -> Tried:
         subject = subject_of(item, self._plan.limits)
         if isinstance(subject, Unreadable):
-            failure = Failure(kind=subject.kind, message=subject.message)
-            verdicts = {name: self._error(name, item.label, failure, sha256=subject.sha256) for name in self._methods}
-            return Tried({name: Case(item.label, verdict, Cost(0, 0, None)) for name, verdict in verdicts.items()})
+            return self._failed(item, Failure(kind=subject.kind, message=subject.message), subject.sha256)
         memory = self._cache.load(self._plan.answers, subject.sha256)
         stage = self._idle.get()
         try:
             blank = partial(self._blank, stage)
-            clean = Sight(subject, memory, stage, blank)
+            clean = Sight(subject, memory, stage, blank, self._plan.abilities)
             cases = {name: self._case(name, clean, stage) for name in self._methods}
             right = [name for name in self._methods if correct(item.label, cases[name].verdict)]
             perturbed = []
             for change in self._perturbations if right else ():
-                sight = Sight(subject, memory, stage, blank, change)
+                sight = Sight(subject, memory, stage, blank, self._plan.abilities, change)
                 for name in right:
                     after = self._case(name, sight, stage).verdict.verdict
                     perturbed.append(Perturbed(name, change.label, cases[name].verdict.verdict, after))
@@ -127,7 +141,8 @@ class Trial:
 
     def _blank(self, stage: Stage) -> Guarded:
         """Priors are asked by one thread at a time, so that they do not depend on which engine came first."""
-        view = RecallView(self._priors, _BLANK, lambda _: Staged(stage, lambda: None, Stopwatch()), Stopwatch())
+        staged = Staged(stage, lambda: None, Stopwatch())
+        view = RecallView(self._priors, _BLANK, lambda _: staged, Stopwatch(), self._plan.abilities)
         return Guarded(view, self._lock, lambda: self._cache.save(self._plan.answers, _BLANK, self._priors))
 
     def _case(self, name: str, sight: Sight, stage: Stage) -> Case:
@@ -168,6 +183,7 @@ class Trial:
             model=self._plan.model,
             constitution=self._plan.constitution.label,
             method=name,
+            settings=self._plan.settings,
             imagejudge=__version__,
             **fields,
         )

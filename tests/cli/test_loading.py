@@ -59,7 +59,8 @@ def test_only_those_who_want_to_hear_it_are_told(
 ) -> None:
     files = setup.model_files(ModelOptions(model="builtin"))
     for quiet in (False, True):
-        (engine,) = setup.make_engines(files, ModelOptions(model="builtin", load_timeout=7), quiet=quiet)
+        options = ModelOptions(model="builtin", load_timeout=7)
+        (engine,) = setup.make_engines(setup.engine_spec(files, "", options), options, quiet=quiet)
         assert engine._limits.load_seconds == 7
         engine._notify("still loading")
         assert capsys.readouterr().err == ("" if quiet else "note: still loading\n")

@@ -32,7 +32,7 @@ def lines(output: bytes) -> list[dict[str, Any]]:
 
 
 def plain(output: bytes) -> list[dict[str, Any]]:
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines(output)]
+    return [{key: value for key, value in line.items() if key not in ("seconds", "file")} for line in lines(output)]
 
 
 # --- exit codes ---------------------------------------------------------------------------------------------------

@@ -232,7 +232,8 @@ class TestReading:
         for seed in range(3):
             box = engine.view(picture(seed)).locate(["knife"])
             assert box is None or (box.left < box.right and box.top < box.bottom and 0 < box.confidence <= 1)
-        assert engine.view(None).locate(["knife"]) is None
+        with pytest.raises(EngineFailure, match="do not ask"):
+            engine.view(None).locate(["knife"])
 
     def test_box_replies(self) -> None:
         style = BOX_STYLES["bbox-xyxy-1000"]
@@ -246,8 +247,8 @@ class TestReading:
         assert readout.box(style, [('{"bbox_2d": [007, 1, 2, 3]}', 1.0)]) is None
 
     def test_no_box_style(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
-        with start(pairs["plain"]) as engine:
-            assert engine.view(picture(1)).locate(["knife"]) is None
+        with start(pairs["plain"]) as engine, pytest.raises(EngineFailure, match="do not ask"):
+            engine.view(picture(1)).locate(["knife"])
 
     def test_the_grammar_chooses_the_likeliest_allowed(self, plain: llama.LlamaEngine) -> None:
         with llama.Grammar(plain._loaded.vocabulary, 'root ::= "No" | "Yes"') as rules:
@@ -420,7 +421,8 @@ class TestPromptStyles:
             controls = TestPrompts().controls
             assert controls(engine, hostile) == controls(engine, engine._around[1, True][0])
             assert len(gaps(view, [visible(TestPrompts.HOSTILE)])) == 1
-            assert view.reason(QUESTIONS[0]) is None, "it was taught to say one word"
+            with pytest.raises(EngineFailure, match="cannot think aloud"):  # it was taught to say one word
+                view.reason(QUESTIONS[0])
 
     def test_a_long_question_costs_one_answer(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"], ctx=1024, prompt_style="shieldstral") as engine:

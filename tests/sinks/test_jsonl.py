@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from imagejudge.errors import OutputError
-from imagejudge.sinks.jsonl import START, Identity, JsonLines, ResumableFile, line_of
+from imagejudge.sinks.jsonl import START, JsonLines, line_of
+from imagejudge.sinks.resume import Identity, ResumableFile
 from imagejudge.verdict import Failure, Outcome, Verdict
 
 HERE = Identity("m@1", "c@1", "clue")

@@ -1,0 +1,86 @@
+"""What answers are kept under: every field of the engine's description counts, or stands on a list with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from imagejudge import questions
+from imagejudge.engine import spec as module
+from imagejudge.engine.loaded import LlamaOptions
+from imagejudge.engine.spec import CANNOT_CHANGE_ANSWERS, EngineSpec
+
+SPEC = EngineSpec(
+    model="a.gguf",
+    mmproj="b.gguf",
+    digest="0" * 64,
+    box_style=None,
+    prompt_style="direct",
+    image_max_tokens=1024,
+    decoder=1,
+)
+OTHER: dict[str, Any] = {
+    "model": "c.gguf",
+    "mmproj": "d.gguf",
+    "digest": "1" * 64,
+    "box_style": "bbox-xyxy-1000",
+    "prompt_style": "shieldstral",
+    "image_max_tokens": 512,
+    "ctx": 8192,
+    "gpu_layers": 1,
+    "main_gpu": 1,
+    "threads": 3,
+    "extra_bufts": True,
+    "runtime": "another 1.0",
+    "decoder": 2,
+    "wording": "other words",
+}
+FIELDS = [field.name for field in dataclasses.fields(EngineSpec)]
+
+
+def test_every_field_is_walked() -> None:
+    assert sorted(OTHER) == sorted(FIELDS), "say what another value of the new field is"
+    assert set(CANNOT_CHANGE_ANSWERS) < set(FIELDS)
+    assert all(len(reason) > 20 for reason in CANNOT_CHANGE_ANSWERS.values())
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_changes_the_key_or_cannot_change_an_answer(name: str) -> None:
+    other = dataclasses.replace(SPEC, **{name: OTHER[name]})
+    assert (other.key == SPEC.key) == (name in CANNOT_CHANGE_ANSWERS)
+    if name not in (*CANNOT_CHANGE_ANSWERS, "digest"):  # which stands in the model's name
+        assert other.settings != SPEC.settings
+        assert other.settings[name] == OTHER[name]
+
+
+def test_keys_are_the_same_from_run_to_run() -> None:
+    assert dataclasses.replace(SPEC).key == SPEC.key
+
+
+def test_other_words_of_a_style_are_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxed = dataclasses.replace(SPEC, box_style="bbox-xyxy-1000")
+    before = boxed.key
+    style = dataclasses.replace(questions.BOX_STYLES["bbox-xyxy-1000"], scale=100)
+    monkeypatch.setitem(module.BOX_STYLES, "bbox-xyxy-1000", style)
+    assert boxed.key != before
+    before = boxed.key
+    prompts = dataclasses.replace(questions.PROMPT_STYLES["direct"], yes="Aye")
+    monkeypatch.setitem(module.PROMPT_STYLES, "direct", prompts)
+    assert boxed.key != before
+
+
+def test_the_child_is_told_all_that_it_can_be_told() -> None:
+    assert set(SPEC.options) == {field.name for field in dataclasses.fields(LlamaOptions)}
+
+
+def test_long_texts_are_named_by_their_digest() -> None:
+    settings = dataclasses.replace(SPEC, runtime="x" * 100_000).settings
+    assert len(str(settings["runtime"])) == 12
+
+
+@pytest.mark.parametrize(("box_style", "prompt_style"), [(None, "direct"), ("bbox-xyxy-1000", "shieldstral")])
+def test_what_a_model_can_be_asked_for(box_style: str | None, prompt_style: str) -> None:
+    abilities = dataclasses.replace(SPEC, box_style=box_style, prompt_style=prompt_style).abilities
+    assert (abilities.boxes, abilities.thoughts) == (box_style is not None, prompt_style == "direct")
