@@ -88,6 +88,7 @@ def scan(
     )
     if not refs:
         warn("no images were found")
+    gc.freeze()  # a million of them would be looked at again and again by the collector
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as setup:
         found = {ref.path for ref in refs}
         check = SameFile(found, setup.plan.limits)

@@ -12,10 +12,10 @@ from imagejudge.source import Limits, Stamp, read, stamp_now
 
 # A million lines are gone through at each start, so most are not parsed: these find what matters in a line that
 # `line_of` wrote. Quotes within strings are escaped, so nothing in a string looks like a key.
-_STAMP: Final = rb'null|\{"size":(?P<size>\d+),"modified":(?P<modified>-?\d+),"changed":(?P<changed>-?\d+)\}'
 HEAD: Final = re.compile(
-    rb'\{"schema":1,"path":(?P<path>"(?:[^"\\]|\\.)*"),"sha256":(?P<sha256>"[0-9a-f]{64}"|null),'
-    rb'"file":(?P<file>' + _STAMP + rb'),"frame":(?:null|\d+),"verdict":"(?P<verdict>safe|unsure|unsafe|error)",'
+    rb'\{"schema":1,"path":(?P<path>"(?:[^"\\]|\\.)*"),"sha256":(?:"([0-9a-f]{64})"|null),'
+    rb'"file":(?P<file>null|\{"size":(\d+),"modified":(-?\d+),"changed":(-?\d+)\}),'
+    rb'"frame":(?:null|\d+),"verdict":"(safe|unsure|unsafe|error)",'
 )
 """The beginning of a line that `line_of` wrote."""
 
@@ -81,15 +81,12 @@ class SameFile(Check):
 
 def line_at(head: re.Match[bytes]) -> Line:
     """Read what `HEAD` found."""
-    path, sha256 = head["path"], head["sha256"]
-    stamp = None
-    if head["size"] is not None:
-        stamp = Stamp(int(head["size"]), int(head["modified"]), int(head["changed"]))
+    path, sha256, _, size, modified, changed, verdict = head.groups()
     return Line(
         json.loads(path) if b"\\" in path else path[1:-1].decode(),
-        None if sha256 == b"null" else sha256[1:-1].decode(),
-        stamp,
-        head["verdict"].decode(),
+        None if sha256 is None else sha256.decode(),
+        None if size is None else Stamp(int(size), int(modified), int(changed)),
+        verdict.decode(),
     )
 
 
