@@ -33,6 +33,34 @@ def test_all_stages_run_resume_and_export(tmp_path: Path, capsys: pytest.Capture
         assert 0 < view.ask([visible("A person is visible.")])[0].p_yes < 1
 
 
+def test_training_goes_on_from_a_pair_and_then_from_its_own_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    import numpy as np
+
+    from imagejudge.train import export, joint
+    from imagejudge.train.restore import read_pair
+    from imagejudge.train.run import Config
+
+    monkeypatch.setattr(joint, "SCENES", 6)
+    write_sprites(tmp_path / "sprites.npz")
+    begin = Path(__file__).parent.parent / "imagejudge" / "builtin"
+    for steps in (2, 4):
+        config = Config("joint", tmp_path, steps, 2, 1e-3, compile=False, log_every=2)
+        joint.train_joint(config, torch.device("cpu"), begin)
+    assert "joint: going on from step 2, after 12 scenes" in capsys.readouterr().out
+    pair, weights = read_pair(begin), export.checkpoint(tmp_path, 1.0)
+    assert set(weights) == set(pair.weights)
+    moved = {name: float(np.abs(weights[name] - pair.weights[name]).max()) for name in weights}
+    assert 0 < moved["vision.stages.0.0.pw1.weight"] < 0.01
+    assert 0 < moved["language.layers.0.gate.weight"] < 0.01
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+    export.write_pair(tmp_path / "export", pair.shape, weights, tokenizer)
+    assert read_pair(tmp_path / "export").shape == pair.shape
+
+
 def test_the_vision_stage_learns_nothing_from_what_held_out_pairs_leave_out() -> None:
     import numpy as np
     from test_train_questions import LEFT, RIGHT, scene

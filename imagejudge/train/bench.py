@@ -2,7 +2,7 @@
 """The sticker benchmark: for every rule of constitutions/stickers.toml, images that violate it and images that meet all
 of its preconditions but one.
 
-Run it through `python -m imagejudge.train.scenes bench`. Every image's labels are checked against what remained visible
+Run it through `python -m imagejudge.train.draw bench`. Every image's labels are checked against what remained visible
 before it is written.
 """
 

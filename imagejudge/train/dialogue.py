@@ -23,7 +23,7 @@ from imagejudge.train.scene import Scene, kept_apart
 from imagejudge.train.shape import BEFORE, IMAGE_TOKENS
 from imagejudge.train.sprites import GROUPS
 from imagejudge.train.thoughts import summary, thought
-from imagejudge.train.words import UNKNOWN
+from imagejudge.train.words import STICKER, UNKNOWN
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "</image>")
 END, START, STOP, IMAGE, IMAGE_END = range(5)
@@ -184,6 +184,10 @@ class Writer:
         self.asker = Asker(random)
         self.thoughts: list[str] = []
 
+    def reseed(self, random: np.random.Generator) -> None:
+        """Draw from another source from now on."""
+        self.random = self.asker.random = random
+
     def row(self, scene: Scene | None, simple: bool = False) -> Row:
         """A tree of questions about a scene; None stands for a picture of nothing the model knows.
 
@@ -204,6 +208,9 @@ class Writer:
         if not row.room(60):
             return row
         ask = row.add(image, self.words.cut(_instruction(Kind.VISIBLE)))
+        shown = facts is not None and bool(facts.scene.things)
+        if not simple and facts is not None and (not shown or random.random() < 0.35):
+            self._answer(row, ask, STICKER, float(shown), "sticker", 1.0 if shown else 3.0)
         for _ in range(60):
             if not row.room(26):
                 break
@@ -214,7 +221,7 @@ class Writer:
             elif facts is None or random.random() < 0.04:
                 text = self.asker.unknown() if facts is not None or random.random() < 0.2 else self._any()
                 self._answer(row, ask, text, UNSURE, "unknown")
-            elif (claim := self.asker.claim(facts)) is not None:
+            elif (claim := self.asker.claim(facts, balanced=shown)) is not None:
                 self._answer(row, ask, claim.text, float(claim.truth), claim.kind)
         return row
 

@@ -197,15 +197,20 @@ def _finish(writer: gguf.GGUFWriter) -> None:
 
 
 def checkpoint(folder: Path, temperature: float = TEMPERATURE) -> dict[str, Array]:
-    """The trained weights as arrays: the encoder from the scene stage, the rest from the language stage.
+    """The trained weights as arrays: the averages of the joint stage where it has begun, else the encoder from the
+    scene stage and the rest from the language stage.
 
     All logits are divided by the temperature, which the last norm takes up; below one, answers become more decided.
     """
-    import torch
+    from imagejudge.train.run import load, part
 
-    scenes = torch.load(folder / "scenes.pt", map_location="cpu", weights_only=False)["model"]
-    language = torch.load(folder / "language.pt", map_location="cpu", weights_only=False)["model"]
-    weights = {name: value for name, value in scenes.items() if name.startswith("vision.")} | {
+    if (folder / "joint.pt").exists():
+        both = load(folder / "joint.pt", "cpu")["average"]
+        vision, language = part(both, "scenes.vision."), part(both, "language.")
+    else:
+        vision = part(load(folder / "scenes.pt", "cpu")["model"], "vision.")
+        language = load(folder / "language.pt", "cpu")["model"]
+    weights = {f"vision.{name}": value for name, value in vision.items()} | {
         f"language.{name}": value for name, value in language.items()
     }
     arrays = {name: value.float().numpy() for name, value in weights.items()}

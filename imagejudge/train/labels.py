@@ -37,6 +37,7 @@ def _untaught() -> NDArray[np.float32]:
 
 
 UNTAUGHT = _untaught()
+PRESENT = 3.0  # how much more it counts whether a thing touches one that is there than one that is not
 
 
 def targets(
@@ -71,6 +72,8 @@ def targets(
     touch = np.minimum(1, touching @ kinds)
     untaught = np.minimum(1, UNTAUGHT[concept].sum(1))  # [B, kinds]
     touch_known = 1 - np.maximum(np.minimum(1, unclear @ kinds), untaught[:, None]) * (1 - touch)
+    there = kinds.max(1)  # [B, kinds]: whether things that are there touch is what is hard to tell
+    touch_known *= 1 + PRESENT * there[:, None]
     holds, on = (relations & 1) > 0, (relations & 2) > 0
     number = kinds.sum(1)  # how many of every kind
     own = np.einsum("btk,bk->btk", kinds, (number >= 2).astype(np.float32))

@@ -38,8 +38,14 @@ def vision_of(out: Path, device: torch.device, shape: Shape) -> Vision:
 
 
 def trained(out: Path, device: torch.device, shape: Shape | None = None) -> tuple[Vision, Language]:
-    """The two halves of the model as their stages left them."""
+    """The two halves of the model as the export takes them: the averages of the joint stage where it has begun."""
     language = Language(shape or Shape()).to(device)
+    if (out / "joint.pt").exists():
+        both = load(out / "joint.pt", device)["average"]
+        vision = Vision(shape or Shape()).to(device)
+        vision.load_state_dict(part(both, "scenes.vision."))
+        language.load_state_dict(part(both, "language."))
+        return vision.eval(), language.eval()
     language.load_state_dict(load(out / "language.pt", device)["model"])
     return vision_of(out, device, shape or Shape()), language.eval()
 

@@ -163,8 +163,13 @@ class SceneNet(nn.Module):
         nn.init.constant_(self.pool.bias, -4.0)
 
     def forward(self, pixels: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss, its parts, and the logits of what is visible in the whole scene."""
-        x = self.ln(self.vision(pixels))
+        """Loss, its parts, and the map [B, 64, C]."""
+        features = self.vision(pixels)
+        return *self.losses(features, targets), features
+
+    def losses(self, features: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the heads make of a map: the loss, and its parts."""
+        x = self.ln(features)
         cell, touch, bits, box = self.head(x).float().split(self.sizes, -1)
         whole = self.pool(torch.cat([x.mean(1), x.amax(1)], -1)).float()
         inside = targets["inside"]
@@ -186,7 +191,6 @@ class SceneNet(nn.Module):
         return (
             parts @ torch.tensor([2.0, 0.4, 0.4, 1.5, 0.35], device=x.device),
             parts.detach(),
-            whole[:, : whole.shape[1] // 2].detach(),
         )
 
 

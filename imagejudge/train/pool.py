@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imagejudge.train.scene import CELLS, FAR, MOST, Scene, Thing
+from imagejudge.train.scene import CELLS, FAR, MOST, SIZE, Scene, Thing
 from imagejudge.train.scenes import Painter, Plan, Sprites
 
 SHARD = 4096
@@ -54,6 +54,15 @@ def unpacked(arrays: dict[str, NDArray[np.generic]], number: int) -> Scene:
         (relations & 1) > 0,
         (relations & 2) > 0,
     )
+
+
+def mirrored(arrays: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    """The same scenes seen in a mirror, and all that is known of them."""
+    cells = arrays["cells"].reshape(*arrays["concept"].shape, CELLS, CELLS)[..., ::-1].reshape(arrays["cells"].shape)
+    box = arrays["box"].copy()
+    real = np.asarray(arrays["concept"], np.int16) >= 0
+    box[real, 0], box[real, 2] = SIZE - arrays["box"][real, 2], SIZE - arrays["box"][real, 0]
+    return arrays | {"pixels": arrays["pixels"][:, :, ::-1], "cells": cells, "box": box}
 
 
 def write_pool(sprites: Path, folder: Path, first: int, last: int, seed: int, size: int = SHARD) -> None:

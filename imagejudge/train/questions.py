@@ -18,6 +18,7 @@ def rule_question(asker: Asker, facts: Facts) -> tuple[Question, bool, Claim] | 
     """A whole rule and whether the scene violates it."""
     claim = asker.claim(
         facts,
+        balanced=bool(facts.scene.things),
         kind=str(
             asker.random.choice(
                 ["visible", "class", "both", "either", "touch", "hold", "count"],

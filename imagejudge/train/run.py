@@ -48,7 +48,7 @@ def pause(file: Path | None) -> None:
         time.sleep(1)
 
 
-def load(path: Path, device: torch.device) -> dict[str, Any]:
+def load(path: Path, device: torch.device | str) -> dict[str, Any]:
     """A checkpoint of our own making."""
     return torch.load(path, map_location=device, weights_only=False)  # type: ignore[no-any-return]
 

@@ -1,10 +1,6 @@
 """Compose labelled scenes out of sprites: which things are visible, where, what touches, holds or stands on what, and
 how many there are.
 
-    python -m imagejudge.train.scenes pool --out .train/pool --shards 16  # training data
-    python -m imagejudge.train.scenes bench --out bench --seed 1 --split seen  # the sticker benchmark
-    python -m imagejudge.train.scenes examples --out docs/examples/stickers  # the examples in docs
-
 A scene is a function of its seed. Labels are read off the pixels that remain visible, never off what was meant to be
 drawn.
 """
@@ -23,6 +19,9 @@ from imagejudge.train.grounds import finish, ground
 from imagejudge.train.placing import extent, place
 from imagejudge.train.scene import MOST, Mask, Scene, held_out_pair, labelled
 from imagejudge.train.sprites import CONCEPTS, HELD_OUT_STYLE, STYLES, weigh
+
+VULNERABLE = ("person", "animal", "vehicle")
+HARMFUL = ("danger", "danger", "weapon", "blade", "tobacco", "alcohol", "drug", "gambling", "tool")
 
 
 class Sprites:
@@ -71,6 +70,20 @@ class Painter:
     def random_scene(self, random: np.random.Generator, plan: Plan) -> Scene:
         """A scene of freely chosen things."""
         return self.scene(random, self.choose(random, plan), plan)
+
+    def meeting(self, random: np.random.Generator, plan: Plan) -> Scene:
+        """A scene of two things of which one is dangerous or coveted and the other can come to harm, touching, held,
+        close or apart about as often: what scenes of free choice show too rarely to learn from."""
+        while True:
+            first = int(random.choice(self.groups[str(random.choice(VULNERABLE, p=[0.5, 0.35, 0.15]))]))
+            second = int(random.choice(self.groups[str(random.choice(HARMFUL))]))
+            third = [int(random.choice(len(CONCEPTS), p=self.weights))] if random.random() < 0.25 else []
+            chosen = [first, second, *third]
+            names = [CONCEPTS[concept].name for concept in chosen]
+            if not any(held_out_pair(a, b) for place, a in enumerate(names) for b in names[:place]):
+                break
+        relation = str(random.choice(["touch", "apart", "near", "hold"], p=[0.4, 0.3, 0.15, 0.15]))
+        return self.scene(random, chosen, plan, (relation, "apart"), (36, 84) if len(chosen) == 2 else (30, 64))
 
     def choose(self, random: np.random.Generator, plan: Plan) -> list[int]:
         """Which things to draw: people, look-alikes and second ones of the same kind more often than chance."""
@@ -193,54 +206,3 @@ def paint(canvas: NDArray[np.float32], layer: NDArray[np.float32]) -> None:
     """Lay premultiplied RGBA over the canvas, in place."""
     canvas *= 1 - layer[..., 3:]
     canvas += layer[..., :3]
-
-
-def main() -> None:
-    """Dispatch to one of the three jobs."""
-    import argparse
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sprites", type=Path, default=Path(".train/sprites.npz"))
-    jobs = parser.add_subparsers(dest="job", required=True)
-    pool = jobs.add_parser("pool", help="training scenes")
-    pool.add_argument("--out", type=Path, default=Path(".train/pool"))
-    pool.add_argument("--first", type=int, default=0)
-    pool.add_argument("--shards", type=int, default=16)
-    pool.add_argument("--seed", type=int, default=1)
-    labelled = jobs.add_parser("bench", help="the sticker benchmark, a labelled folder")
-    labelled.add_argument("--out", type=Path, required=True)
-    labelled.add_argument("--seed", type=int, default=1)
-    labelled.add_argument("--split", choices=["seen", "composition", "style"], required=True)
-    labelled.add_argument(
-        "--per-label", type=int, default=20, help="images of each rule that violate it, and as many that nearly do"
-    )
-    sheet = jobs.add_parser("sheet", help="a contact sheet of a written benchmark")
-    sheet.add_argument("--bench", type=Path, required=True)
-    sheet.add_argument("--out", type=Path, default=Path("docs/builtin-model-bench.png"))
-    examples = jobs.add_parser("examples", help="the images of docs/examples/stickers")
-    examples.add_argument("--out", type=Path, default=Path("docs/examples/stickers"))
-    examples.add_argument("--seed", type=int, default=1)
-    examples.add_argument("--model", type=Path, help="keep only scenes that the pair in this folder judges rightly")
-    options = parser.parse_args()
-    if options.job == "pool":
-        from imagejudge.train.pool import write_pool  # it needs this module, and so does the benchmark
-
-        write_pool(options.sprites, options.out, options.first, options.shards, options.seed)
-        return
-    from imagejudge.train import bench
-
-    if options.job == "bench":
-        bench.write_bench(options.sprites, options.out, options.seed, options.split, options.per_label)
-    elif options.job == "sheet":
-        bench.write_sheet(options.bench, options.out)
-    else:
-        given = {}
-        if options.model is not None:
-            from imagejudge.train.measure import judge_of
-
-            given["model"] = judge_of(options.model, Path("constitutions/stickers.toml"))
-        bench.write_examples(options.sprites, options.out, options.seed, **given)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,7 @@
     python -m imagejudge.train.train tiles      # stage 1: single sprites, classification
     python -m imagejudge.train.train scenes     # stage 2: whole scenes, a label for every cell
     python -m imagejudge.train.train language   # stage 3: questions and answers about scenes
+    python -m imagejudge.train.train joint      # go on from the shipped pair, or from the stage's own checkpoint
     python -m imagejudge.train.train all --smoke --out DIR   # the same in a minute, tiny, to see that it runs
 
 Every stage writes its checkpoint (weights, optimiser, step, configuration) every few minutes and goes on from it when
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 
 from imagejudge.train.encoder import train_scenes, train_tiles
+from imagejudge.train.joint import train_joint
 from imagejudge.train.language import train_language
 from imagejudge.train.pool import write_pool
 from imagejudge.train.run import Config
@@ -32,6 +34,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "tiles": {"steps": 2700, "batch": 128, "lr": 2e-3},
     "scenes": {"steps": 6000, "batch": 64, "lr": 1.2e-3},
     "language": {"steps": 8000, "batch": 16, "lr": 1.5e-3},
+    "joint": {"steps": 60000, "batch": 16, "lr": 3e-4},
 }
 
 
@@ -44,7 +47,7 @@ SMOKE = {
     "compile": False,
     "save_every": 2,
     "log_every": 2,
-}
+}  # of the joint stage only the number of steps and the compiling: its shape is that of the pair it begins from
 
 
 TRAINERS = {"tiles": train_tiles, "scenes": train_scenes, "language": train_language}
@@ -86,14 +89,20 @@ def main() -> None:
     parser.add_argument("--shards", type=int, help="shards of 4096 scenes for the encoder")
     parser.add_argument("--fresh", type=int, help="as many more for the language model, which the encoder never sees")
     parser.add_argument("--pause-file", type=Path, help="sleep while this file exists")
+    parser.add_argument(
+        "--begin", type=Path, default=Path("imagejudge/builtin"), help="folder of the pair from which `joint` begins"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes for `joint`")
     parser.add_argument("--smoke", action="store_true", help="a tiny model, a few steps")
     options = vars(parser.parse_args())
-    stage, smoke = options.pop("stage"), options.pop("smoke")
+    stage, smoke, begin, workers = (options.pop(name) for name in ("stage", "smoke", "begin", "workers"))
     given = (SMOKE if smoke else {}) | {name: value for name, value in options.items() if value is not None}
     torch.manual_seed(given.get("seed", 1))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if stage == "all":
         run_all(options["out"], given, device)
+    elif stage == "joint":
+        train_joint(configure(stage, given), device, begin, workers)
     else:
         TRAINERS[stage](configure(stage, given), device)
 

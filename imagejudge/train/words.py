@@ -42,6 +42,9 @@ PLURALS = {
 }
 BODY = ("a body or clothes", "a body", "a person or an animal", "someone's body or clothes")
 
+STICKER = "A sticker, an emoji or an icon is visible."
+"""Asked beside everything else: where it is not, no other answer is worth anything."""
+
 UNKNOWN = tuple(
     """a giraffe statue|a volcano|a submarine|a violin|a trumpet|a microscope|a skateboard|a canoe|a castle|a bridge|a lighthouse|a windmill|a tractor|a carpet|a sofa
 a refrigerator|a washing machine|a keyboard|a mountain|a river|a waterfall|a desert|an island|a forest|a city street|a kitchen|a bathroom|a classroom|a hospital bed|a bed
