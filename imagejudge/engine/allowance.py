@@ -76,6 +76,11 @@ _HINTS = {
 
 def unloadable(failure: EngineFailure) -> ModelError:
     """Why the run ends when a child cannot be made ready, first or anew."""
+    if "SIGVTALRM" in failure.message:  # how `sandbox` ends a process for want of milder means
+        return ModelError(
+            "the model's chat template cannot be used: it takes too long",
+            "Use a GGUF of an instruction-tuned vision model whose tokenizer.chat_template is the original one.",
+        )
     hint = "`imagejudge doctor` shows what the machine can do; a damaged model file is the usual cause"
     return ModelError(
         f"the model's engine ended while loading: {failure.message}",

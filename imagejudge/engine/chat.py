@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from imagejudge.engine.readout import clean
+from imagejudge.engine.sandbox import Budget, Exhausted, Sandbox, confined
 from imagejudge.errors import ModelError
 from imagejudge.questions import DIRECT, PROMPT_STYLES, PromptStyle
 
@@ -42,17 +42,17 @@ class ChatTemplate:
     def __init__(self, source: str, *, bos: str, eos: str, style: PromptStyle = PROMPT_STYLES[DIRECT]) -> None:
         if len(source) > _SOURCE_LIMIT:
             raise _refused(f"it is {len(source)} characters long")
-        world = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=["jinja2.ext.loopcontrols"]
-        )
+        world = Sandbox(trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=["jinja2.ext.loopcontrols"])
         world.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
         self._style = style
         self._variables = {"bos_token": bos, "eos_token": eos, **style.switches}
         if style.variable:
             self._variables[style.variable] = _hole(0)
+        self._budget = Budget()
         try:
-            self._template = world.from_string(source)
-        except Exception as error:  # a hostile source can make the compiler fail in any way
+            with confined():
+                self._template = world.from_string(source)
+        except (Exception, Exhausted) as error:  # a hostile source can make the compiler fail in any way
             raise _refused(str(error)) from error
 
     def frame(self, turns: int, *, image: bool) -> Frame:
@@ -71,20 +71,17 @@ class ChatTemplate:
             try:
                 words = _cut(self._render(chat), marks)
                 return Frame(words.pop(0) if marks[0] == _IMAGE else None, tuple(words))
+            except Exhausted as error:  # another form would not change that
+                raise _refused(str(error)) from error
             except Exception as error:  # templates written for one form of content fail on another in many ways
                 reasons.append(str(error))
         wanted = f"; it must take {self._style.variable!r} to be asked in this style" if self._style.variable else ""
         raise _refused(reasons[-1] + wanted)
 
     def _render(self, chat: list[dict[str, Any]]) -> str:
-        text = ""
-        for piece in self._template.generate(
-            messages=chat, add_generation_prompt=True, enable_thinking=False, **self._variables
-        ):
-            text += piece
-            if len(text) > _OUTPUT_LIMIT:
-                raise ValueError("its output does not end")
-        return text
+        variables = {"messages": chat, "add_generation_prompt": True, "enable_thinking": False, **self._variables}
+        with confined():
+            return self._budget.render(self._template, variables, _OUTPUT_LIMIT)
 
 
 def _message(role: str, parts: bool, texts: list[str]) -> dict[str, Any]:

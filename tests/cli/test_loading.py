@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import gguf_pairs
 import psutil
 import pytest
 from conftest_cli import PROGRAM, Run
@@ -66,3 +67,31 @@ def test_only_those_who_want_to_hear_it_are_told(
         assert capsys.readouterr().err == ("" if quiet else "note: still loading\n")
     monkeypatch.setattr(setup.models, "resolve_writer", Path)
     assert setup.make_writer(WriterOptions(model="x.gguf"))._notify is beside_progress  # type: ignore[attr-defined]
+
+
+NATIVE = (
+    "{% set ns = namespace(a=[1], b=[1]) %}"
+    "{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}"
+    "{% set x = ns.a == ns.b %}"
+)
+HOSTILE_TEMPLATES = {
+    "steps": "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
+    "repetition": "{% set x = 'a' * 3000000000 %}",
+    "width": "{% set x = '%2000000000d' % 1 %}",
+    "native call": NATIVE,
+}
+"""tests/engine/test_sandbox.py has more."""
+
+
+def hostile_model(folder: Path, source: str) -> Sequence[str]:
+    made = gguf_pairs.tiny_pair(folder / "hostile", template=source)
+    return ["--model", str(made.model), "--mmproj", str(made.mmproj)]
+
+
+@pytest.mark.parametrize("name", HOSTILE_TEMPLATES)
+def test_the_program_refuses_it(name: str, run: Run, rules: Sequence[str], images: Path, tmp_path: Path) -> None:
+    source = HOSTILE_TEMPLATES[name]
+    done = run("scan", images, *rules, *hostile_model(tmp_path, source), "--no-cache")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"error: the model's chat template cannot be used: it " in done.stderr
+    assert b"hint: Use a GGUF of an instruction-tuned vision model" in done.stderr
