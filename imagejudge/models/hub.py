@@ -13,16 +13,16 @@ import logging
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import httpx2
 
 from imagejudge.errors import ModelError
+from imagejudge.models import transfer
 from imagejudge.models.files import file_digest
+from imagejudge.models.transfer import KEPT, TIMEOUT
 
 try:
     from huggingface_hub import constants, get_hf_file_metadata, get_session, hf_hub_url
@@ -51,11 +51,6 @@ except ValueError as error:  # it reads the environment as soon as it is importe
 constants.HF_HUB_DISABLE_TELEMETRY = True
 set_verbosity(logging.ERROR)
 
-_KEPT = "what was fetched is kept, and the same command goes on there"
-_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each new attempt; all of them again once anything has arrived."""
-_TIMEOUT = 30.0
-"""Seconds without a byte before a connection counts as lost."""
 _MAGIC = b"GGUF"
 _PARTIAL = ".imagejudge.incomplete"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -116,9 +111,16 @@ def partials(repository: str) -> list[Path]:
 def look(repository: str, name: str, revision: str) -> Remote:
     """Ask the hub about a file. Raises `ModelError` with what to do."""
     with _explained(repository, name):
-        found = get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=_TIMEOUT)
+        found = get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=TIMEOUT)
     commit, etag, size = found.commit_hash, found.etag, found.size
-    if not commit or not etag or not size or not _FILE_NAME.fullmatch(commit) or not _FILE_NAME.fullmatch(etag):
+    if (
+        not commit
+        or not etag
+        or not size
+        or size < 0
+        or not _FILE_NAME.fullmatch(commit)
+        or not _FILE_NAME.fullmatch(etag)
+    ):
         raise ModelError(
             f"{constants.ENDPOINT} answered about {name}, but not as a hub does: its commit, ETag or size is missing",
             "check HF_ENDPOINT and proxies",
@@ -175,44 +177,16 @@ def _size(path: Path) -> int:
 
 
 def _download(remote: Remote, tell: Tell) -> None:
-    """Fetch what is missing of the partial file, through as many interruptions as it takes while bytes arrive."""
-    # Unbuffered, so that what was received is on the disk whatever happens next.
-    with remote.partial.open("ab", buffering=0) as file:
-        failures = 0
-        while (have := file.seek(0, os.SEEK_END)) < remote.size:
-            try:
-                _receive(remote, file, have, tell)
-            except httpx2.TransportError:
-                failures = failures + 1 if _size(remote.partial) <= have else 1
-                if failures > len(_PAUSES):
-                    raise
-                time.sleep(_PAUSES[failures - 1])
-        os.fsync(file.fileno())
-
-
-def _receive(remote: Remote, file: BinaryIO, have: int, tell: Tell) -> None:
-    """Append what the hub sends from byte `have` on. Raises `httpx2.TransportError` when that ends too early."""
-    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    """Fetch what is missing of the partial file."""
     url = hf_hub_url(remote.repository, remote.name, revision=remote.commit)
-    with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT) as response:
-        if response.status_code in (408, 429) or response.status_code >= 500:
-            raise httpx2.TransportError(f"the server answered {response.status_code}")
-        if response.is_error:
-            response.read()
-        hf_raise_for_status(response)
-        if have and response.status_code != 206:  # all of it, from the start
-            file.truncate(0)
-            have = 0
-        for chunk in response.iter_bytes():
-            left = memoryview(chunk)
-            while left:
-                left = left[file.write(left) :]
-            have += len(chunk)
-            tell(remote.name, have, remote.size)
-    if have < remote.size:
-        raise httpx2.TransportError("the connection ended too early")
+    target = transfer.Target(url, remote.partial, remote.size, _MAGIC, "GGUF")
+    transfer.download(
+        get_session(),
+        build_hf_headers(),
+        target,
+        hf_raise_for_status,
+        lambda have: tell(remote.name, have, remote.size),
+    )
 
 
 def _checked(path: Path, remote: Remote, pinned: str | None) -> str:
@@ -291,20 +265,20 @@ def _explained(repository: str, name: str) -> Iterator[None]:
         ) from error
     except HfHubHTTPError as error:
         raise ModelError(
-            f"{hub} answered {error.response.status_code} for {name}", f"try again later; {_KEPT}"
+            f"{hub} answered {error.response.status_code} for {name}", f"try again later; {KEPT}"
         ) from error
     except (HFValidationError, httpx2.InvalidURL) as error:
         raise ModelError(f"{hub}/{repository} is no address: {error}", "check HF_ENDPOINT and models.toml") from error
     except httpx2.HTTPError as error:
         raise ModelError(
             f"{hub} cannot be reached, or the connection broke: {error or type(error).__name__}",
-            f"check the network, and HF_ENDPOINT; {_KEPT}",
+            f"check the network, and HF_ENDPOINT; {KEPT}",
         ) from error
     except OSError as error:  # not of the hub: its own kinds are above
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ModelError(
                 f"there is no room left for the model in {constants.HF_HUB_CACHE}: {error.strerror}",
-                f"free some, or choose another disk with HF_HOME; {_KEPT}",
+                f"free some, or choose another disk with HF_HOME; {KEPT}",
             ) from error
         raise ModelError(
             f"{error.filename or constants.HF_HUB_CACHE} cannot be used: {error.strerror}",

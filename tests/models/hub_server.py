@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,21 @@ class Request:
     path: str
     range: str | None
     token: str | None
+    if_range: str | None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, sent as it stands here."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    """`Content-Length` is added where neither it nor `Transfer-Encoding` is given."""
+    endless: bool = False
+    """The body is sent again and again, until the reader hangs up."""
+    pause: float = 0.0
+    """Seconds between the bytes of the body."""
 
 
 @dataclass
@@ -35,10 +51,14 @@ class Hub:
     """Older commits that can still be asked for."""
     etags: dict[str, str] = field(default_factory=dict)
     """What to give, by file name, instead of the true SHA-256."""
+    sizes: dict[str, str] = field(default_factory=dict)
+    """What to give, by file name, instead of the true size."""
     errors: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By file name: status and X-Error-Code of the answer to everything about it."""
     cuts: list[int] = field(default_factory=list)
     """For each of the next answers: after how many bytes the connection breaks."""
+    lies: list[Reply] = field(default_factory=list)
+    """For each of the next requests for a file's bytes: what is answered instead of them."""
     ranges: bool = True
     """Whether a part of a file may be asked for."""
     stall: threading.Event | None = None
@@ -85,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body)
 
     def note(self) -> None:
-        seen = Request(self.kind, self.command, self.path, self.headers.get("Range"), self.headers.get("Authorization"))
+        told = [self.headers.get(name) for name in ("Range", "Authorization", "If-Range")]
+        seen = Request(self.kind, self.command, self.path, *told)
         self.hub.asked.append(seen)
 
     def do_HEAD(self) -> None:
@@ -127,7 +148,7 @@ class _Front(_Handler):
                 "Location": f"{self.hub.store}/{repository}/{commit}/{name}",
                 "X-Repo-Commit": commit,
                 "X-Linked-Etag": f'"{etag}"',
-                "X-Linked-Size": str(len(data)),
+                "X-Linked-Size": self.hub.sizes.get(name) or str(len(data)),
             },
         )
 
@@ -137,7 +158,27 @@ class _Store(_Handler):
 
     kind = "store"
 
+    def lie(self, reply: Reply) -> None:
+        self.close_connection = True
+        self.send_response(reply.status)
+        length = {} if "Content-Length" in reply.headers or reply.endless else {"Content-Length": str(len(reply.body))}
+        for key, value in {**length, **reply.headers, "Connection": "close"}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for byte in reply.body if reply.pause else ():
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(reply.pause)
+            self.wfile.write(b"" if reply.pause else reply.body)
+            while reply.endless:
+                self.wfile.write(reply.body)
+                self.hub.sent += len(reply.body)
+
     def give(self, repository: str, commit: str, name: str, data: bytes) -> None:
+        if self.hub.lies:
+            self.lie(self.hub.lies.pop(0))
+            return
         start, status, headers = 0, 200, {}
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         if asked and self.hub.ranges:
