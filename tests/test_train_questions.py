@@ -15,8 +15,8 @@ from imagejudge.train.claims import Asker
 from imagejudge.train.facts import Facts
 from imagejudge.train.questions import BOXES, box_request
 from imagejudge.train.scene import FAR, SIZE, Scene, Thing, kept_apart
-from imagejudge.train.sprites import CONCEPTS, INDEX
-from imagejudge.train.thoughts import summary, thought
+from imagejudge.train.sprites import CONCEPTS, INDEX, Concept
+from imagejudge.train.thoughts import named, summary, thought, told
 from imagejudge.train.words import Target
 
 
@@ -155,3 +155,16 @@ def test_the_second_reasoning_turn_is_the_json_the_product_asks_for() -> None:
         "rationale": "The image shows two men.",
     }
     assert thought(facts, None, answer=False).endswith("So the answer is No.")
+
+
+@pytest.mark.parametrize(
+    "concept", [concept for concept in CONCEPTS if concept.nouns], ids=lambda concept: concept.name
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_sentence_names_what_it_was_made_of_and_nothing_else(concept: Concept, count: int) -> None:
+    assert named(told(scene(*[(concept.name, LEFT)] * count))) == {"minor" if concept.name == "child" else concept.name}
+
+
+def test_a_sentence_may_name_several_things_and_classes() -> None:
+    assert named("The image shows a teddy bear, two knives and an animal.") == {"teddy bear", "knife", "animal"}
+    assert named("The image shows nothing.") == frozenset()

@@ -3,6 +3,8 @@
     python -m imagejudge.train.measure questions --split seen --scenes 900
     python -m imagejudge.train.measure verdicts --bench bench/seen
     python -m imagejudge.train.measure unknown --photographs FOLDER
+    python -m imagejudge.train.measure stickers --photographs FOLDER
+    python -m imagejudge.train.measure reasons
     python -m imagejudge.train.measure agreement --train .train
     python -m imagejudge.train.measure speed
 
@@ -25,24 +27,20 @@ from PIL import Image
 
 from imagejudge.constitution import load as load_constitution
 from imagejudge.constitution import select
-from imagejudge.engine.base import Answer
 from imagejudge.engine.llama import LlamaEngine
 from imagejudge.engine.loaded import LlamaOptions
 from imagejudge.judge import Method, judge, questions_of
-from imagejudge.picture import Picture
 from imagejudge.questions import Question, visible
-from imagejudge.train.bench import plan_of
+from imagejudge.train import limits
 from imagejudge.train.claims import Asker
 from imagejudge.train.export import TEMPERATURE
 from imagejudge.train.facts import Facts
-from imagejudge.train.grounds import nothing_known
+from imagejudge.train.limits import SEED, picture, test_scene
 from imagejudge.train.questions import rule_question, rules_question
-from imagejudge.train.scene import SIZE, Pixels, Scene, held_out_pair
+from imagejudge.train.scene import SIZE, Scene
 from imagejudge.train.scenes import Painter, Sprites
-from imagejudge.train.sprites import CONCEPTS
-from imagejudge.train.words import NOUNS, UNKNOWN_TEST, Target
+from imagejudge.train.words import NOUNS
 
-SEED = 20_000  # of the measuring scenes; training counts from 1
 ROWS = {
     "one visible thing": ("visible",),
     "a class of things": ("class",),
@@ -54,31 +52,12 @@ ROWS = {
     "touch, both visible": ("touch",),
     "holds": ("hold",),
     "next to, on": ("near", "on"),
+    "touch (both there), next to, on, holds, counts": ("touch", "near", "on", "hold", "count"),
     "not visible": ("absent",),
     "or, without": ("either", "without"),
     "whole rule": ("rule",),
     "whole constitution": ("rules",),
 }
-
-
-def picture(pixels: Pixels) -> Picture:
-    """Pixels as the engine takes them."""
-    height, width, _ = pixels.shape
-    return Picture(width, height, np.ascontiguousarray(pixels).tobytes())
-
-
-def test_scene(painter: Painter, random: np.random.Generator, split: str) -> Scene:
-    """A scene of a split: freely drawn, but with a held-out pair for `composition`."""
-    plan = plan_of(split)
-    while True:
-        concepts = painter.choose(random, plan)
-        if split == "composition" and not any(
-            held_out_pair(CONCEPTS[a].name, CONCEPTS[b].name)
-            for place, a in enumerate(concepts)
-            for b in concepts[:place]
-        ):
-            continue
-        return painter.scene(random, concepts, plan)
 
 
 class Hit(NamedTuple):
@@ -233,44 +212,6 @@ def _f1(tally: list[int]) -> str:
     )
 
 
-def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | None) -> None:
-    """How sure the model is of what it cannot know: words outside its vocabulary, pictures of nothing, photographs; and
-    known things for comparison."""
-    random = np.random.default_rng((SEED, 9))
-    asker = Asker(random)
-    sure: dict[str, list[Answer]] = defaultdict(list)
-    for _ in range(300):
-        scene = test_scene(painter, random, "seen")
-        view = engine.view(picture(scene.pixels))
-        known = [
-            claim.text for claim in (asker.claim(Facts(scene), kind="visible") for _ in range(4)) if claim is not None
-        ]
-        unknown = [asker.shown(Target(asker.one_of(UNKNOWN_TEST), frozenset())) for _ in range(4)]
-        sure["known words, known things"] += view.ask([visible(text) for text in known])
-        sure["unknown words"] += view.ask([visible(text) for text in unknown])
-
-    def known_things() -> list[Question]:
-        return [visible(asker.shown(asker.words(asker.concept()))) for _ in range(8)]
-
-    for _ in range(100):
-        sure["pictures of noise and shades"] += engine.view(picture(nothing_known(random))).ask(known_things())
-    for path in sorted(photographs.iterdir()) if photographs else []:
-        with Image.open(path) as image:
-            view = engine.view(picture(np.asarray(image.convert("RGB"))))
-        for _ in range(6):
-            sure["photographs"] += view.ask(known_things())
-    blind = engine.view(None)
-    for _ in range(60):
-        sure["no image"] += blind.ask(known_things())
-    for title, answers in sure.items():
-        p = np.array([answer.p_yes for answer in answers])
-        print(
-            f"| {title} | {np.mean((p > 0.2) & (p < 0.8)):.3f} | {np.mean((p < 0.1) | (p > 0.9)):.3f}"
-            f" | {np.mean(p):.3f} | {np.std(p):.3f} |"
-            f" {np.mean([answer.off_mass for answer in answers]):.4f} | {len(p)} |"
-        )
-
-
 def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes: int, temperature: float) -> None:
     """Does llama.cpp give the answers PyTorch gives?"""
     import torch
@@ -342,7 +283,9 @@ def measure_speed(engine: LlamaEngine, painter: Painter) -> None:
 def main() -> None:
     """Read the options and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["questions", "verdicts", "unknown", "agreement", "speed"])
+    parser.add_argument(
+        "what", choices=["questions", "verdicts", "unknown", "stickers", "reasons", "agreement", "speed"]
+    )
     parser.add_argument(
         "--model", type=Path, default=Path("imagejudge/builtin"), help="folder of model.gguf and mmproj.gguf"
     )
@@ -367,7 +310,11 @@ def main() -> None:
         if options.what == "questions":
             measure_questions(engine, painter, options.split, options.scenes)
         elif options.what == "unknown":
-            measure_unknown(engine, painter, options.photographs)
+            limits.measure_unknown(engine, painter, options.photographs)
+        elif options.what == "stickers":
+            limits.measure_stickers(engine, painter, options.constitution, options.photographs, options.scenes)
+        elif options.what == "reasons":
+            limits.measure_reasons(engine, painter, options.split, options.scenes)
         elif options.what == "agreement":
             measure_agreement(engine, painter, options.train, options.scenes, options.temperature)
         else:

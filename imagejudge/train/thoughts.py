@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from imagejudge.train.claims import Claim
@@ -10,7 +11,7 @@ from imagejudge.train.facts import Facts
 from imagejudge.train.phrases import sentence
 from imagejudge.train.scene import Scene
 from imagejudge.train.sprites import CONCEPTS
-from imagejudge.train.words import PLURALS
+from imagejudge.train.words import NOUNS, PLURALS
 
 
 def listed(words: Sequence[str]) -> str:
@@ -50,6 +51,34 @@ def told(scene: Scene) -> str:
     if not counts:
         return "The image shows nothing."
     return f"The image shows {listed([several_of(word, count) for word, count in counts.items()])}."
+
+
+def named(text: str) -> frozenset[str]:
+    """The concepts and classes that a sentence of ours names; the longest words that fit count, so that "a toy bear"
+    names no animal."""
+    found = set()
+    rest = text.lower()
+    for words, kind in _NAMES:
+        if re.search(words, rest):
+            found.add(kind)
+            rest = re.sub(words, " ", rest)
+    return frozenset(found)
+
+
+def _names() -> list[tuple[str, str]]:
+    """A pattern for every noun, singular and plural, and the kind it names; long ones first."""
+    names: dict[str, str] = {}
+    for kind, targets in NOUNS.items():
+        for target in targets:
+            first, tail = (target.bare.partition(" of ")[0], target.bare.partition(" of ")[2])
+            start, last = first[: len(first) - len(first.split()[-1])], first.split()[-1]
+            end = f" of {tail}" if tail else ""
+            for form in (last, PLURALS.get(last, last + "s")):
+                names.setdefault((start + form + end).lower(), kind)
+    return [(rf"\b{re.escape(words)}\b", names[words]) for words in sorted(names, key=len, reverse=True)]
+
+
+_NAMES = _names()
 
 
 RELATED = {
