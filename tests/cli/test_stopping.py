@@ -125,7 +125,8 @@ def test_what_is_ignored_from_the_beginning_stays_ignored(
         os.kill(process.pid, signal.SIGHUP)
         os.kill(process.pid, signal.SIGINT)
         time.sleep(0.01)
-    assert process.returncode == 0, process.communicate()
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
     assert count(out) == 20
 
 
