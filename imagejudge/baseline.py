@@ -14,12 +14,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import tomli
-
 from imagejudge.errors import OutputError, UsageError
+from imagejudge.existing import exists
 from imagejudge.printable import printable
 from imagejudge.replace import replace
-from imagejudge.toml.lines import locate
+from imagejudge.toml.read import UnreadableError, text_of
+from imagejudge.toml.read import parse as read_toml
 from imagejudge.toml.table import Report, Table, kind_of, quote
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
@@ -157,7 +157,7 @@ def add(path: Path, entries: Sequence[Entry]) -> None:
 
     All that stands in the file stays as it is, comments too. Raises `OutputError` when the file cannot be written.
     """
-    text = _text(path) if path.exists() else _HEAD
+    text = _text(path) if exists(path) else _HEAD
     held = _parse(text, printable(path))
     new = _inserted(text, held, entries)
     if _keys(new) != {entry.key for entry in (*held, *entries)}:
@@ -174,30 +174,22 @@ def _keys(text: str) -> set[Key] | None:
 
 
 def _text(path: Path) -> str:
+    name = printable(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
+        return text_of(path, _MAX_BYTES).removeprefix("\ufeff")
+    except (OSError, ValueError) as error:
         hint = "`imagejudge baseline add` makes one; check the name"
-        raise UsageError(f"the baseline {path} cannot be read: {error.strerror}", hint) from error
-    if len(data) > _MAX_BYTES:
-        raise UsageError(f"{printable(path)}: larger than {_MAX_BYTES:,} bytes")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        problem = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        raise UsageError(f"{printable(path)}:{line}: {problem}; save the file as UTF-8") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the baseline {name} cannot be read: {why}", hint) from error
+    except UnreadableError as error:
+        raise UsageError(error.about(name)) from None
 
 
 def _parse(text: str, name: str) -> list[Entry]:
     try:
-        document = tomli.loads(text)
-        lines = locate(text)
-    except tomli.TOMLDecodeError as error:
-        raise UsageError(f"{name}:{error.lineno}: not TOML at column {error.colno}: {error.msg}") from None
-    except (RecursionError, ValueError):
-        raise UsageError(f"{name}: lists nested too deeply or a number too long; write it more simply") from None
+        document, lines = read_toml(text)
+    except UnreadableError as error:
+        raise UsageError(error.about(name)) from None
     report = Report(lines, _EXAMPLES)
     entries = list(_entries(document, report))
     if complaints := report.complaints():

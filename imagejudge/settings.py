@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli
 from pathspec import GitIgnoreSpec
 
 from imagejudge.errors import SettingsError
+from imagejudge.existing import exists
 from imagejudge.printable import printable
-from imagejudge.toml.lines import locate
-from imagejudge.toml.table import Report, Table
+from imagejudge.toml.lines import Path as Place
+from imagejudge.toml.read import UnreadableError, parse, text_of
+from imagejudge.toml.table import Report, Table, quote
 
 NAMES = (".imagejudge.toml", "imagejudge.toml")
 """Looked for in this order in every folder; then `[tool.imagejudge]` in `PROJECT`."""
@@ -94,7 +95,7 @@ def find(start: Path) -> Path | None:
 
 def load(path: Path, options: Mapping[str, Option]) -> Settings:
     """Read a settings file. Raises `SettingsError` with every mistake in it."""
-    document, text = _read(path)
+    document, lines = _read(path)
     values = _table(document, path)
     if values is None:
         raise SettingsError(f"{printable(path)}: there is no [tool.imagejudge] in it", "add one, or name another file")
@@ -102,7 +103,7 @@ def load(path: Path, options: Mapping[str, Option]) -> Settings:
     patterns = values.get(IGNORES)
     examples = dict.fromkeys(patterns if isinstance(patterns, dict) else (), '["rule"]')
     examples |= {name: option.example for name, option in options.items()} | {IGNORES: '{ "icons/**" = ["rule"] }'}
-    report = Report(locate(text), examples)
+    report = Report(lines, examples)
     table = Table(values, place, "the settings", (*options, IGNORES), report)
     found = {
         name: _value(table, name, option, path.parent, report) for name, option in options.items() if name in table
@@ -113,21 +114,15 @@ def load(path: Path, options: Mapping[str, Option]) -> Settings:
     return settings
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
+def _read(path: Path) -> tuple[dict[str, Any], Mapping[Place, int]]:
+    name = printable(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise SettingsError(f"{printable(path)}: larger than {_MAX_BYTES:,} bytes")
-        text = data.decode("utf-8-sig")
-        return tomli.loads(text), text
-    except OSError as error:
-        raise SettingsError(f"{printable(path)}: cannot be read: {error.strerror}", "check --config") from error
-    except tomli.TOMLDecodeError as error:
-        problem = f"not TOML at column {error.colno}: {error.msg}"
-        raise SettingsError(f"{printable(path)}:{error.lineno}: {problem}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"{printable(path)}: cannot be understood: {error}") from error
+        return parse(text_of(path, _MAX_BYTES).removeprefix("\ufeff"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"{name}: cannot be read: {why}", "check --config") from error
+    except UnreadableError as error:
+        raise SettingsError(error.about(name)) from None
 
 
 def _table(document: dict[str, Any], path: Path) -> dict[str, Any] | None:
@@ -146,8 +141,8 @@ def _value(table: Table, name: str, option: Option, folder: Path, report: Report
         ]
     value = table.get(name, option.kind)
     if option.choices and value is not None and value not in option.choices:
-        table.complain(name, f"{name!r} is {value!r}", f"write one of {', '.join(option.choices)}")
-    if option.is_file and isinstance(value, str) and (folder / value).exists():
+        table.complain(name, f"{name!r} is {quote(str(value))}", f"write one of {', '.join(option.choices)}")
+    if option.is_file and isinstance(value, str) and exists(folder / value):
         return str(folder / value)
     return value
 
@@ -159,7 +154,7 @@ def _ignores(table: Table, report: Report) -> tuple[PathIgnores, ...]:
         PathIgnores(
             pattern,
             tuple(
-                report.line(item, place, f"an item of {pattern!r}", limit=100)
+                report.line(item, place, f"an item of {quote(pattern)}", limit=100)
                 for place, item in inner.items(pattern, limit=1000)
             ),
         )

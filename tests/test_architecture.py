@@ -16,6 +16,7 @@ LAYERS = [
     {
         "printable",
         "errors",
+        "existing",
         "crash",
         "replace",
         "picture",

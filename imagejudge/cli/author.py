@@ -25,6 +25,7 @@ from imagejudge.constitution.difference import compare
 from imagejudge.constitution.folder import shipped
 from imagejudge.engine.base import Engine
 from imagejudge.errors import EngineFailure, UsageError
+from imagejudge.existing import exists
 from imagejudge.printable import printable
 
 FAILED = 2
@@ -91,7 +92,7 @@ def decompose(
 def _opened(file: Path) -> Manuscript:
     """A user's own file: what comes with imagejudge stays as it is."""
     source = next((path for path in shipped() if path.stem == str(file)), None)
-    if source is not None and not file.exists():
+    if source is not None and not exists(file):
         raise UsageError(
             f"{file} comes with imagejudge and is not revised", f"copy it first: cp {source} {source.name}"
         )

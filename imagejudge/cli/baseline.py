@@ -19,6 +19,7 @@ from imagejudge.baseline import Baseline
 from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
 from imagejudge.errors import UsageError
+from imagejudge.existing import exists
 from imagejudge.printable import printable
 from imagejudge.sinks.jsonl import Latest
 
@@ -52,7 +53,7 @@ def add(
     """
     if len(reason) > MAX_REASON:
         raise UsageError(f"the reason is {len(reason):,} characters long", f"write at most {MAX_REASON:,}")
-    known = baseline.load(file) if file.exists() else Baseline()
+    known = baseline.load(file) if exists(file) else Baseline()
     with opened(verdicts) as found:
         new = baseline.accept(
             found, known, reason=printable(reason), today=datetime.date.today(), rules=rule or (), unsure=unsure

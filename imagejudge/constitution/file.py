@@ -6,20 +6,18 @@ Knows the file's keys and limits; what rules mean is not its business.
 from __future__ import annotations
 
 import difflib
-import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import tomli
 
 from imagejudge.constitution.folder import offer
 from imagejudge.constitution.rules import Constitution, Precondition, Rule, Severity, Statement, Thresholds
 from imagejudge.errors import ConstitutionError
 from imagejudge.printable import printable
 from imagejudge.toml.lines import Path as Place
-from imagejudge.toml.lines import locate, nearest
+from imagejudge.toml.lines import nearest
+from imagejudge.toml.read import UnreadableError, text_of
+from imagejudge.toml.read import parse as read_toml
 from imagejudge.toml.table import MAX_WORD, Report, Table, is_id, kind_of, quote
 
 SCHEMA = 1
@@ -76,48 +74,27 @@ def load(path: Path) -> Constitution:
 
 def read(path: Path) -> str:
     """The text of a constitution's file, with its byte order mark where it has one; complaints as for `load`."""
+    name = printable(path)
     try:
-        data = _bytes(path)
+        return text_of(path, MAX_BYTES)
     except IsADirectoryError:
-        raise ConstitutionError(f"{printable(path)}: a folder, not a TOML file", offer(path)) from None
+        raise ConstitutionError(f"{name}: a folder, not a TOML file", offer(path)) from None
     except FileNotFoundError:
-        raise ConstitutionError(f"{printable(path)}: no such file", offer(path)) from None
+        raise ConstitutionError(f"{name}: no such file", offer(path)) from None
     except OSError as error:
-        raise ConstitutionError(f"{printable(path)}: cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise ConstitutionError(f"{printable(path)}: larger than {MAX_BYTES:,} bytes; split it up")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        problem = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        raise ConstitutionError(f"{printable(path)}:{line}: {problem}; save the file as UTF-8") from None
-
-
-def _bytes(path: Path) -> bytes:
-    def without_waiting(name: str, flags: int) -> int:  # for whoever may write to a named pipe
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-
-    with open(path, "rb", opener=without_waiting) as file:  # Path.open takes none
-        pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
-        if pipe:  # that of `<(...)` has its writer already
-            os.set_blocking(file.fileno(), True)
-        data = file.read(MAX_BYTES + 1)
-    if pipe and not data:
-        raise ConstitutionError(f"{printable(path)}: a pipe into which nobody writes; give a file")
-    return data
+        raise ConstitutionError(f"{name}: cannot be read: {error.strerror}", offer(path)) from error
+    except ValueError as error:  # NUL in a name
+        raise ConstitutionError(f"{name}: cannot be read: {error}", offer(path)) from error
+    except UnreadableError as error:
+        raise ConstitutionError(error.about(name)) from None
 
 
 def parse(text: str, name: str) -> Constitution:
     """Read a constitution from a file's text; complaints, raised as by `load`, give the file as `name`."""
     try:
-        document = tomli.loads(text)
-        lines = locate(text)
-    except tomli.TOMLDecodeError as error:
-        problem = f"not TOML at column {error.colno}: {error.msg[:1].lower()}{error.msg[1:]}"
-        raise ConstitutionError(f"{name}:{error.lineno}: {problem}; correct what stands there or just before") from None
-    except (RecursionError, ValueError):
-        raise ConstitutionError(f"{name}: lists nested too deeply or a number too long; write it more simply") from None
+        document, lines = read_toml(text)
+    except UnreadableError as error:
+        raise ConstitutionError(error.about(name)) from None
     report = Report(lines, _EXAMPLES)
     constitution = _constitution(document, report)
     if complaints := report.complaints():

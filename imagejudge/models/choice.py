@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from imagejudge.errors import ModelError
+from imagejudge.existing import exists, is_file
 from imagejudge.models import lock, registry
 from imagejudge.models.files import ModelFiles
 from imagejudge.questions import BOX_STYLES, DIRECT, PROMPT_STYLES
@@ -52,7 +53,7 @@ def resolve(
             if mmproj is not None:
                 raise ModelError(f"--mmproj does not go with {model}, which has its own image encoder", "leave it out")
             return pulled(known[model])
-        if not Path(model).exists():
+        if not exists(model):
             raise ModelError(f"no model is called {model!r}", registry.nearest(model, known) or _WAYS_ON)
     if mmproj is None:
         raise ModelError(f"{model} is only half of a model: it cannot see", "name its image encoder with --mmproj")
@@ -82,9 +83,9 @@ def resolve_writer(model: str | None) -> Path:
         raise ModelError("no model was chosen", _WAYS_TO_WRITE)
     if model == BUILTIN:
         raise ModelError("the built-in model answers questions about pictures and cannot write", _WAYS_TO_WRITE)
-    if not model.endswith(".gguf") and not Path(model).exists():
+    if not model.endswith(".gguf") and not exists(model):
         return resolve(model, None).model
-    if not Path(model).is_file():
+    if not is_file(model):
         raise ModelError(f"there is no file {model}", _WAYS_TO_WRITE)
     return Path(model)
 
@@ -100,6 +101,6 @@ def pulled(entry: registry.Entry) -> ModelFiles:
 
 def _present(files: ModelFiles) -> ModelFiles:
     for path in (files.model, files.mmproj):
-        if not path.is_file():
+        if not is_file(path):
             raise ModelError(f"there is no file {path}", _WAYS_ON)
     return files

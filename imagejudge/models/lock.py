@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imagejudge.errors import ModelError
 from imagejudge.models.registry import Entry
+from imagejudge.toml.read import UnreadableError, parse, text_of
+
+_MAX_BYTES = 10_000_000
 
 _HEADER = """# Written by imagejudge: the files of every model that was pulled, as they were the first time.
 # `imagejudge models verify` compares the files with it. Copied to another machine, it pins the same files there.
@@ -91,12 +93,12 @@ def read() -> Lock:
     """What the lock file says; nothing when there is none. Raises `ModelError` when it cannot be believed."""
     where = path()
     try:
-        found = _File.model_validate(tomli.loads(where.read_text("utf-8")))
+        found = _File.model_validate(parse(text_of(where, _MAX_BYTES))[0])
     except FileNotFoundError:
         return Lock({})
     except OSError as error:
         raise ModelError(f"{where} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomli.TOMLDecodeError, ValidationError) as error:
+    except (UnreadableError, ValidationError) as error:
         raise ModelError(
             f"{where} cannot be believed: {str(error).splitlines()[0]}",
             "bring back an earlier copy, or move it away and pull again: what is pulled then is trusted anew",

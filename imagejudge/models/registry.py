@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from imagejudge.errors import ModelError
+from imagejudge.printable import printable
 from imagejudge.questions import BOX_STYLES, DIRECT, PROMPT_STYLES
+from imagejudge.toml.read import UnreadableError, parse, text_of
 
 _SHIPPED = Path(__file__).parent / "registry.toml"
+_MAX_BYTES = 1_000_000
+_SHOWN = 20
+"""Mistakes that are shown at once."""
 
 Bytes = Annotated[int, Field(gt=0)]
 # Relative, with forward slashes and without "..": it becomes part of an address and of a path.
@@ -113,14 +117,20 @@ def nearest(name: str, known: Mapping[str, Entry]) -> str:
 
 
 def _read(path: Path) -> list[Entry]:
+    name = printable(path)
     try:
-        return _File.model_validate(tomli.loads(path.read_text("utf-8"))).models
+        document, _ = parse(text_of(path, _MAX_BYTES).removeprefix("\ufeff"))
+        return _File.model_validate(document).models
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomli.TOMLDecodeError) as error:
-        raise ModelError(f"{path}: {error}", "correct it, or move it away") from error
+        raise ModelError(f"{name} cannot be read: {error.strerror}") from error
+    except UnreadableError as error:
+        raise ModelError(error.about(name), "correct it, or move it away") from None
     except ValidationError as error:
-        mistakes = [f"{path}: {_place(mistake['loc'])}{mistake['msg']}" for mistake in error.errors()]
+        found = error.errors(include_input=False)
+        mistakes = [
+            f"{name}: {printable(_place(mistake['loc']))[:200]}{mistake['msg'][:300]}" for mistake in found[:_SHOWN]
+        ]
+        mistakes += [f"{name}: and {len(found) - _SHOWN:,} more"] * (len(found) > _SHOWN)
         raise ModelError("\n".join(mistakes), "docs/models.md explains every field") from error
 
 

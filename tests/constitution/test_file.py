@@ -158,7 +158,9 @@ MISTAKES = [
     ("[[rules]\n" + RULE, "4: not TOML at column"),
     (RULE + 'unless = ["A"\n "B"]', "8: not TOML at column 2: unclosed array; correct"),
     ("x = " + "[" * 2000, " lists nested too deeply or a number too long; write"),
-    ("x = " + "9" * 5000, " lists nested too deeply or a number too long; write"),
+    ("x = " + "9" * 5000, "4: a number too long; write"),
+    ("schema = 0x" + "f" * 5000, "1: a number too long; write"),
+    ("schema = 1\nname = { a." + "b." * 200_000 + "c = 1 }", "2: more than 100 dots; write"),
     # unknown keys
     ("authors = 1\n" + RULE, "4: unknown key 'authors' in the file; valid keys are schema, name, version, desc"),
     ('Description = ""\n' + RULE, "4: unknown key 'Description' in the file; did you mean 'description'?"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import folder, huggingface, llavaguard, mmsafeaware, table, unsafebench
 from imagejudge.evaluate.labels import Dataset, Reading
+from imagejudge.existing import exists
 
 ADAPTERS: dict[str, Callable[[Path, Reading], Dataset]] = {
     "folder": folder.load,
@@ -22,7 +23,7 @@ ADAPTERS: dict[str, Callable[[Path, Reading], Dataset]] = {
 
 def load(path: Path, adapter: str, reading: Reading) -> Dataset:
     """The labelled images at a path. Raises `UsageError` for what the adapter misses, with what it found instead."""
-    if not path.exists():
+    if not exists(path):
         raise UsageError(f"there is no file or folder {path}", "check the path of the data set")
     dataset = ADAPTERS[adapter](path, reading)
     if not dataset.count:

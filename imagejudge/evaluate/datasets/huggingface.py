@@ -11,6 +11,7 @@ from imagejudge import images
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet, table
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
+from imagejudge.existing import is_folder
 
 _METADATA = ("metadata.csv", "metadata.jsonl")
 
@@ -20,7 +21,7 @@ def load(path: Path, reading: Reading) -> Dataset:
     if path.is_file() or any(path.rglob("*.parquet")):
         return parquet.load(path, {"image": "image"}, reading)
     if reading.split:
-        if not (path / reading.split).is_dir():
+        if not is_folder(path / reading.split):
             raise missing(f"split {reading.split!r}", str(path), (e.name for e in path.iterdir()), "correct --split")
         path /= reading.split
     reading = Reading(reading.columns, reading.unsafe)

@@ -11,6 +11,7 @@ from typing import Any
 
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
+from imagejudge.existing import is_file
 
 _ROWS = 16
 """Rows that are in memory at once, with their images."""
@@ -58,7 +59,7 @@ def image_in(cell: object, folder: Path, name: str) -> Path | bytes:
         cell = cell.get("bytes") or cell.get("path")
     if isinstance(cell, bytes):
         return cell
-    if isinstance(cell, str) and len(cell) < 1000 and (folder / cell).is_file():
+    if isinstance(cell, str) and len(cell) < 1000 and is_file(folder / cell):
         return folder / cell
     if isinstance(cell, str):
         try:
