@@ -19,11 +19,9 @@ from imagejudge.engine.base import Answer, View
 from imagejudge.questions import Kind, Question, visible
 from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
 
-ARITHMETIC = 1
+ARITHMETIC = 2
 """Version of what follows from answers. Verdict lines name it: raise it where the same answers come to mean another
 verdict."""
-UNMEASURED = 0.9
-"""Above this off-mass, Yes and No together are too rare among first tokens for their ratio to mean anything (ours)."""
 CONFIDENT = 0.05
 """Least confidence of a central region (the paper's, for its detector)."""
 SMALL = 0.01
@@ -31,7 +29,7 @@ SMALL = 0.01
 CROP_MARGIN = 2.0
 """How many times as long as the region's the crop's sides are: bare pixels tell a model little (ours)."""
 EVEN = 0.5
-"""The prior that is assumed where none is measured."""
+"""The prior that is assumed where none is measured: not asked for, or drowned in other words (`Answer.measured`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class _Finding:
 
     answer: Answer
     prior: float | None
-    """p_yes of the claim's words with no image; None where the method does not use it."""
+    """p_yes of the claim's words with no image; None where the method does not use it or it was not measured."""
     status: StepStatus
     by: By | None = None
     open: bool = False
@@ -224,8 +222,9 @@ class Inquiry:
 
     def _weigh(self, claim: _Claim, answer: Answer) -> _Finding:
         """Decide by arithmetic alone, or leave the claim open."""
-        measured = self._priors[claim.question].p_yes if self._method.needs_priors else None
-        if answer.off_mass > UNMEASURED:
+        prior_answer = self._priors[claim.question] if self._method.needs_priors else None
+        measured = prior_answer.p_yes if prior_answer is not None and prior_answer.measured else None
+        if not answer.measured:
             return _Finding(answer, measured, StepStatus.UNSURE)
         p_yes = answer.p_yes
         if self._method.name == "threshold":
@@ -249,12 +248,16 @@ class Inquiry:
             return finding
         if box.area < SMALL:
             crop = self._view.crop(box.grown(CROP_MARGIN))
-            finding = replace(self._weigh(claim, crop.ask([claim.question])[0]), seen=crop)
+            closer = crop.ask([claim.question])[0]
+            if closer.measured:  # else the crop tells nothing, and the whole picture goes on to be what is looked at
+                finding = replace(self._weigh(claim, closer), seen=crop)
         if finding.open:
-            rest = self._view.without(box).ask([claim.question])[0].p_yes
+            rest = self._view.without(box).ask([claim.question])[0]
+            if not rest.measured:
+                return finding
             whole = self._answers[claim.question].p_yes
-            finding = replace(finding, centric=rest)
-            if whole - rest > (claim.thresholds or self._thresholds).centric:
+            finding = replace(finding, centric=rest.p_yes)
+            if whole - rest.p_yes > (claim.thresholds or self._thresholds).centric:
                 finding = replace(finding, status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
         return finding
 

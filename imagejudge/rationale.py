@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from imagejudge.constitution import Constitution, Rule
+from imagejudge.engine.base import UNMEASURED
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Violation
 
 
@@ -50,11 +51,35 @@ def _doubt(result: RuleResult) -> str:
     return "not sure that " + "; ".join(_words(step) for step in doubtful) + "."
 
 
+def unmeasured(step: Step) -> bool:
+    """Whether the model was asked and said neither Yes nor No, so that its figures mean nothing."""
+    return step.off_mass is not None and step.off_mass > UNMEASURED
+
+
+def overruled(step: Step) -> bool:
+    """Whether reasoning decided against the figure, or against what stands for a figure that was never measured."""
+    if step.by is not By.REASONING or step.p_yes is None:
+        return False
+    return (step.p_yes >= 0.5) is not (step.status is StepStatus.SATISFIED)
+
+
 def _words(step: Step) -> str:
-    ask = _within_a_sentence(step.ask)
+    return f"{_within_a_sentence(step.ask)} ({_figures(step)})"
+
+
+def _figures(step: Step) -> str:
+    if unmeasured(step):
+        return "unmeasured"
+    if step.p_yes is None:
+        return "not asked"
+    if overruled(step):
+        said = f": {step.rationale}" if step.rationale else ""
+        return f"decided by reasoning; {step.p_yes:.2f} before it{said}"
     if step.by is By.REASONING and step.rationale:
-        return f"{ask} ({step.p_yes:.2f}, reasoned: {step.rationale})"
-    return f"{ask} ({step.p_yes:.2f})"
+        return f"{step.p_yes:.2f}, reasoned: {step.rationale}"
+    if step.by is By.CENTRIC and step.centric is not None:
+        return f"{step.p_yes:.2f}; {step.centric:.2f} without its region"
+    return f"{step.p_yes:.2f}"
 
 
 @lru_cache(maxsize=10_000)

@@ -63,7 +63,7 @@ class _Record:
     """What a line tells about one question."""
 
     answer: Answer
-    prior: float | None
+    prior: Answer | None
     centric: float | None
     sought: bool
     """A region was looked for."""
@@ -158,7 +158,7 @@ class Rejudge:
         if verdict.image is not None and verdict.image.frames > 1:
             raise Unrecorded("the other frames of an animation")
         records = self._records(verdict)
-        priors = _Priors({q: _answer_of(record.prior) for q, record in records.items() if record.prior is not None})
+        priors = _Priors({q: record.prior for q, record in records.items() if record.prior is not None})
         constitution = self._plan.constitution_for(verdict.path)
         rules = judge(constitution, _Replay(records, self._about), priors, self._plan.method)
         summary = summarise(constitution, rules)
@@ -220,12 +220,19 @@ def _record(result: RuleResult, step: Step, answer: Answer, method: str) -> _Rec
         reasoning = Reasoning(step.status is StepStatus.SATISFIED, step.rationale or "", thoughts="")
     return _Record(
         answer=answer,
-        prior=step.prior,
+        prior=_prior(step, method),
         centric=step.centric,
         sought=_was_sought(result, step) and method in ("clue", "clue-no-reasoning"),
         pondered=_was_pondered(result, step) and method in ("clue", "clue-no-debias"),
         reasoning=reasoning,
     )
+
+
+def _prior(step: Step, method: str) -> Answer | None:
+    """The answer without an image; where the method asked for one and the line has none, it was not measured."""
+    if step.prior is not None:
+        return _answer_of(step.prior)
+    return Answer(0.0, 1.0) if method in ("clue", "clue-no-reasoning") else None
 
 
 def _was_sought(result: RuleResult, step: Step) -> bool:

@@ -17,6 +17,7 @@ from functools import cache, partial
 from typing import Any, TypeAlias, TypeVar
 
 from imagejudge import __version__
+from imagejudge.answering import PROVED, check_answers, check_verdicts
 from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution
 from imagejudge.crash import CrashLog
@@ -131,6 +132,8 @@ class Scanner:
             self._idle.put(engine)
         self._priors: Mapping[Question, Answer] = {}
         self._crashes = CrashLog()
+        self._blank = cache.load(plan.answers, _BLANK)
+        """What is known of the model beside any image."""
 
     def scan(self, refs: Iterable[ImageRef]) -> Generator[Verdict, None, None]:
         """One verdict for each image, in order. Close the iterator to stop early."""
@@ -140,7 +143,9 @@ class Scanner:
         try:
             prepared = _ahead(lambda ref: decoding.submit(self._prepare, ref), refs, 2 * workers + 2)
             for asked in _ahead(lambda item: self._begin(asking, item), self._primed(prepared), workers):
-                yield self._finished(asked) if isinstance(asked, _Asked) else asked
+                verdict = self._finished(asked) if isinstance(asked, _Asked) else asked
+                self._check_first(verdict)
+                yield verdict
         finally:
             # Engines first: a thread that waits for one then gets its failure at once.
             for pool in (decoding, asking):
@@ -158,8 +163,7 @@ class Scanner:
     def _measure_priors(self) -> dict[Question, Answer]:
         """Ask every question with no image, all at once: the answers must not depend on which image came first."""
         questions = questions_of(self._plan.constitution)
-        memory = self._cache.load(self._plan.answers, _BLANK)
-        blank = RecallView(memory, _BLANK, partial(self._engines[0].view, None), Stopwatch(), self._plan.abilities)
+        blank = RecallView(self._blank, _BLANK, partial(self._engines[0].view, None), Stopwatch(), self._plan.abilities)
         try:
             answers = blank.ask(questions)
         except EngineFailure as failure:
@@ -167,8 +171,18 @@ class Scanner:
                 f"the model could not be asked without an image: {failure.message}",
                 "`imagejudge doctor` shows what the machine can do",
             ) from failure
-        self._cache.save(self._plan.answers, _BLANK, memory)
+        self._cache.save(self._plan.answers, _BLANK, self._blank)
+        check_answers(answers, "without an image")
         return dict(zip(questions, answers, strict=True))
+
+    def _check_first(self, verdict: Verdict) -> None:
+        """The first image about which anything was asked tells whether the model answers, once for all runs.
+
+        Later ones do not: one image that nothing can be said of is unsure, also where a run goes on with it.
+        """
+        if PROVED not in self._blank.known and check_verdicts([verdict], f"about the first image, {verdict.path},"):
+            self._blank.add(PROVED, True)
+            self._cache.save(self._plan.answers, _BLANK, self._blank)
 
     def _prepare(self, ref: ImageRef) -> _Prepared | Verdict:
         """Make a file ready to be judged. Whatever goes wrong with it costs this file alone."""

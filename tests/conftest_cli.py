@@ -53,16 +53,16 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
-    """Options that name a tiny model with random weights: its answers are far from Yes and No, so always unsure."""
-    made = gguf_pairs.tiny_pair(tmp_path_factory.mktemp("pair"))
+    """Options that name a tiny model with random weights: it answers Yes as readily as No, whatever it sees."""
+    made = gguf_pairs.tiny_pair(tmp_path_factory.mktemp("pair"), answers=gguf_pairs.ANSWERS)
     return ["--model", str(made.model), "--mmproj", str(made.mmproj)]
 
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Sequence[str]:
-    """Options that name a small constitution."""
+    """Options that name a small constitution; what arithmetic does not decide, which is all, stays unsure."""
     (tmp_path / "rules.toml").write_text(RULES)
-    return ["--constitution", str(tmp_path / "rules.toml")]
+    return ["--constitution", str(tmp_path / "rules.toml"), "--no-reasoning"]
 
 
 @pytest.fixture

@@ -38,6 +38,9 @@ CONTROLS = (
 )
 """Control tokens in the order of their ids after the ordinary ones; mtmd looks its image markers up among them."""
 
+ANSWERS = ("Yes", "No")
+"""What a model that answers says, here about as often."""
+
 _WORDS = ("Yes", "No", " Yes", " No", "yes", "no", " is", " visible", " image", " this", " the", "user", "assistant")
 _DIM, _HEADS, _FF, _LAYERS = 64, 4, 128, 3
 
@@ -50,13 +53,27 @@ class Pair(NamedTuple):
 
 
 def tiny_pair(
-    folder: Path, *, dtype: str = "f32", template: str = CHATML, words: Sequence[str] = (), seed: int = 7
+    folder: Path,
+    *,
+    dtype: str = "f32",
+    template: str = CHATML,
+    words: Sequence[str] = (),
+    seed: int = 7,
+    answers: Sequence[str] = (),
 ) -> Pair:
     """A plain transformer with a convolutional eye: 128 x 128 pixels become 64 tokens in causal order.
 
-    Each of `words` is a token of its own.
+    Each of `words` is a token of its own. Where there are `answers`, each reply begins with one of them, all about as
+    likely; else replies begin with anything, and hardly ever with Yes or No.
     """
-    return _pair(folder, "llama", _attention_text, _conv_eye, dtype=dtype, template=template, words=words, seed=seed)
+
+    def text(file: _Gguf) -> None:
+        _attention_text(file)
+        if answers:
+            file.answering(answers, words)
+
+    more = {"dtype": dtype, "template": template, "words": words}
+    return _pair(folder, "llama", text, _conv_eye, **more, seed=seed, leaning=bool(answers))  # type: ignore[arg-type]
 
 
 def mrope_pair(folder: Path, *, seed: int = 7) -> Pair:
@@ -107,9 +124,10 @@ class _Gguf:
             case _:
                 self._writer.add_array(name, list(value))
 
-    def matrix(self, name: str, *shape: int, scale: float = 1.0) -> None:
-        """A weight matrix whose outputs have about the size of its inputs."""
+    def matrix(self, name: str, *shape: int, scale: float = 1.0, first: float = 0.0) -> None:
+        """A weight matrix whose outputs have about the size of its inputs; `first` is added to its first column."""
         values = self._random.standard_normal(shape, np.float32) * scale / np.sqrt(np.prod(shape[1:]))
+        values[..., 0] += np.float32(first)
         self._writer.add_tensor(name, values.astype(self._matrix))
 
     def kernel(self, name: str, *shape: int) -> None:
@@ -134,6 +152,15 @@ class _Gguf:
         if bias:
             self.vector(f"{name}.bias", out)
 
+    def answering(self, answers: Sequence[str], words: Sequence[str]) -> None:
+        """Lean every reply towards a few tokens, by the first column, which is large in all that is embedded."""
+        tokens, _ = _byte_pairs(words)
+        count = len(tokens) + len(CONTROLS)
+        values = self._random.standard_normal((count, _DIM), np.float32) * 0.02
+        for word in answers:
+            values[tokens.index("".join(map(_letters().__getitem__, word.encode()))), 0] += 1.0
+        self._writer.add_tensor("output.weight", values.astype(self._matrix))
+
     def close(self) -> None:
         self._writer.write_header_to_file()
         self._writer.write_kv_data_to_file()
@@ -151,12 +178,13 @@ def _pair(
     template: str = CHATML,
     words: Sequence[str] = (),
     seed: int,
+    leaning: bool = False,
 ) -> Pair:
     folder.mkdir(parents=True, exist_ok=True)
     pair = Pair(folder / "model.gguf", folder / "mmproj.gguf")
     model = _Gguf(pair.model, arch, seed, dtype)
     model.keys(context_length=2048, embedding_length=_DIM, attention__layer_norm_rms_epsilon=1e-6)
-    _vocabulary(model, template, words)
+    _vocabulary(model, template, words, leaning=leaning)
     text(model)
     model.close()
     _write_eye(pair.mmproj, seed + 1, dtype, eye)
@@ -175,7 +203,7 @@ def _write_eye(path: Path, seed: int, dtype: str, eye: Callable[[_Gguf], None]) 
 # --- text ---------------------------------------------------------------------------------------------------------
 
 
-def _vocabulary(file: _Gguf, template: str, words: Sequence[str]) -> None:
+def _vocabulary(file: _Gguf, template: str, words: Sequence[str], *, leaning: bool) -> None:
     tokens, merges = _byte_pairs(words)
     ordinary = len(tokens)
     tokens += CONTROLS
@@ -189,14 +217,18 @@ def _vocabulary(file: _Gguf, template: str, words: Sequence[str]) -> None:
     file.key("tokenizer.ggml.eos_token_id", ordinary + CONTROLS.index("<|im_end|>"))
     file.key("tokenizer.ggml.add_bos_token", False)
     file.key("tokenizer.chat_template", template)
-    file.matrix("token_embd.weight", len(tokens), _DIM, scale=0.5)
+    file.matrix("token_embd.weight", len(tokens), _DIM, scale=0.5, first=20.0 if leaning else 0.0)
+
+
+def _letters() -> dict[int, str]:
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    return {byte: chr(byte) for byte in shown} | {byte: chr(256 + n) for n, byte in enumerate(hidden)}
 
 
 def _byte_pairs(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Every byte as GPT-2 writes it, then each word's merges from the left."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = [byte for byte in range(256) if byte not in shown]
-    letters = {byte: chr(byte) for byte in shown} | {byte: chr(256 + n) for n, byte in enumerate(hidden)}
+    letters = _letters()
     tokens = [letters[byte] for byte in range(256)]
     merges: list[str] = []
     for word in (*_WORDS, "\n\n", *words):

@@ -31,7 +31,7 @@ LAYERS = [
     {"settings"},
     {"verdict"},
     {"engine", "decode", "readers", "animation", "flat", "layers", "budget", "images", "models", *PARSERS},
-    {"judge", "recall", "rationale", "tally", "baseline", "examples", "author"},
+    {"judge", "answering", "recall", "rationale", "tally", "baseline", "examples", "author"},
     {"cache"},
     {"scan", "sinks", "rejudge"},
     {"evaluate"},

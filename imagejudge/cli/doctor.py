@@ -10,6 +10,7 @@ from importlib.metadata import version
 from rich.table import Table
 
 from imagejudge import __version__, models
+from imagejudge.answering import check_answers
 from imagejudge.cli.configured import Config, Isolated
 from imagejudge.cli.console import console
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
@@ -18,6 +19,8 @@ from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.picture import Picture
 from imagejudge.questions import visible
 
+_PROBES = ("A person is visible.", "An animal is visible.", "A knife is visible.")
+"""What is asked without an image."""
 _LIBRARIES = ("llama-cpp-python", "pillow", "numpy", "pydantic", "typer")
 
 
@@ -40,9 +43,11 @@ def doctor(*, model: ModelOptions, cache: CacheOptions, isolated: Isolated = Fal
     table.add_row("libraries", ", ".join(f"{name} {version(name)}" for name in _LIBRARIES))
     for title, text in llama.describe().items():
         table.add_row(title, text)
-    if model.model is not None:
-        _add_model(table, model, cache)
-    console(sys.stdout, wrap=True).print(table)
+    try:
+        if model.model is not None:
+            _add_model(table, model, cache)
+    finally:  # what was found out by then helps to see what is wrong
+        console(sys.stdout, wrap=True).print(table)
 
 
 def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions) -> None:
@@ -61,10 +66,19 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
             seen = time.perf_counter()
             first = view.ask([visible("A person is visible.")])[0]
             again = time.perf_counter()
-            view.ask([visible("An animal is visible.")])
+            answers = [first, *view.ask([visible("An animal is visible.")])]
             ended = time.perf_counter()
+            blank = engine.view(None).ask([visible(words) for words in _PROBES])
         except EngineFailure as failure:
             raise ModelError(f"the model failed its first question: {failure.message}") from failure
     table.add_row("load and first look", f"{seen - started:.2f} s, at a black square")
-    table.add_row("first question", f"{again - seen:.3f} s, p(Yes) {first.p_yes:.2f}, off-mass {first.off_mass:.3f}")
+    said = f"p(Yes) {first.p_yes:.2f}" if first.measured else "unmeasured"
+    table.add_row("first question", f"{again - seen:.3f} s, {said}, off-mass {first.off_mass:.3f}")
     table.add_row("next question", f"{ended - again:.3f} s")
+    try:
+        check_answers(blank, "without an image")
+        check_answers(answers, "about a black square")
+    except ModelError as error:
+        table.add_row("answers", error.message)
+        raise
+    table.add_row("answers", "Yes or No, with an image and without")

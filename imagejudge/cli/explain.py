@@ -20,6 +20,7 @@ from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.images import ImageRef
 from imagejudge.printable import printable
+from imagejudge.rationale import overruled, unmeasured
 from imagejudge.scan import Scanner
 from imagejudge.sinks.text import VERDICT_STYLES
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
@@ -90,10 +91,10 @@ def _steps(result: RuleResult) -> Table:
         steps.add_row(
             "unless" if step.item is None else str(step.item),
             _question(step),
-            _share(step.p_yes),
+            "" if unmeasured(step) else _share(step.p_yes),
             _share(step.prior),
             _share(step.centric),
-            "" if step.gap is None else f"{step.gap:+.1f}",
+            "" if step.gap is None or unmeasured(step) else f"{step.gap:+.1f}",
             _share(step.off_mass),
             _found(step),
         )
@@ -112,5 +113,9 @@ def _share(value: float | None) -> str:
 
 
 def _found(step: Step) -> str:
+    if unmeasured(step):
+        return "unmeasured"
     word = _STEP_WORDS[step.status]
+    if overruled(step):
+        return f"{word}, reasoning over p"
     return f"{word}, {step.by}" if step.by else word

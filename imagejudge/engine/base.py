@@ -16,6 +16,9 @@ from imagejudge.errors import EngineFailure
 from imagejudge.picture import Box, Picture
 from imagejudge.questions import Question
 
+UNMEASURED = 0.9
+"""Above this off-mass, Yes and No together are too rare among first tokens for their ratio to mean anything (ours)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -29,6 +32,11 @@ class Answer:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.gap) and 0 <= self.off_mass <= 1):
             raise EngineFailure("engine-error", "the answer is no number; try a model file of another precision")
+
+    @property
+    def measured(self) -> bool:
+        """Whether Yes and No were likely enough for their ratio to mean anything."""
+        return self.off_mass <= UNMEASURED
 
     @property
     def p_yes(self) -> float:

@@ -34,6 +34,7 @@ from imagejudge.engine.native import (
 )
 from imagejudge.engine.pair import check
 from imagejudge.engine.readout import answer, box, clean, reasoning, spellings, total
+from imagejudge.engine.thought import open_thought
 from imagejudge.engine.trunk import ROOT, NoRoom, Tokens, Trunk
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.picture import Box, Picture
@@ -125,6 +126,14 @@ class LlamaEngine(Engine):
         template = ChatTemplate(source.decode(errors="replace"), bos=words.bos, eos=words.eos, style=self.style)
         chats = [(turns, image) for turns in ((1, 3) if self.style.thinks else (1,)) for image in (True, False)]
         frames = {(turns, image): template.frame(turns, image=image) for turns, image in chats}
+        for frame in frames.values():
+            if (mark := open_thought(frame.around[-1])) is not None:
+                raise ModelError(
+                    f"the prompt of {self.options.model} ends inside a thought ({clean(mark, 40)}): "
+                    "the model's first word would be no answer",
+                    "Use an Instruct file of the same family, or a GGUF whose chat template can switch thinking off "
+                    "(enable_thinking).",
+                )
         before = {frame.before_image for (_, image), frame in frames.items() if image}
         if len(before) != 1:
             raise ModelError(

@@ -32,8 +32,10 @@ _POLL = 0.2
 _BUFFER = 2**20
 """Bytes: a request leaves in one piece, since between two pieces other threads of this process have their turn."""
 
-_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
-"""Threads that wait for each other sleep after microseconds. GNU's OpenMP would let them spin for milliseconds, which
+_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000", "GGML_NO_BACKTRACE": "1"}
+"""Without a backtrace an abort takes no seconds, and its last line says why.
+
+Threads that wait for each other sleep after microseconds. GNU's OpenMP would let them spin for milliseconds, which
 gains nothing on an idle machine and makes a scan ten times slower on a busy one. docs/benchmarks.md has the figures."""
 
 

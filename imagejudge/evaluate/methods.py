@@ -14,7 +14,7 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import View
 from imagejudge.evaluate.scores import WHOLE
 from imagejudge.evaluate.views import Contrast, Wordless
-from imagejudge.judge import EVEN, UNMEASURED, Method, judge, questions_of
+from imagejudge.judge import EVEN, Method, judge, questions_of
 from imagejudge.questions import Kind, Question, rules_subject
 from imagejudge.rationale import Summary, summarise
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus
@@ -160,15 +160,15 @@ def _all_rules(constitution: Constitution) -> Question:
 
 def _direct(question: Question, look: Look) -> Found:
     (answer,) = look.view.ask([question])
-    if answer.off_mass > UNMEASURED:
-        status, by = StepStatus.UNSURE, None
+    if not answer.measured:
+        status, by, figure = StepStatus.UNSURE, None, "unmeasured"
     else:
         status = StepStatus.SATISFIED if answer.p_yes >= EVEN else StepStatus.NOT_SATISFIED
-        by = By.THRESHOLD
+        by, figure = By.THRESHOLD, f"{answer.p_yes:.2f}"
     step = Step.not_asked(question.direct, 1).model_copy(
         update={"status": status, "by": by, "p_yes": answer.p_yes, "gap": answer.gap, "off_mass": answer.off_mass}
     )
-    return _at_once(step, f"one question about everything ({answer.p_yes:.2f}).")
+    return _at_once(step, f"one question about everything ({figure}).")
 
 
 def _thought_through(question: Question, look: Look) -> Found:

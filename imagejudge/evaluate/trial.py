@@ -17,9 +17,10 @@ from itertools import islice
 from typing import Any
 
 from imagejudge import __version__
+from imagejudge.answering import PROVED, check_answers, check_verdicts
 from imagejudge.cache import Cache
 from imagejudge.crash import CrashLog
-from imagejudge.engine.base import Engine
+from imagejudge.engine.base import Answer, Engine
 from imagejudge.errors import EngineFailure, ImageJudgeError
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS, Found
@@ -92,12 +93,23 @@ class Trial:
                 if not waiting:
                     return
                 tried = waiting.popleft().result()
+                verdicts = [case.verdict for case in tried.cases.values()]
+                self._check_first(verdicts)
                 self._keep(tried)
                 yield replace(tried, memory=None)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for engine in self._engines:
                 engine.close()
+
+    def _check_first(self, verdicts: Sequence[Verdict]) -> None:
+        """As `scan` does: the first image about which anything was asked tells whether the model answers."""
+        with self._lock:
+            if PROVED not in self._priors.known and check_verdicts(
+                verdicts, f"about the first image, {verdicts[0].path},"
+            ):
+                self._priors.add(PROVED, True)
+                self._cache.save(self._plan.answers, _BLANK, self._priors)
 
     def _keep(self, tried: Tried) -> None:
         digest = next(iter(tried.cases.values())).verdict.sha256
@@ -143,7 +155,12 @@ class Trial:
         """Priors are asked by one thread at a time, so that they do not depend on which engine came first."""
         staged = Staged(stage, lambda: None, Stopwatch())
         view = RecallView(self._priors, _BLANK, lambda _: staged, Stopwatch(), self._plan.abilities)
-        return Guarded(view, self._lock, lambda: self._cache.save(self._plan.answers, _BLANK, self._priors))
+
+        def asked(answers: Sequence[Answer]) -> None:
+            self._cache.save(self._plan.answers, _BLANK, self._priors)
+            check_answers(answers, "without an image")
+
+        return Guarded(view, self._lock, asked)
 
     def _case(self, name: str, sight: Sight, stage: Stage) -> Case:
         label = sight.subject.label

@@ -94,7 +94,10 @@ class Contrast(_Fixed):
         """Answer about both pictures, and move away from what the noised one suggests."""
         pairs = zip(self.inner.ask(questions), self._noised.ask(questions), strict=True)
         return [
-            replace(clean, gap=(1 + self._weight) * clean.gap - self._weight * noised.gap) for clean, noised in pairs
+            replace(clean, gap=(1 + self._weight) * clean.gap - self._weight * noised.gap)
+            if noised.measured
+            else clean  # noise that drowns Yes and No suggests neither
+            for clean, noised in pairs
         ]
 
 
@@ -106,13 +109,16 @@ class Wordless(_Fixed):
         bare = [question._replace(subject="") for question in questions]
         answers = self.inner.ask([*questions, *bare])
         told, untold = answers[: len(questions)], answers[len(questions) :]
-        return [replace(with_, gap=with_.gap - without.gap) for with_, without in zip(told, untold, strict=True)]
+        return [
+            replace(with_, gap=with_.gap - without.gap) if without.measured else with_
+            for with_, without in zip(told, untold, strict=True)
+        ]
 
 
 class Guarded(_Fixed):
     """One thread asks at a time; the others then find its answers."""
 
-    def __init__(self, inner: View, lock: threading.Lock, after: Callable[[], None]) -> None:
+    def __init__(self, inner: View, lock: threading.Lock, after: Callable[[Sequence[Answer]], None]) -> None:
         super().__init__(inner)
         self._lock = lock
         self._after = after
@@ -121,7 +127,7 @@ class Guarded(_Fixed):
         """Answer, and do what is to be done with the lock still held."""
         with self._lock:
             answers = self.inner.ask(questions)
-            self._after()
+            self._after(answers)
             return answers
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imagejudge.constitution import Severity
 from imagejudge.printable import printable
+from imagejudge.rationale import unmeasured
 from imagejudge.verdict import RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 
@@ -41,4 +42,6 @@ def _doubt(result: RuleResult) -> str:
 
 
 def _words(step: Step) -> str:
+    if unmeasured(step):
+        return f"{step.ask} (unmeasured)"
     return step.ask if step.p_yes is None else f"{step.ask} ({step.p_yes:.2f})"
