@@ -135,7 +135,8 @@ class TestRead:
     def test_a_file_that_tells_no_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Such as on some network file systems."""
         Path("a.png").write_bytes(b"12345")
-        monkeypatch.setattr(os, "fstat", lambda _: os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, 0, 0, 0, 0)))
+        times = {"st_mtime_ns": 0, "st_ctime_ns": 0}
+        monkeypatch.setattr(os, "fstat", lambda _: os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, 0, 0, 0, 0), times))
         assert isinstance(read("a.png", LIMITS), Source)
         assert self.refusal("a.png", Limits(bytes=4)) == "too-large"
 
