@@ -19,7 +19,7 @@ from PIL import Image
 from imagejudge.train.facts import Facts
 from imagejudge.train.scene import Scene, held_out_pair
 from imagejudge.train.scenes import Painter, Plan, Sprites
-from imagejudge.train.sprites import CONCEPTS, HELD_OUT_STYLE, INDEX, STYLES
+from imagejudge.train.sprites import CONCEPTS, FIRST_STYLES, HELD_OUT_STYLE, INDEX, STYLES
 from imagejudge.train.words import Target
 
 Test = Callable[[Facts], bool | None]
@@ -156,7 +156,8 @@ def plan_of(split: str) -> Plan:
     """Which drawings and pairs a split uses."""
     if split == "style":
         return Plan(styles=(STYLES.index(HELD_OUT_STYLE),))
-    return Plan(pairs="held-out" if split == "composition" else "trained")
+    styles = tuple(STYLES.index(style) for style in FIRST_STYLES)
+    return Plan(styles=styles, pairs="held-out" if split == "composition" else "trained")
 
 
 def draw(painter: Painter, random: np.random.Generator, recipe: Recipe, plan: Plan, violating: bool) -> Scene | None:

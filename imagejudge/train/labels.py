@@ -37,7 +37,7 @@ def _untaught() -> NDArray[np.float32]:
 
 
 UNTAUGHT = _untaught()
-PRESENT = 3.0  # how much more it counts whether a thing touches one that is there than one that is not
+ABSENT = 0.25  # what it counts whether a thing touches one that is not there, beside one that is
 
 
 def targets(
@@ -73,7 +73,7 @@ def targets(
     untaught = np.minimum(1, UNTAUGHT[concept].sum(1))  # [B, kinds]
     touch_known = 1 - np.maximum(np.minimum(1, unclear @ kinds), untaught[:, None]) * (1 - touch)
     there = kinds.max(1)  # [B, kinds]: whether things that are there touch is what is hard to tell
-    touch_known *= 1 + PRESENT * there[:, None]
+    touch_known *= np.where(there, 1.0, ABSENT)[:, None]
     holds, on = (relations & 1) > 0, (relations & 2) > 0
     number = kinds.sum(1)  # how many of every kind
     own = np.einsum("btk,bk->btk", kinds, (number >= 2).astype(np.float32))

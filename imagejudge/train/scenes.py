@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from imagejudge.train.grounds import finish, ground
+from imagejudge.train.pictograms import MONOCHROME
 from imagejudge.train.placing import extent, place
+from imagejudge.train.restyle import outlined, restyled
 from imagejudge.train.scene import MOST, Mask, Scene, held_out_pair, labelled
 from imagejudge.train.sprites import CONCEPTS, HELD_OUT_STYLE, STYLES, weigh
 
@@ -30,6 +32,7 @@ class Sprites:
     def __init__(self, path: Path) -> None:
         arrays = np.load(path)
         self.pictures = [Image.fromarray(rgba, "RGBA").convert("RGBa") for rgba in arrays["rgba"]]
+        self.inked = {number for number, style in enumerate(STYLES) if style in MONOCHROME}
         self.found: dict[tuple[int, int], list[int]] = {}
         for number, (concept, style) in enumerate(
             zip(arrays["concept"].tolist(), arrays["style"].tolist(), strict=True)
@@ -53,6 +56,7 @@ class Plan:
     hard: float = 1.0
     styles: tuple[int, ...] = tuple(number for number, style in enumerate(STYLES) if style != HELD_OUT_STYLE)
     pairs: str = "trained"  # trained: no held-out pair; held-out: some of them; any
+    restyled: bool = False  # drawings in other manners than their sets have
 
 
 class Painter:
@@ -150,6 +154,8 @@ class Painter:
                 if relation == "hold" and number:
                     side = max(24.0, min(side, 0.62 * extent(masks[0]))) if masks else side
                 tile = self._tile(random, self.sprites.pick(random, concept, style_here), side, plan.hard)
+                if plan.restyled:
+                    tile = restyled(random, tile, concept, inked=style_here in self.sprites.inked)
                 placed = place(random, tile, masks, relation if masks else "apart")
                 if placed is not None:
                     break
@@ -175,7 +181,7 @@ class Painter:
             picture = picture.rotate(random.uniform(-reach, reach), Image.Resampling.BILINEAR, expand=True)
         tile: NDArray[np.float32] = np.asarray(picture, np.float32) / np.float32(255)
         if random.random() < 0.2 * hard:
-            tile = _outlined(
+            tile = outlined(
                 tile,
                 int(random.integers(1, 3)),
                 random.random(3).astype(np.float32) * (0.25 if random.random() < 0.7 else 1.0),
@@ -190,16 +196,6 @@ class Painter:
             )
         tile[..., :3] = np.clip(colour, 0, alpha)
         return tile
-
-
-def _outlined(tile: NDArray[np.float32], width: int, colour: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same drawing with a line around it."""
-    room = np.pad(tile, ((width, width), (width, width), (0, 0)))
-    halo = Image.fromarray((room[..., 3] * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * width + 1))
-    ring: NDArray[np.float32] = np.asarray(halo, np.float32)[..., None] / np.float32(255)
-    under = np.concatenate([ring * colour, ring], -1)
-    outlined: NDArray[np.float32] = (room + (1 - room[..., 3:]) * under).astype(np.float32)
-    return outlined
 
 
 def paint(canvas: NDArray[np.float32], layer: NDArray[np.float32]) -> None:

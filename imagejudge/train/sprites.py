@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imagejudge.train.pictograms import COLOURED, MONOCHROME, TABLES, on_paper
+
 SIDE = 96  # pixels of a rendered sprite's longer side
 PER_STYLE = 26  # at most this many drawings of one concept in one style, or people would crowd out the rest
 
@@ -37,11 +39,17 @@ PACKAGES = {
     "twemoji": ("1.2.5", "19046dff7d8707ce96212ec86468b36ac5f8e60409629dd13f809265c6d0ebb7"),
     "streamline-emojis": ("1.2.4", "5dac87c876b322500989828c5823143e0100d78881627a2e4081a4b897cbfdbc"),
     "emojione": ("1.2.3", "26a14f44284407e8bcde91799388dca2bfd91dbcd55a97f425524a1c5b73610e"),
+    "fluent-emoji-high-contrast": ("1.2.6", "0b92d48c90d2200bd499e3cdd09a127ca6a8c8ddefd34c35eb5a1e4994012ae0"),
+    "game-icons": ("1.2.4", "f5758efb34d91c4f50b941f355f16ee73938625e5996fabc25171288404460a4"),
+    "mdi": ("1.2.3", "ddd817a7213f91de51147943915c0cda8c8b818a53c92b5c068cfa9883c6d7ac"),
+    "icon-park": ("1.2.4", "c1a25212a31602aca93c3fa6f6b3288e89b9d7811afc132dfd78506e9d586b6f"),
 }
 """npm packages of the scope @iconify-json: version and SHA-256 of the tarball."""
 STYLES = tuple(PACKAGES)
 HELD_OUT_STYLE = "emojione"
 """Never shown in training: the benchmark's split `style` is drawn with it."""
+FIRST_STYLES = STYLES[:7]
+"""Those the first training knew: the splits `seen` and `composition` are drawn with them, so that figures compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +315,15 @@ def drawings(icons: dict[str, Any], wanted: tuple[str, ...]) -> list[str]:
     return [found[int(place * step)] for place in range(min(len(found), PER_STYLE))]
 
 
+def icons_of(style: str, icons: dict[str, Any], concept: Concept) -> list[str]:
+    """The names of the icons that show a concept in one set."""
+    if style in MONOCHROME and concept.name in COLOURED:
+        return []
+    if style in TABLES:
+        return [name for name in TABLES[style].get(concept.name, ()) if name in icons["icons"]]
+    return drawings(icons, concept.icons)
+
+
 def render(icons: dict[str, Any], name: str) -> NDArray[np.uint8]:
     """One icon as SIDE x SIDE RGBA: cropped to what is painted, its longer side filling the tile."""
     import resvg_py
@@ -347,8 +364,10 @@ def write_sprites(out: Path, assets: Path) -> None:
     for style_number, style in enumerate(STYLES):
         icons = fetch(style, assets)
         for number, concept in enumerate(CONCEPTS):
-            tiles = [(name, render(icons, name)) for name in drawings(icons, concept.icons)]
-            if concept.name == "blood":
+            tiles = [(name, render(icons, name)) for name in icons_of(style, icons, concept)]
+            if style in MONOCHROME:
+                tiles = [(name, on_paper(tile)) for name, tile in tiles]
+            elif concept.name == "blood":
                 tiles += [
                     ("red-" + name, redden(render(icons, name)))
                     for name in drawings(icons, ("droplet", "blackdroplet"))

@@ -21,8 +21,11 @@ from imagejudge.train.dialogue import Batch, Words, Writer, stacked
 from imagejudge.train.pool import mirrored, packed, unpacked
 from imagejudge.train.scene import Scene, labelled
 from imagejudge.train.scenes import Painter, Plan, Sprites
+from imagejudge.train.sprites import FIRST_STYLES, STYLES
 from imagejudge.train.unlike import unlike
 
+PLAN = Plan(styles=tuple(STYLES.index(style) for style in FIRST_STYLES))
+RESTYLED = Plan(restyled=True)
 UNLIKE = 0.08  # of all pictures show no sticker
 MEETING = 0.25  # of the others show two things on purpose, so that whether they touch is learnt
 Arrays = dict[str, NDArray[np.generic]]
@@ -68,9 +71,10 @@ class Maker:
     def _scene(self, random: np.random.Generator) -> Scene:
         if random.random() < UNLIKE:
             return labelled(unlike(random), [], [])
+        plan = PLAN if random.random() < 0.5 else RESTYLED
         if random.random() < MEETING:
-            return self.painter.meeting(random, Plan())
-        return self.painter.random_scene(random, Plan())
+            return self.painter.meeting(random, plan)
+        return self.painter.random_scene(random, plan)
 
     def _sample(self, arrays: Arrays, *, fresh: bool) -> Sample:
         rows = [self.writer.row(unpacked(arrays, number)) for number in range(self.recipe.rows)]

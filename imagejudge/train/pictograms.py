@@ -1,0 +1,261 @@
+# ruff: noqa: E501 - tables of names read better on long lines
+"""Sets of one-coloured icons: which of their icons show which concept, and how a line drawing becomes a sticker.
+
+Emoji sets name their icons alike; these do not, so each has a table of its own. Inks and papers are chosen when a scene
+is drawn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+_TABLES = {
+    "game-icons": """
+gun: pistol-gun revolver m3-grease-gun rifle winchester-rifle sawed-off-shotgun shotgun
+knife: bowie-knife plain-dagger curvy-knife trench-knife bone-knife broad-dagger
+sword: broadsword crossed-swords katana piercing-sword pointy-sword ancient-sword
+axe: battle-axe battered-axe fire-axe sharp-axe war-axe wood-axe crossed-axes
+bomb: time-bomb unlit-bomb rolling-bomb falling-bomb
+bow: bow-arrow high-shot pocket-bow
+water pistol: water-gun
+flames: fire campfire
+explosion: bright-explosion mine-explosion spiky-explosion
+candle: candle-light candle-holder candles
+cigarette: cigarette
+syringe: syringe love-injection
+pill: pill medicine-pills
+mushroom: mushroom mushrooms spotted-mushroom super-mushroom
+leaf: clover falling-leaf maple-leaf oak-leaf linden-leaf
+lollipop: spiral-lollipop
+beer: beer-stein
+wine: wine-glass
+cocktail: martini
+tea: coffee-cup coffee-mug
+baby bottle: baby-bottle
+slot machine: slot-machine
+die: dice-six-faces-one dice-six-faces-two dice-six-faces-three dice-six-faces-four dice-six-faces-five dice-six-faces-six perspective-dice-six
+playing card: card-joker card-ace-spades card-ace-hearts card-king-hearts card-queen-spades
+skull: death-skull skull-crossed-bones
+coffin: coffin
+headstone: tombstone hasty-grave
+ghost: ghost
+robot: vintage-robot
+dog: sitting-dog basset-hound-head
+cat: cat
+horse: horse-head
+pig: pig pig-face
+monkey: monkey
+rabbit: rabbit rabbit-head
+bird: owl eagle-head penguin chicken rooster parrot-head
+snake: snake rattlesnake
+spider: spider-alt hanging-spider long-legged-spider
+underwear: underwear underwear-shorts
+shirt: t-shirt shirt polo-shirt
+dress: dress large-dress ample-dress
+trousers: trousers
+shoe: running-shoe boots sandal chelsea-boot converse-shoe
+hat: top-hat western-hat billed-cap
+car: city-car race-car
+airplane: commercial-airplane
+banana: banana banana-bunch
+pizza: full-pizza pizza-slice
+cake: cake-slice cupcake stairs-cake
+ice cream: ice-cream-cone
+tree: palm-tree pine-tree birch-trees
+flower: rose sunflower flowers
+sun: sun
+heart: hearts
+book: book-cover book-pile
+phone: phone smartphone rotary-phone
+clock: alarm-clock
+key: key house-keys skeleton-key
+hammer: claw-hammer flat-hammer
+wrench: wrench spanner
+scissors: scissors
+pencil: pencil
+umbrella: umbrella
+ball: soccer-ball basketball-ball
+gift: present
+money: banknote cash
+guitar: guitar
+bell: ringing-bell
+fist: fist
+thumbs up: thumb-up
+thumbs down: thumb-down
+hand: hand
+fish: flatfish
+baby: baby-face
+police officer: police-officer-head
+other animal: elephant turtle frog tiger cow bear-face lion fox bat snail sperm-whale dolphin squid crab octopus butterfly ant
+other food: hamburger french-fries bread cheese-wedge strawberry grapes watermelon lemon pineapple tomato carrot
+other vehicle: bus ambulance sailboat rocket
+""",
+    "mdi": """
+gun: pistol
+knife: knife knife-military
+sword: sword sword-cross
+axe: axe axe-battle
+bomb: bomb
+bow: bow-arrow
+flames: fire campfire
+candle: candle
+cigarette: smoking
+syringe: needle
+pill: pill pill-multiple
+mushroom: mushroom mushroom-outline
+leaf: clover leaf leaf-maple
+beer: beer beer-outline
+wine: glass-wine
+cocktail: glass-cocktail
+tea: coffee coffee-outline tea tea-outline
+baby bottle: baby-bottle baby-bottle-outline
+slot machine: slot-machine slot-machine-outline
+die: dice-1 dice-2-outline dice-3 dice-4-outline dice-5 dice-6-outline dice-multiple
+skull: skull skull-outline skull-crossbones skull-crossbones-outline
+coffin: coffin
+headstone: grave-stone
+ghost: ghost ghost-outline
+robot: robot robot-outline
+alien: alien alien-outline
+dog: dog dog-side
+cat: cat
+horse: horse horse-variant
+pig: pig pig-variant pig-variant-outline
+rabbit: rabbit rabbit-variant rabbit-variant-outline
+bird: bird duck owl penguin
+fish: fish shark
+snake: snake
+spider: spider spider-outline
+underwear: underwear-outline
+shirt: tshirt-crew tshirt-crew-outline tshirt-v tshirt-v-outline
+shoe: shoe-formal shoe-heel shoe-sneaker
+hat: hat-fedora
+car: car car-side car-hatchback car-sports
+airplane: airplane
+bicycle: bicycle bike
+apple: food-apple food-apple-outline
+pizza: pizza
+cake: cake cake-layered cake-variant cake-variant-outline cupcake
+ice cream: ice-cream
+tree: tree tree-outline pine-tree palm-tree
+flower: flower flower-outline flower-tulip flower-tulip-outline flower-poppy
+cloud: cloud cloud-outline
+star: star star-outline
+heart: heart heart-outline
+book: book book-outline book-open book-open-variant
+phone: cellphone phone cellphone-basic
+clock: alarm clock-outline
+key: key key-variant
+hammer: hammer
+wrench: wrench wrench-outline
+scissors: content-cut
+pencil: pencil pencil-outline pen
+umbrella: umbrella umbrella-outline umbrella-closed
+ball: soccer basketball volleyball
+teddy bear: teddy-bear
+balloon: balloon
+gift: gift gift-outline gift-open
+money: cash cash-multiple
+guitar: guitar-acoustic guitar-electric
+bell: bell bell-outline
+thumbs up: thumb-up thumb-up-outline
+thumbs down: thumb-down thumb-down-outline
+hand: hand-back-right hand-back-left hand-back-right-outline
+baby: baby
+smiley: emoticon-happy emoticon-happy-outline emoticon emoticon-outline
+angry face: emoticon-angry emoticon-angry-outline
+crying face: emoticon-cry emoticon-cry-outline
+other animal: elephant turtle cow panda bat bee butterfly ladybug snail koala
+other food: hamburger french-fries food-croissant cheese cookie corn carrot fruit-grapes fruit-watermelon fruit-pineapple fruit-cherries
+other vehicle: bus ambulance sail-boat train rocket tractor motorbike helicopter
+""",
+    "icon-park": """
+knife: kitchen-knife
+sword: holy-sword
+bow: archers-bow
+flames: fire fire-two
+syringe: injection
+pill: pill pills
+leaf: leaf
+lollipop: lollipop
+beer: beer beer-mug
+cocktail: cocktail
+tea: tea-drink
+milk: milk
+baby bottle: baby-bottle
+skull: skull
+ghost: ghost
+robot: robot robot-one
+dog: dog
+cat: cat
+pig: pig
+monkey: monkey
+rabbit: rabbit
+bird: bird duck eagle owl
+fish: fish fish-one
+swimwear: swimsuit
+underwear: clothes-briefs panties
+shirt: t-shirt
+trousers: clothes-pants trousers-bell-bottoms
+shoe: boots high-heeled-shoes sandals
+hat: baseball-cap magic-hat straw-hat
+car: car taxi
+airplane: airplane
+bicycle: bike
+apple: apple
+banana: banana
+cake: birthday-cake cake cake-one cake-two cake-three
+ice cream: icecream icecream-one icecream-two icecream-three
+tree: tree tree-one tree-two coconut-tree christmas-tree
+sun: sun sun-one
+star: star
+heart: heart
+book: book book-one book-open
+phone: iphone phone phone-telephone
+clock: alarm-clock
+key: key key-one key-two
+wrench: spanner
+scissors: scissors
+pencil: pencil
+umbrella: umbrella umbrella-one
+ball: soccer basketball volleyball
+gift: gift gift-box
+money: paper-money
+bell: bell-ring
+fist: fist
+middle finger: middle-finger
+thumbs up: thumbs-up
+thumbs down: thumbs-down
+child: boy girl boy-one girl-one
+baby: baby
+""",
+}
+
+TABLES: dict[str, dict[str, tuple[str, ...]]] = {
+    name: {
+        concept: tuple(icons.split())
+        for concept, _, icons in (line.partition(":") for line in table.strip().splitlines())
+    }
+    for name, table in _TABLES.items()
+}
+"""By set and concept; a set that has a table is searched for nothing else."""
+MONOCHROME = frozenset({"game-icons", "mdi", "fluent-emoji-high-contrast"})
+"""Sets whose icons are ink alone. They say nothing of a thing's colour, so `COLOURED` is not taken from them."""
+COLOURED = frozenset({"blood", "water", "other thing"})
+
+
+def on_paper(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Black ink with everything it encloses filled white, so that a line drawing has a body."""
+    ink = tile[..., 3].astype(np.float32) / 255
+    line = Image.fromarray(((ink > 0.35) * 255).astype(np.uint8))
+    room = Image.new("L", (line.width + 2, line.height + 2))
+    room.paste(line, (1, 1))
+    ImageDraw.floodfill(room, (0, 0), 128)
+    body = np.asarray(room)[1:-1, 1:-1] != 128
+    paper = np.zeros_like(tile)
+    paper[..., :3] = (255 * (1 - ink))[..., None].astype(np.uint8)
+    paper[..., 3] = np.where(body, 255, tile[..., 3])
+    paper[~body, :3] = 0
+    return paper
