@@ -25,7 +25,7 @@ def configured(tmp_path: Path, pair: Options, rules: Options, images: Path) -> P
     file = tmp_path / "imagejudge.toml"
     file.write_text(
         f'constitution = "rules.toml"\nmodel = "{pair[1]}"\nmmproj = "{pair[3]}"\nfail-on = "unsure"\n'
-        '[per-path-ignores]\n"images/0001.png" = ["fire", "knife"]\n'
+        'no-reasoning = true\n[per-path-ignores]\n"images/0001.png" = ["fire", "knife"]\n'
     )
     return file
 
