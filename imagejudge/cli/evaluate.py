@@ -201,8 +201,10 @@ def _labels(data: DataOptions) -> tuple[Sequence[Label], dict[str, Any]]:
     if data.labels is None:
         dataset, origin = dataset_of(data)
         return [item.label for item in dataset.items], origin
-    labels = labels_in(data.labels, _reading(data))
-    return labels, {"dataset": {"labels": str(data.labels), "images": len(labels)}}
+    labels, notes = labels_in(data.labels, _reading(data))
+    for note in notes:
+        warn(note)
+    return labels, {"dataset": {"labels": str(data.labels), "images": len(labels), "notes": notes}}
 
 
 def _judge(

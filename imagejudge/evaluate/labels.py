@@ -17,6 +17,8 @@ _UNSAFE = frozenset(("unsafe", "violating", "1", "true"))
 _SAFE = frozenset(("safe", "borderline", "0", "false"))
 _SHOWN = 12
 """How many of the things that were found are shown in a complaint."""
+_NAME = 100
+"""Characters of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,12 @@ class Columns:
         value = row.get(self.names[part]) if part in self.names else None
         return None if value == "" else value
 
-    def label(self, row: Mapping[str, Any], name: str) -> Label:
-        """A row's label."""
+    def label(self, row: Mapping[str, Any], name: str, where: str = "") -> Label:
+        """A row's label; complaints give its place as `where`, or else the table's."""
         sentence = self.value(row, "sentence")
         return Label(
             name=name,
-            unsafe=self._unsafe(row),
+            unsafe=self._unsafe(row, where or self._table),
             rules=rules_in(self.value(row, "rule")),
             category=str(self.value(row, "category") or ""),
             source=str(self.value(row, "source") or ""),
@@ -104,13 +106,13 @@ class Columns:
             exception=_word(self.value(row, "exception")) in ("1", "true", "yes"),
         )
 
-    def _unsafe(self, row: Mapping[str, Any]) -> bool:
+    def _unsafe(self, row: Mapping[str, Any], where: str) -> bool:
         word = _word(self.value(row, "label"))
         if self._reading.unsafe:
             return word in {_word(value) for value in self._reading.unsafe}
         if word not in _UNSAFE | _SAFE:
             raise UsageError(
-                f"{self._table}: {self.names['label']!r} is {word!r}, which says neither safe nor unsafe",
+                f"{where}: {self.names['label']!r} is {word[:80]!r}, which says neither safe nor unsafe",
                 f"say which values mean unsafe with --unsafe; known are {', '.join(sorted(_UNSAFE | _SAFE))}",
             )
         return word in _UNSAFE
@@ -124,7 +126,7 @@ def rules_in(cell: object) -> tuple[str, ...]:
 
 def missing(what: str, where: str, found: Iterable[str], hint: str) -> UsageError:
     """The complaint that a data set lacks something, with what it has instead."""
-    names = sorted(found)
+    names = sorted(name if len(name) <= _NAME else f"{name[:_NAME]}..." for name in map(str, found))
     shown = ", ".join(names[:_SHOWN]) + f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
     return UsageError(f"{where} has no {what}; found: {shown or 'nothing'}", hint)
 

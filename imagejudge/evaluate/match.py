@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,10 +34,13 @@ def match(labels: Iterable[Label], verdicts: Iterable[Verdict]) -> Matched:
     known: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
         known[_key(label.name)].append(label)
+    composed = _composed(known)
     found: dict[tuple[str, str, str], dict[str, Verdict]] = defaultdict(dict)
     stray: dict[str, None] = {}
     for verdict in verdicts:
         key = _key(verdict.path)
+        if key not in known:  # macOS decomposes accents in names, and tables are written elsewhere
+            key = composed.get(unicodedata.normalize("NFC", key), key)
         if key in known:
             found[verdict.method, verdict.model, verdict.constitution][key] = verdict
         else:
@@ -57,6 +61,14 @@ def match(labels: Iterable[Label], verdicts: Iterable[Verdict]) -> Matched:
 
 def _key(path: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - Path keeps `a/../b`
+
+
+def _composed(keys: Iterable[str]) -> dict[str, str]:
+    """Keys by their composed form, without those of which several have the same."""
+    forms: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        forms[unicodedata.normalize("NFC", key)].append(key)
+    return {form: same[0] for form, same in forms.items() if len(same) == 1}
 
 
 def _names(identities: Sequence[tuple[str, str, str]]) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,7 +145,8 @@ def test_what_a_table_lacks_is_named(tmp_path: Path) -> None:
 
 def test_labels_alone_need_no_images(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("path,label\nnowhere/a.png,unsafe\n")
-    (label,) = labels_in(tmp_path / "x.csv", Reading())
+    ((label,), notes) = labels_in(tmp_path / "x.csv", Reading())
+    assert not notes
     assert (label.name, label.unsafe) == (str(tmp_path / "nowhere/a.png"), True)
     with pytest.raises(UsageError, match=r"x\.txt is no table"):
         labels_in(tmp_path / "x.txt", Reading())
@@ -202,7 +205,7 @@ def test_huggingface_parquet(tmp_path: Path) -> None:
     write_parquet(tmp_path / "x.parquet", {"picture": images, "label": [1, 0]})
     first = load(tmp_path, "huggingface", Reading(columns={"image": "picture"}))
     assert next(iter(first.items)).image == PNG
-    assert "x.parquet#1 holds no image" in complaint(tmp_path, "huggingface", columns={"image": "picture"})
+    assert [item.image for item in items(tmp_path, "huggingface", columns={"image": "picture"})] == [PNG, b""]
     write_parquet(tmp_path / "x.parquet", {"image": ["a.png", base64.b64encode(PNG).decode()], "label": [1.0, 0.0]})
     path, data = items(tmp_path, "huggingface")
     assert (path.image, data.image) == (tmp_path / "a.png", PNG)
@@ -279,3 +282,98 @@ def test_what_is_not_mmsafeaware(tmp_path: Path) -> None:
     assert "no numbered images in 'images' or 'images2'" in complaint(tmp_path, "mmsafeaware")
     write(tmp_path, "images/1.png")
     assert "no sentence in quotes below 1" in complaint(tmp_path, "mmsafeaware")
+
+
+# --- tables from elsewhere ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("told", [False, True])
+def test_csv_as_spreadsheets_write_it(tmp_path: Path, mark: str, told: bool) -> None:
+    write(tmp_path, "a.png", "b.png")
+    rows = [["path", "label", "sentence"], ["a.png", "unsafe", '"a, b; c"'], ["b.png", "0", "x"]]
+    text = f"sep={mark}\r\n" * told + "".join(mark.join(row) + "\r\n" for row in rows)
+    (tmp_path / "x.csv").write_bytes(text.encode("utf-8-sig"))
+    assert [(item.label.unsafe, item.label.sentence) for item in items(tmp_path / "x.csv", "csv")] == [
+        (True, "a, b; c"),
+        (False, "x"),
+    ]
+
+
+@pytest.mark.parametrize(("here", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_with_accents_composed_otherwise(tmp_path: Path, here: str, there: str) -> None:
+    on_disk = write(tmp_path, unicodedata.normalize(here, "Bücher/é.png")) / unicodedata.normalize(here, "Bücher/é.png")
+    (tmp_path / "x.csv").write_text(f"path,label\n{unicodedata.normalize(there, 'Bücher/é.png')},unsafe\n", "utf-8")
+    (item,) = items(tmp_path / "x.csv", "csv")
+    assert item.image == on_disk
+    ((label,), _) = labels_in(tmp_path / "x.csv", Reading())
+    assert label.name == str(on_disk)
+
+
+def test_backslashes_in_paths(tmp_path: Path) -> None:
+    write(tmp_path, "a/b.png", "c\\d.png")
+    (tmp_path / "x.csv").write_text("path,label\na\\b.png,unsafe\nc\\d.png,safe\n")
+    assert [item.image for item in items(tmp_path / "x.csv", "csv")] == [tmp_path / "a/b.png", tmp_path / "c\\d.png"]
+    (tmp_path / "x.csv").write_text("path,label\nnot\\here.png,unsafe\n")
+    ((label,), _) = labels_in(tmp_path / "x.csv", Reading())
+    assert label.name == str(tmp_path / "not/here.png")
+
+
+GOOD = [json.dumps({"path": f"{number}.png", "label": number % 2}) for number in range(5)]
+BAD = {
+    '{"path": null, "label": 1}': "x.jsonl:3 has no path in column 'path'",
+    '{"path": "0.png", "label": "perhaps"}': "x.jsonl:3: 'label' is 'perhaps', which says neither",
+    '{"path": "0.png"}': "x.jsonl:3: 'label' is ''",
+    '{"path": "gone.png", "label": 1}': "has no image 'gone.png'",
+    '{"path": "0.png", "label": 1': "x.jsonl:3: not JSON",
+    "[1]": "x.jsonl:3: not a JSON object",
+    '{"path": "a\\u0000.png", "label": 1}': "x.jsonl:3 has no path",
+    '{"path": "\\ud800.png", "label": 1}': "has no image",
+    json.dumps({"path": "x" * 5000, "label": 1}): "has no image",
+}
+
+
+@pytest.mark.parametrize(("line", "words"), BAD.items(), ids=[line[:40] for line in BAD])
+def test_one_bad_row_is_lost_alone_and_shown(tmp_path: Path, line: str, words: str) -> None:
+    write(tmp_path, *(f"{number}.png" for number in range(5)))
+    (tmp_path / "x.jsonl").write_text("\n".join([*GOOD[:2], line, *GOOD[2:]]))
+    dataset = load(tmp_path / "x.jsonl", "jsonl", Reading())
+    assert dataset.count == len(list(dataset.items)) == 5
+    (note,) = dataset.notes
+    assert note.startswith(f"1 of 6 rows of {tmp_path / 'x.jsonl'} are left out: ")
+    assert words in note
+    (tmp_path / "x.jsonl").write_text("\n".join([line] * 3 + GOOD))
+    assert f"3 of 8 rows of {tmp_path / 'x.jsonl'} cannot be used: " in complaint(tmp_path / "x.jsonl", "jsonl")
+
+
+def test_rows_that_contradict_each_other_are_both_lost(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b.png")
+    table = tmp_path / "x.csv"
+    table.write_text("path,label,rule\na.png,unsafe,fire\nb.png,safe,\na.png,safe,knife\na.png,safe,fire\n")
+    dataset = load(table, "csv", Reading())
+    assert [item.label.rules for item in dataset.items] == [(), ("knife",)]
+    assert "x.csv: row 2 and" in dataset.notes[0]
+    assert "row 5 say the opposite of one image" in dataset.notes[0]
+
+
+def test_a_cell_without_end(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('path,label\na.png,"' + "x" * 11_000_000)
+    assert "x.csv: row 2 cannot be read: field larger" in complaint(tmp_path / "x.csv", "csv")
+
+
+def test_parquet_rows_without_image_or_label(tmp_path: Path) -> None:
+    images = [{"bytes": PNG, "path": None}, None, {"bytes": None, "path": None}, {"bytes": PNG, "path": None}]
+    file = write_parquet(tmp_path / "x.parquet", {"image": images, "label": [1, 0, 1, None]})
+    dataset = load(file, "huggingface", Reading())
+    assert [item.image for item in dataset.items] == [PNG, b"", b""]
+    assert dataset.count == 3
+    assert dataset.notes == (f"1 of 4 rows have no label and are left out: {file}#3",)
+    file = write_parquet(tmp_path / "y.parquet", {"image": images[:2], "label": pa.array([None, None], pa.int64())})
+    assert "no row has a label in 'label'" in complaint(file, "huggingface")
+    (tmp_path / "z.parquet").write_bytes(file.read_bytes()[:-50])
+    assert "z.parquet cannot be read as Parquet" in complaint(tmp_path / "z.parquet", "huggingface")
+
+
+def test_a_pipe_into_which_nobody_writes_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.csv")
+    assert "x.csv: a pipe into which nobody writes" in complaint(tmp_path / "x.csv", "csv")

@@ -22,8 +22,9 @@ _EXCEPTION = re.compile(r"_v[24]$")
 
 def load(path: Path, reading: Reading) -> Dataset:
     """A .json, .jsonl or .csv file; categories must begin as its taxonomy's do, such as `O2: ` or `NA: `."""
-    rows = [_row(row, path) for row in table.read_rows(path)]
-    found = table.found_in(rows)
+    read = table.read_rows(path)
+    rows = table.Table([(where, _row(row, where)) for where, row in read.rows], read.lost)
+    found = rows.columns
     named = reading.columns.get("image")
     image = named or next((name for name in _IMAGE if name in found), None)
     if image is None:
@@ -32,10 +33,12 @@ def load(path: Path, reading: Reading) -> Dataset:
     return table.dataset_of(path, rows, usual, reading)
 
 
-def _row(row: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+def _row(row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     category = row.get("category")
     if category is not None and not _CATEGORY.match(str(category)):
-        raise UsageError(f"{path}: 'category' is {category!r}", "LlavaGuard has O1: ... to O9: ... and NA: ...")
+        raise UsageError(
+            f"{where}: 'category' is {str(category)[:80]!r}", "LlavaGuard has O1: ... to O9: ... and NA: ..."
+        )
     if "exception" in row or "id" not in row:
         return row
     return {**row, "exception": bool(_EXCEPTION.search(str(row["id"])))}

@@ -13,6 +13,8 @@ from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
 from imagejudge.existing import is_file
 
+_SHOWN = 5
+"""Rows without a label that are named."""
 _ROWS = 16
 """Rows that are in memory at once, with their images."""
 
@@ -23,23 +25,37 @@ Check = Callable[[Mapping[str, Any], str], None]
 def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = lambda row, name: None) -> Dataset:
     """The rows of all Parquet files at or below a path; images are read from them as they are needed."""
     parquet = _pyarrow()
-    files = [(file, parquet.ParquetFile(file)) for file in files_of(path, reading.split)]
+    files = [(file, _opened(file, parquet)) for file in files_of(path, reading.split)]
     columns = {file: Columns(str(file), table.schema_arrow.names, usual, reading) for file, table in files}
-    for file, table in files:
-        _check_labels(file, table, columns[file], reading)
+    unlabelled = {file: _check_labels(file, table, columns[file], reading) for file, table in files}
 
     def items() -> Iterator[Item]:
         for file, table in files:
             names = _class_names(table, columns[file])
             for number, row in enumerate(_rows(table, columns[file])):
                 name = f"{file}#{number}"
+                if number in unlabelled[file]:
+                    continue
                 check(row, name)
                 row[columns[file].names["label"]] = _named(columns[file].value(row, "label"), names)
                 yield Item(
                     columns[file].label(row, name), image_in(columns[file].value(row, "image"), file.parent, name)
                 )
 
-    return Dataset(items(), sum(table.metadata.num_rows for _, table in files))
+    rows, lost = sum(table.metadata.num_rows for _, table in files), sum(map(len, unlabelled.values()))
+    names = [f"{file}#{number}" for file, numbers in unlabelled.items() for number in numbers]
+    shown = ", ".join(names[:_SHOWN]) + ", ..." * (lost > _SHOWN)
+    notes = (f"{lost:,} of {rows:,} rows have no label and are left out: {shown}",) if lost else ()
+    return Dataset(items(), rows - lost, notes)
+
+
+def _opened(file: Path, parquet: Any) -> Any:
+    try:
+        return parquet.ParquetFile(file)
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        raise UsageError(
+            f"{file} cannot be read as Parquet: {error}"[:300], "fetch it again, or leave it out"
+        ) from None
 
 
 def files_of(path: Path, split: str) -> list[Path]:
@@ -57,6 +73,8 @@ def image_in(cell: object, folder: Path, name: str) -> Path | bytes:
     """An image from a cell: bytes, Hugging Face's `{bytes, path}`, a path below the file's folder, or Base64."""
     if isinstance(cell, Mapping):
         cell = cell.get("bytes") or cell.get("path")
+    if cell is None:
+        return b""  # judged as the empty file it is, so that its row is counted among the errors
     if isinstance(cell, bytes):
         return cell
     if isinstance(cell, str) and len(cell) < 1000 and is_file(folder / cell):
@@ -74,23 +92,31 @@ def _rows(table: Any, columns: Columns) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _check_labels(file: Path, table: Any, columns: Columns, reading: Reading) -> None:
-    """Complain of labels before anything is judged: they are quickly read without the images."""
+def _check_labels(file: Path, table: Any, columns: Columns, reading: Reading) -> list[int]:
+    """Complain of labels before anything is judged: they are quickly read without images. Gives the rows without."""
     column, names = columns.names["label"], _class_names(table, columns)
-    values = [_named(value, names) for value in table.read(columns=[column]).column(column).unique().to_pylist()]
+    rows = table.read(columns=[column]).column(column).to_pylist()
+    if rows and all(value is None for value in rows):
+        raise UsageError(f"{file}: no row has a label in {column!r}", "name the right column with --column label=NAME")
+    values = list({str(value): _named(value, names) for value in rows if value is not None}.values())
     for value in values:
         columns.label({column: value}, str(file))
     words = {word.lower() for word in reading.unsafe}
     if words and not words & {str(value).lower() for value in values}:
         raise missing(f"label {reading.unsafe[0]!r}", str(file), map(str, names or values), "correct --unsafe")
+    return [number for number, value in enumerate(rows) if value is None]
 
 
 def _class_names(table: Any, columns: Columns) -> Sequence[str]:
     """Names of the whole numbers in the label column, which Hugging Face keeps beside the table; empty: none."""
     kept = (table.schema_arrow.metadata or {}).get(b"huggingface")
-    features = json.loads(kept).get("info", {}).get("features", {}) if kept else {}
-    names: Sequence[str] = features.get(columns.names["label"], {}).get("names", ())
-    return names
+    try:
+        found = json.loads(kept) if kept else {}
+    except (ValueError, RecursionError):  # not what Hugging Face writes: the column speaks for itself
+        return ()
+    for key in ("info", "features", columns.names["label"], "names"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else ()
 
 
 def _named(value: object, names: Sequence[str]) -> object:

@@ -1,18 +1,49 @@
-"""Tables of paths and labels: CSV, JSON Lines, and JSON lists of objects."""
+"""Tables of paths and labels: CSV, JSON Lines, and JSON lists of objects.
+
+A row that cannot be used is left out and said; where it is more than a few, the table is refused.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Label, Reading, missing
+from imagejudge.existing import is_file, is_folder
+from imagejudge.toml.read import UnreadableError, text_of
+
+_DELIMITERS = ",;\t"
+"""Of CSV: a spreadsheet writes semicolons where the comma stands in decimal fractions."""
+_FEW = 2
+_SHARE = 10
+"""So many rows, or one in so many, may be unusable before the table is refused."""
+_SHOWN = 5
+"""Unusable rows that are shown."""
+_MAX_CELL = 10_000_000
+_MAX_BYTES = 200_000_000
 
 Row = Mapping[str, Any]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a file, each with its place for complaints, and complaints about those that cannot be read."""
+
+    rows: Sequence[tuple[str, Row]]
+    lost: list[UsageError] = field(default_factory=list)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns that any row has."""
+        return list(dict.fromkeys(name for _, row in self.rows for name in row))
 
 
 def load_csv(path: Path, reading: Reading) -> Dataset:
@@ -25,32 +56,39 @@ def load_jsonl(path: Path, reading: Reading) -> Dataset:
     return dataset_of(path, read_jsonl(path), {"image": "path"}, reading)
 
 
-def labels_in(path: Path, reading: Reading) -> list[Label]:
-    """The labels in a table, by its name's ending; nothing is said of whether the images are there."""
-    rows = read_rows(path)
-    columns = Columns(str(path), found_in(rows), {"image": "path"}, reading)
-    return [columns.label(row, str(path.parent / _path_in(columns, row, path))) for row in rows]
+def labels_in(path: Path, reading: Reading) -> tuple[list[Label], tuple[str, ...]]:
+    """The labels in a table, by its name's ending, and what was left out; whether the images are there is not asked."""
+    table = read_rows(path)
+    columns = Columns(str(path), table.columns, {"image": "path"}, reading)
+
+    def label(where: str, row: Row) -> Label:
+        return columns.label(row, str(_place(path.parent, _path_in(columns, row, where))), where)
+
+    labels, notes = _usable(table, label, lambda label: label, path)
+    return labels, notes
 
 
-def dataset_of(path: Path, rows: Sequence[Row], usual: Mapping[str, str], reading: Reading) -> Dataset:
-    """Labelled images from a table's rows. Raises `UsageError` for the first image that is not there."""
+def dataset_of(path: Path, table: Table, usual: Mapping[str, str], reading: Reading) -> Dataset:
+    """Labelled images from a table's rows. Raises `UsageError` where more than a few of them cannot be used."""
     if reading.split:
         raise UsageError("a table has no splits", "leave out --split")
-    if not rows:
+    if not table.rows and not table.lost:
         return Dataset((), 0)
-    columns = Columns(str(path), found_in(rows), usual, reading)
-    items = []
-    for row in rows:
-        image = path.parent / _path_in(columns, row, path)
-        if not image.is_file():
-            raise missing(
-                f"image {image.name!r}", str(image.parent), _names(image.parent), f"check the paths in {path}"
-            )
-        items.append(Item(columns.label(row, str(image)), image))
-    return Dataset(items, len(items))
+    columns = Columns(str(path), table.columns, usual, reading) if table.rows else None
+
+    def item(where: str, row: Row) -> Item:
+        assert columns is not None  # noqa: S101 - there is a row
+        image = _place(path.parent, _path_in(columns, row, where))
+        if not is_file(image):
+            what = f"image {image.name[:80]!r}"
+            raise missing(what, f"{where}: {image.parent}"[:1000], _names(image.parent), f"check the paths in {path}")
+        return Item(columns.label(row, str(image), where), image)
+
+    items, notes = _usable(table, item, lambda item: item.label, path)
+    return Dataset(items, len(items), notes)
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> Table:
     """A table by its name's ending: .csv, .jsonl or .json."""
     readers = {".csv": read_csv, ".jsonl": read_jsonl, ".json": read_json}
     reader = readers.get(path.suffix.lower())
@@ -59,59 +97,130 @@ def read_rows(path: Path) -> list[Row]:
     return reader(path)
 
 
-def read_csv(path: Path) -> list[Row]:
-    """The rows of a CSV file by the names in its first line."""
-    rows: list[Row] = list(csv.DictReader(io.StringIO(_text(path), newline="")))
-    for number, row in enumerate(rows, 2):
-        if None in row or None in row.values():  # how the reader says that there are too many or too few
-            raise UsageError(f"{path}: row {number} has not as many cells as the first one", "quote cells with commas")
-    return rows
+def read_csv(path: Path) -> Table:
+    """The rows of a CSV file by the names in its first line, with commas, semicolons or tabs between cells."""
+    text = _text(path)
+    first, _, rest = text.partition("\n")
+    if first.rstrip("\r").lower() in [f"sep={mark}" for mark in _DELIMITERS]:  # told to the spreadsheet
+        text, first = rest, rest.partition("\n")[0]
+    csv.field_size_limit(_MAX_CELL)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(first))
+    table = Table(rows := [], [])
+    try:
+        for number, row in enumerate(reader, 2):
+            where = f"{path}: row {number}"
+            if None in row or None in row.values():  # how the reader says that there are too many or too few
+                table.lost.append(
+                    UsageError(f"{where} has not as many cells as the first one", "quote cells with commas")
+                )
+            else:
+                rows.append((where, row))
+    except csv.Error as error:
+        where = f"{path}: row {len(rows) + len(table.lost) + 2}"
+        raise UsageError(f"{where} cannot be read: {error}", "look for a quote that is not closed") from None
+    return table
 
 
-def read_jsonl(path: Path) -> list[Row]:
+def _delimiter(first: str) -> str:
+    """What stands between the names in the first line: whatever makes the most of them."""
+    try:
+        return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+    except csv.Error:  # said when the rows are read
+        return ","
+
+
+def read_jsonl(path: Path) -> Table:
     """The objects in a file, one a line; empty lines are skipped."""
-    rows: list[Row] = []
+    table = Table(rows := [], [])
     for number, line in enumerate(_text(path).split("\n"), 1):
         if line.strip():
-            rows.append(_row(_json(line, f"{path}:{number}"), f"{path}:{number}"))
-    return rows
+            where = f"{path}:{number}"
+            try:
+                rows.append((where, _row(_json(line, where), where)))
+            except UsageError as error:
+                table.lost.append(error)
+    return table
 
 
-def read_json(path: Path) -> list[Row]:
+def read_json(path: Path) -> Table:
     """The objects in a file's one list."""
-    rows = _json(_text(path), str(path))
-    if not isinstance(rows, list):
+    values = _json(_text(path), str(path))
+    if not isinstance(values, list):
         raise UsageError(f"{path} does not hold a list", "write the rows as a JSON list of objects")
-    return [_row(row, f"{path}, row {number}") for number, row in enumerate(rows)]
+    table = Table(rows := [], [])
+    for number, value in enumerate(values):
+        where = f"{path}, row {number}"
+        try:
+            rows.append((where, _row(value, where)))
+        except UsageError as error:
+            table.lost.append(error)
+    return table
 
 
-def found_in(rows: Sequence[Row]) -> list[str]:
-    """The names of all columns that any row has."""
-    return list(dict.fromkeys(name for row in rows for name in row))
+def _usable(
+    table: Table, read: Callable[[str, Row], _T], label_of: Callable[[_T], Label], path: Path
+) -> tuple[list[_T], tuple[str, ...]]:
+    """What can be made of the rows, and a note on those of which nothing can."""
+    lost = list(table.lost)
+    found: list[tuple[str, _T]] = []
+    for where, row in table.rows:
+        try:
+            found.append((where, read(where, row)))
+        except UsageError as error:
+            lost.append(error)
+    contradictions = list(_contradictions([(where, label_of(each)) for where, each in found]))
+    for one, other in contradictions:
+        lost += [
+            UsageError(f"{found[one][0]} and {found[other][0]} say the opposite of one image", "correct one of them")
+        ]
+    wrong = {number for pair in contradictions for number in pair}
+    left = [each for number, (_, each) in enumerate(found) if number not in wrong]
+    total = len(table.rows) + len(table.lost)
+    gone = total - len(left)
+    if gone and (not left or gone > max(_FEW, total // _SHARE)):
+        raise UsageError(f"{gone:,} of {total:,} rows of {path} cannot be used: {lost[0].message}", lost[0].hint)
+    shown = "; ".join(error.message[:300] for error in lost[:_SHOWN]) + "; ..." * (len(lost) > _SHOWN)
+    return left, (f"{gone:,} of {total:,} rows of {path} are left out: {shown}",) if gone else ()
 
 
-def _path_in(columns: Columns, row: Row, path: Path) -> str:
+def _contradictions(labels: Sequence[tuple[str, Label]]) -> Iterator[tuple[int, int]]:
+    """Pairs of rows that say unsafe and safe of the same image for the same reason."""
+    first: dict[object, int] = {}
+    for number, (_, label) in enumerate(labels):
+        about = (label.name, label.rules, label.sentence, label.exception)
+        earlier = first.setdefault(about, number)
+        if labels[earlier][1].unsafe != label.unsafe:
+            yield earlier, number
+
+
+def _place(folder: Path, written: str) -> Path:
+    """The file that a cell means: as it is written, with the slashes of Windows, or with accents composed otherwise."""
+    slashed = written.replace("\\", "/")
+    ways = [written, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    return next((folder / way for way in ways if is_file(folder / way)), folder / slashed)
+
+
+def _path_in(columns: Columns, row: Row, where: str) -> str:
     cell = columns.value(row, "image")
-    if not isinstance(cell, str):
-        raise UsageError(f"{path}: a row has no path in column {columns.names['image']!r}", f"it is {dict(row)}"[:200])
+    if not isinstance(cell, str) or "\0" in cell:
+        raise UsageError(f"{where} has no path in column {columns.names['image']!r}", f"it is {dict(row)}"[:200])
     return cell
 
 
 def _text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return file.read()
+        return text_of(path, _MAX_BYTES).removeprefix("\ufeff")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file with the labels") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8", "save the file as UTF-8") from error
+    except UnreadableError as error:
+        raise UsageError(error.about(str(path)), "a table is UTF-8 (a spreadsheet calls it `CSV UTF-8`)") from None
 
 
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: not JSON: {error}", "correct what stands there") from None
+        raise UsageError(f"{where}: not JSON: {error}"[:300], "correct what stands there") from None
 
 
 def _row(value: Any, where: str) -> Row:
@@ -121,4 +230,4 @@ def _row(value: Any, where: str) -> Row:
 
 
 def _names(folder: Path) -> list[str]:
-    return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return [entry.name for entry in folder.iterdir()] if is_folder(folder) else []
