@@ -192,8 +192,8 @@ def _parse(text: str, name: str) -> list[Entry]:
         raise UsageError(error.about(name)) from None
     report = Report(lines, _EXAMPLES)
     entries = list(_entries(document, report))
-    if complaints := report.complaints():
-        raise UsageError("\n".join(f"{name}:{line}: {words}" for line, words in complaints))
+    if mistakes := report.message(name):
+        raise UsageError(mistakes)
     return entries
 
 

@@ -109,8 +109,8 @@ def load(path: Path, options: Mapping[str, Option]) -> Settings:
         name: _value(table, name, option, path.parent, report) for name, option in options.items() if name in table
     }
     settings = Settings(path, found, _ignores(table, report))
-    if complaints := report.complaints():
-        raise SettingsError("\n".join(f"{printable(path)}:{line}: {words}" for line, words in complaints))
+    if mistakes := report.message(printable(path)):
+        raise SettingsError(mistakes)
     return settings
 
 

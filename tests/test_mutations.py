@@ -93,7 +93,7 @@ LOCK = {
             "repository": "me/mine",
             "commit": "c0ffee",
             "folder": "/nowhere",
-            "files": {"mine.gguf": {"sha256": "a" * 64, "bytes": 5}},
+            "files": {name: {"sha256": "a" * 64, "bytes": 5} for name in ("mine.gguf", "mmproj.gguf")},
         }
     },
 }

@@ -97,8 +97,8 @@ def parse(text: str, name: str) -> Constitution:
         raise ConstitutionError(error.about(name)) from None
     report = Report(lines, _EXAMPLES)
     constitution = _constitution(document, report)
-    if complaints := report.complaints():
-        raise ConstitutionError("\n".join(f"{name}:{line}: {words}" for line, words in complaints))
+    if mistakes := report.message(name):
+        raise ConstitutionError(mistakes)
     return constitution
 
 

@@ -45,7 +45,7 @@ class Pin(BaseModel):
     commit: str
     folder: Path
     """Where the files lie on this machine, unless they were removed since."""
-    files: dict[str, PinnedFile]
+    files: Annotated[dict[str, PinnedFile], Field(min_length=2, max_length=2)]
     """By name on the hub: text model, image encoder."""
 
     @property
@@ -58,7 +58,7 @@ class Pin(BaseModel):
         """Whether the files are there with their full size; `store.verify` looks inside."""
         try:
             return all((self.folder / name).stat().st_size == file.bytes for name, file in self.files.items())
-        except OSError:
+        except (OSError, ValueError):  # also of a name that no file can have
             return False
 
 

@@ -14,6 +14,8 @@ from imagejudge.toml.lines import Path, nearest
 
 MAX_WORD = 64
 """Characters of a name, an id or an object."""
+_MAX_TOLD = 100
+"""Complaints that are shown of one file."""
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{MAX_WORD - 1}}}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KINDS = {
@@ -56,9 +58,13 @@ class Report:
         """Complain of the value at `path`."""
         self._found.append((nearest(self.lines, path), f"{problem}; {instead}"))
 
-    def complaints(self) -> list[tuple[int, str]]:
-        """Lines and words, in the order of the file."""
-        return sorted(self._found, key=lambda complaint: complaint[0])
+    def message(self, name: str) -> str:
+        """All complaints, one a line, in the order of the file called `name`; the last line counts those left out."""
+        found = sorted(self._found, key=lambda complaint: complaint[0])
+        told = [f"{name}:{line}: {words}" for line, words in found[:_MAX_TOLD]]
+        if len(found) > _MAX_TOLD:
+            told.append(f"{name}: and {len(found) - _MAX_TOLD:,} more mistakes")
+        return "\n".join(told)
 
     def line(self, value: object, path: Path, what: str, limit: int) -> str:
         """A string of one line without spaces around it, fit to be sent to a model; complains of anything else."""

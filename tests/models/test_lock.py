@@ -66,3 +66,17 @@ def test_a_pin_is_for_the_files_that_are_listed_now() -> None:
     assert lock.Lock({"mine": pin("me/other")}).pin(entry) is None
     other = entry.model_copy(update={"model": "c.gguf"})
     assert lock.Lock({"mine": pin()}).pin(other) is None
+
+
+@pytest.mark.parametrize("names", [(), ("a.gguf",), ("a.gguf", "b.gguf", "c.gguf")])
+def test_a_pin_is_of_two_files(names: tuple[str, ...]) -> None:
+    lock.path().parent.mkdir(parents=True)
+    files = "".join(f'[models.mine.files."{name}"]\nsha256 = "{"ab" * 32}"\nbytes = 7\n' for name in names)
+    head = 'schema = 1\n[models.mine]\nrepository = "me/mine"\ncommit = "c"\nfolder = "/nowhere"\n[models.mine.files]\n'
+    lock.path().write_text(head + files, "utf-8")
+    with pytest.raises(ModelError, match="cannot be believed"):
+        lock.read()
+
+
+def test_a_folder_that_cannot_be_is_not_there() -> None:
+    assert not pin().model_copy(update={"folder": Path("/no\0where")}).whole

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from imagejudge.errors import OutputError
-from imagejudge.sinks.jsonl import START, JsonLines, line_of
+from imagejudge.errors import OutputError, UsageError
+from imagejudge.sinks.jsonl import START, JsonLines, line_of, read
 from imagejudge.sinks.resume import Identity, ResumableFile
 from imagejudge.verdict import Failure, Outcome, Verdict
 
@@ -271,3 +271,15 @@ def test_two_scans_do_not_write_to_one_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
         ResumableFile(tmp_path / "missing" / "v.jsonl", HERE)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_none_is_no_verdict(number: str) -> None:
+    """No scan writes one, and arithmetic on it would fail where the line is long forgotten."""
+    step: dict[str, object] = dict.fromkeys(("by", "p_yes", "prior", "centric", "rationale"))
+    step |= {"ask": "A knife is visible.", "item": 1, "status": "unsure", "gap": 1.5, "off_mass": 0.1}
+    row = json.loads(line_of(verdict("a.png"))) | {"rules": [{"rule": "knife", "status": "unsure", "steps": [step]}]}
+    line = json.dumps(row).encode()
+    assert len(list(read([line], "v"))) == 1
+    with pytest.raises(UsageError, match="v:1: this is not a verdict"):
+        list(read([line.replace(b"1.5", number.encode())], "v"))

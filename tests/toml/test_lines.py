@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagejudge.toml.lines import Path, locate, nearest
+from imagejudge.toml.table import Report
 
 TRICKY = [
     "",
@@ -210,3 +211,12 @@ def test_every_value_is_found_however_it_is_written(data: st.DataObject, documen
     writer.table(document, ())
     assert set(paths(tomli.loads(writer.text))) == set(writer.lines), "the test's own writer is right"
     assert locate(writer.text) == writer.lines
+
+
+def test_of_very_many_mistakes_the_first_are_told() -> None:
+    report = Report({("a",): 7}, {})
+    assert report.message("f") == ""
+    for number in range(1000):
+        report.add(("a",), f"mistake {number}", "mend it")
+    told = report.message("f").splitlines()
+    assert (told[0], told[-1], len(told)) == ("f:7: mistake 0; mend it", "f: and 900 more mistakes", 101)
