@@ -8,11 +8,13 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from imagejudge.constitution import Severity
 
@@ -177,6 +179,23 @@ class Verdict(_Row):
     imagejudge: str
     seconds: Timing = Timing()
     error: Failure | None = None
+
+
+def line_of(verdict: Verdict) -> bytes:
+    """A verdict as one line of JSON, newline included."""
+    try:
+        text = verdict.model_dump_json(by_alias=True)
+    except PydanticSerializationError:  # a path that is not UTF-8: its stray bytes need escapes
+        text = json.dumps(verdict.model_dump(mode="json", by_alias=True), separators=(",", ":"))
+    return text.encode() + b"\n"
+
+
+def verdict_of(line: bytes) -> Verdict:
+    """What `line_of` wrote. Raises `ValueError` for anything else."""
+    try:
+        return Verdict.model_validate_json(line)
+    except ValidationError:  # perhaps only a path that is not UTF-8: its escapes are refused there
+        return Verdict.model_validate(json.loads(line))
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagejudge import cache
+from imagejudge.judge import answer_cache
 
 # Where pytest itself was started in the background, it ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -20,13 +20,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def closed_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Closes the caches that a test leaves open: from 3.13 on, Python complains of forgotten connections."""
     opened: list[sqlite3.Connection] = []
-    connect = cache._connect
+    connect = answer_cache._connect
 
     def connected(path: Path) -> sqlite3.Connection:
         opened.append(connect(path))
         return opened[-1]
 
-    monkeypatch.setattr(cache, "_connect", connected)
+    monkeypatch.setattr(answer_cache, "_connect", connected)
     yield
     for connection in opened:
         connection.close()

@@ -84,9 +84,9 @@ def broken_program(tmp_path: Path) -> dict[str, str]:
     """An environment in which the program has a bug."""
     (tmp_path / "bug").mkdir()
     (tmp_path / "bug" / "sitecustomize.py").write_text(
-        "import imagejudge.tally\n"
+        "import imagejudge.output.stats\n"
         "def boom(self, verdict):\n"
         "    raise ZeroDivisionError('the bug')\n"
-        "imagejudge.tally.Tally.add = boom\n"
+        "imagejudge.output.stats.Stats.add = boom\n"
     )
     return {**os.environ, "PYTHONPATH": str(tmp_path / "bug"), "PYTHON": sys.executable}

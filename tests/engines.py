@@ -13,8 +13,8 @@ from typing import Any
 from imagejudge.engine.base import Engine, Reasoning, View
 from imagejudge.engine.scripted import Scripted
 from imagejudge.errors import EngineFailure, ModelError
-from imagejudge.picture import Box, Picture
-from imagejudge.questions import Question
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import Question
 
 Trouble = Callable[[], None]
 

@@ -1,95 +1,94 @@
-"""The shape of the house: imports point one way, heavy libraries have one home each, the public names are listed."""
+"""The shape of the house holds, and each check fails on a fault that is planted in a copy of it."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from architecture import (
+    CHECKS,
+    ORDER,
+    House,
+    cycles,
+    dynamic_imports,
+    entries,
+    homes,
+    lengths,
+    option_names,
+    order,
+    prints,
+    private_names,
+    relative_imports,
+)
 
 import imagejudge
 
 PACKAGE = Path(imagejudge.__file__).parent
-PARSERS = {"gif", "icon", "jpeg", "png", "webp"}
-LAYERS = [
-    {
-        "printable",
-        "errors",
-        "existing",
-        "crash",
-        "replace",
-        "picture",
-        "questions",
-        "source",
-        "special",
-        "formats",
-        "gitignore",
-        "toml",
-    },
-    {"constitution"},
-    {"settings"},
-    {"verdict"},
-    {"engine", "decode", "readers", "animation", "flat", "layers", "budget", "images", "models", *PARSERS},
-    {"judge", "answering", "recall", "rationale", "tally", "baseline", "examples", "author"},
-    {"cache"},
-    {"scan", "sinks", "rejudge"},
-    {"evaluate"},
-    {"cli", "train"},
+DOCS = PACKAGE.parent / "docs"
+
+Check = Callable[[House], Iterator[str]]
+
+PLANTED: list[tuple[str, Check, str, str]] = [
+    ("a circle of two modules", cycles, "verdict.py", "import imagejudge.common.planted\n"),
+    ("a circle within a function", cycles, "verdict.py", "def f() -> None:\n    import imagejudge.common.planted\n"),
+    ("an import of a later room", order, "common/text.py", "from imagejudge.cli import main\n"),
+    ("the same within a function", order, "judge/clue.py", "def f() -> None:\n    import imagejudge.evaluate.trial\n"),
+    ("the same as an attribute of the package", order, "engine/base.py", "from imagejudge import output\n"),
+    ("the same by a relative import", order, "engine/base.py", "from ..output import text\n"),
+    ("a relative import", relative_imports, "output/text.py", "from . import jsonl\n"),
+    ("an import by name", dynamic_imports, "models/hub.py", "import importlib\nimportlib.import_module('torch')\n"),
+    ("the same, renamed", dynamic_imports, "models/hub.py", "from importlib import import_module as load\n"),
+    ("the same by the builtin", dynamic_imports, "models/hub.py", "__import__('imagejudge.cli')\n"),
+    ("a room that is not listed", entries, "planted/__init__.py", ""),
+    ("a module that is not listed", entries, "planted.py", ""),
+    ("a foreign private name", private_names, "judge/scanner.py", "from imagejudge.judge.clue import _Claim\n"),
+    ("the same by its module", private_names, "judge/scanner.py", "from imagejudge.judge import clue\nclue._Claim\n"),
+    ("a print", prints, "engine/base.py", "print('hello')\n"),
+    ("an option's name", option_names, "images/read.py", "HINT = 'raise it with --max-bytes'\n"),
+    ("a library out of its home", homes, "judge/clue.py", "import llama_cpp\n"),
+    ("the same within a function", homes, "constitution/rules.py", "def f() -> None:\n    from PIL import Image\n"),
+    ("training's library at run time", homes, "engine/llama.py", "import torch\n"),
+    ("a module of 351 lines", lengths, "output/planted.py", "\n" * 351),
 ]
-"""From what knows nothing to what knows everything: a module may import its own layer and those above it."""
-HOMES = {
-    "typer": {"cli"},
-    "rich": {"cli", "sinks"},
-    "tqdm": {"cli"},
-    "llama_cpp": {"engine"},
-    "PIL": {"decode", "readers", "animation", "flat", "train", "evaluate"},  # which perturbs pictures
-    "pyarrow": {"evaluate"},
-    "torch": {"train"},
-    "gguf": {"train"},
-    "jinja2": {"engine", "evaluate"},
-    "sqlite3": {"cache"},
-    "huggingface_hub": {"models"},
-    "httpx2": {"models"},
-}
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).with_suffix("").parts[0], path
+@pytest.fixture(scope="module")
+def house() -> House:
+    return House(PACKAGE)
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Full names of everything a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_package_keeps_its_shape(check: Check, house: House) -> None:
+    assert list(check(house)) == []
 
 
-def layer_of(name: str) -> int:
-    return next(number for number, names in enumerate(LAYERS) if name in names)
+@pytest.mark.parametrize(("fault", "check", "path", "code"), PLANTED, ids=[fault for fault, *_ in PLANTED])
+def test_a_planted_fault_is_found(fault: str, check: Check, path: str, code: str, house: House) -> None:
+    file = PACKAGE / path
+    planted = {path: f"{file.read_text('utf-8')}\n{code}" if file.exists() else code}
+    if "circle" in fault:
+        planted["common/planted.py"] = "import imagejudge.verdict\n"
+    assert set(check(House(PACKAGE, planted))) - set(check(house))
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules()), ids=lambda value: str(value).removeprefix(str(PACKAGE)))
-def test_imports_point_one_way(name: str, path: Path) -> None:
-    if name in ("__init__", "__main__"):
-        return
-    for other in imported(path):
-        parts = other.split(".")
-        if parts[0] == "imagejudge" and parts[1] != "__version__":
-            assert layer_of(parts[1]) <= layer_of(name), f"{name} must not know {parts[1]}"
-            assert parts[1] != "train" or name == "train", "the training code is nobody's dependency"
-        elif parts[0] in HOMES:
-            assert name in HOMES[parts[0]], f"{parts[0]} has its home in {HOMES[parts[0]]}"
-
-
-def test_llama_cpp_is_imported_by_the_engine_alone() -> None:
-    users = {path.stem for _, path in modules() if any(name.startswith("llama_cpp") for name in imported(path))}
-    assert users <= {"llama", "loaded", "native", "trunk"}
+def test_every_home_lost_is_noticed(tmp_path: Path) -> None:
+    assert "engine is a home of llama_cpp but does not import it" in set(homes(House(tmp_path)))
 
 
 def test_public_names_are_listed_and_there() -> None:
     assert imagejudge.__all__ == sorted(imagejudge.__all__)
     assert all(hasattr(imagejudge, name) for name in imagejudge.__all__)
+
+
+@pytest.mark.parametrize(
+    ("page", "room"), [("engine.md", "engine"), ("contributing.md", "")], ids=["the engine's page", "all rooms"]
+)
+def test_docs_list_every_module_of_what_they_describe(page: str, room: str) -> None:
+    listed = set(re.findall(r"^\| `([\w./]+)` \|", (DOCS / page).read_text("utf-8"), re.MULTILINE))
+    if room:
+        there = {path.name for path in (PACKAGE / room).glob("*.py") if path.stem != "__init__"}
+    else:
+        there = {f"{name}/" if (PACKAGE / name).is_dir() else f"{name}.py" for name in ORDER}
+    assert there <= listed

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from imagejudge import models
-from imagejudge.cache import Cache
-from imagejudge.cli.setup import ENGINE
-from imagejudge.constitution import Constitution, Precondition, Rule, Statement, find, load
-from imagejudge.engine.worker import Limits as EngineLimits
-from imagejudge.engine.worker import Worker
-from imagejudge.images import ImageRef
-from imagejudge.judge import Method
-from imagejudge.scan import Plan, Scanner
-from imagejudge.source import Limits
+from imagejudge.cli.factory import ENGINE
+from imagejudge.constitution import Constitution, Precondition, Rule, Statement, find_constitution, load_constitution
+from imagejudge.engine.process import EngineProcess
+from imagejudge.engine.process import Limits as EngineLimits
+from imagejudge.images.find import ImageRef
+from imagejudge.images.read import Limits
+from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.clue import Method
+from imagejudge.judge.plan import Plan
+from imagejudge.judge.scanner import Scanner
 from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples" / "stickers"
@@ -38,11 +39,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
 def judged(
     cache: Cache, method: Method, rules: Constitution | None = None, names: Collection[str] = ()
 ) -> dict[str, Verdict]:
-    files = models.resolve(models.BUILTIN, None)
+    files = models.resolve_model(models.BUILTIN, None)
     options = {"model": str(files.model), "mmproj": str(files.mmproj), "box_style": files.box_style}
-    plan = Plan(rules or load(find("stickers")), method, "builtin", "builtin", Limits())
+    plan = Plan(rules or load_constitution(find_constitution("stickers")), method, "builtin", "builtin", Limits())
     refs = [ImageRef(str(EXAMPLES / row["path"])) for row in LABELS if not names or row["path"] in names]
-    verdicts = Scanner(plan, cache, [Worker(ENGINE, options, EngineLimits())]).scan(refs)
+    verdicts = Scanner(plan, cache, [EngineProcess(ENGINE, options, EngineLimits())]).scan(refs)
     return {Path(verdict.path).name: verdict for verdict in verdicts}
 
 
@@ -115,5 +116,5 @@ def test_priors_are_real_numbers(verdicts: Mapping[str, Verdict]) -> None:
 
 
 def test_the_pair_is_small() -> None:
-    files = models.resolve(models.BUILTIN, None)
+    files = models.resolve_model(models.BUILTIN, None)
     assert sum(path.stat().st_size for path in (files.model, files.mmproj)) <= 14_000_000

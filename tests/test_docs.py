@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from imagejudge.constitution import parse
+from imagejudge.constitution import parse_constitution
 from imagejudge.verdict import Verdict, json_schema
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,7 @@ def test_the_example_verdict_is_one() -> None:
 
 def test_the_readme_s_rules_are_valid() -> None:
     (rules,) = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert parse(rules, "README.md").rules[0].id == "person-on-fire"
+    assert parse_constitution(rules, "README.md").rules[0].id == "person-on-fire"
 
 
 def test_ci_calls_the_readme_s_test_command() -> None:

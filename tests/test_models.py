@@ -15,7 +15,7 @@ def test_a_pair_of_paths(tmp_path: Path) -> None:
     text, eye = tmp_path / "some-4b.gguf", tmp_path / "mmproj.gguf"
     text.write_bytes(b"GGUF1")
     eye.write_bytes(b"GGUF2")
-    files = models.resolve(str(text), str(eye))
+    files = models.resolve_model(str(text), str(eye))
     assert files == models.ModelFiles("some-4b", text, eye)
     assert files.box_style is None
     digests = [models.file_digest(path) for path in (text, eye)]
@@ -35,7 +35,7 @@ def test_a_pair_of_paths(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_resolved_says_what_to_do(model: str | None, mmproj: str | None, words: str) -> None:
     with pytest.raises(ModelError, match=words) as error:
-        models.resolve(model, mmproj)
+        models.resolve_model(model, mmproj)
     assert error.value.hint
 
 
@@ -43,20 +43,20 @@ def test_styles_go_with_a_pair_of_paths_only(tmp_path: Path) -> None:
     text, eye = tmp_path / "guard.gguf", tmp_path / "mmproj.gguf"
     for path in (text, eye):
         path.write_bytes(b"GGUF")
-    files = models.resolve(str(text), str(eye), "box-yxyx-1000", "shieldstral")
+    files = models.resolve_model(str(text), str(eye), "box-yxyx-1000", "shieldstral")
     assert (files.box_style, files.prompt_style) == ("box-yxyx-1000", "shieldstral")
-    assert models.resolve(str(text), str(eye)).prompt_style == "direct"
+    assert models.resolve_model(str(text), str(eye)).prompt_style == "direct"
     for styles, words in (
         (("box-yxxy-1000", None), "did you mean box-yxyx-1000?"),
         ((None, "Shieldstrahl"), "did you mean shieldstral?"),
         ((None, "polite"), "there are: direct, shieldstral, sing-guard"),
     ):
         with pytest.raises(ModelError, match="is not known") as error:
-            models.resolve(str(text), str(eye), *styles)
+            models.resolve_model(str(text), str(eye), *styles)
         assert error.value.hint == words
     for model in ("builtin", "shieldstral-3b"):
         with pytest.raises(ModelError, match=f"--prompt-style does not go with {model}"):
-            models.resolve(model, None, None, "direct")
+            models.resolve_model(model, None, None, "direct")
 
 
 def test_an_unreadable_file_has_no_digest(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from imagejudge.picture import Picture
-from imagejudge.questions import visible
-from imagejudge.train.export import interleaved, write_pair
-from imagejudge.train.shape import IMAGE_TOKENS, Shape
+from imagejudge.builtin.training.export import interleaved, write_pair
+from imagejudge.builtin.training.shape import IMAGE_TOKENS, Shape
+from imagejudge.images.picture import Picture
+from imagejudge.prompts import visible
 
 SHAPE = Shape(widths=(16, 32), blocks=(1, 1), vocab=300, width=48, layers=1, heads=2, hidden=64)
 
@@ -70,7 +70,7 @@ def test_rows_are_reordered_so_that_neighbours_rotate_together() -> None:
 
 def test_a_random_pair_loads_and_answers(tmp_path: Path) -> None:
     from imagejudge.engine.llama import LlamaEngine
-    from imagejudge.engine.loaded import LlamaOptions
+    from imagejudge.engine.llama_model import LlamaOptions
 
     write_pair(tmp_path, SHAPE, random_weights(SHAPE), tokenizer())
     options = LlamaOptions(str(tmp_path / "model.gguf"), str(tmp_path / "mmproj.gguf"), "bbox-xyxy-1000", threads=1)

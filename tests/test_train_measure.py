@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagejudge.train.measure import Hit, balanced
+from imagejudge.builtin.training.measure import Hit, balanced
 
 HITS = [Hit(scene, scene % 2 == 0, 0.9 if scene % 2 == 0 or scene < 20 else 0.1) for scene in range(100)]
 """All 50 true ones right, and 40 of the 50 false ones."""

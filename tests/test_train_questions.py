@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imagejudge.train.claims import Asker
-from imagejudge.train.facts import Facts
-from imagejudge.train.questions import BOXES, box_request
-from imagejudge.train.scene import FAR, SIZE, Scene, Thing, kept_apart
-from imagejudge.train.sprites import CONCEPTS, INDEX, Concept
-from imagejudge.train.thoughts import named, summary, thought, told
-from imagejudge.train.words import Target
+from imagejudge.builtin.training.claims import Asker
+from imagejudge.builtin.training.concepts import CONCEPTS, INDEX, Concept
+from imagejudge.builtin.training.facts import Facts
+from imagejudge.builtin.training.questions import BOXES, box_request
+from imagejudge.builtin.training.scene import FAR, SIZE, Scene, Thing, kept_apart
+from imagejudge.builtin.training.thoughts import named, summary, thought, told
+from imagejudge.builtin.training.words import Target
 
 
 def scene(*things: tuple[str, tuple[int, int, int, int]], gap: int = FAR, holds: bool = False) -> Scene:

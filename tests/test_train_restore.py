@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from test_train_export import SHAPE, random_weights, tokenizer
 
-from imagejudge.train.export import TEMPERATURE, write_pair
-from imagejudge.train.restore import Pair, read_pair, write_tokenizer
+from imagejudge.builtin.training.export import TEMPERATURE, write_pair
+from imagejudge.builtin.training.restore import Pair, read_pair, write_tokenizer
 
 BUILTIN = Path(__file__).parent.parent / "imagejudge" / "builtin"
 
@@ -40,7 +40,7 @@ def test_a_random_pair_comes_back_with_its_shape_and_weights(tmp_path: Path) -> 
 
 def test_the_tokenizer_comes_back_and_cuts_alike(tmp_path: Path) -> None:
     pytest.importorskip("tokenizers", reason="training needs the extra train")
-    from imagejudge.train.dialogue import Words
+    from imagejudge.builtin.training.dialogue import Words
 
     write_tokenizer(read_pair(BUILTIN), tmp_path / "tokenizer.json")
     words = Words(tmp_path / "tokenizer.json")
@@ -52,7 +52,7 @@ def test_the_tokenizer_comes_back_and_cuts_alike(tmp_path: Path) -> None:
 
 def test_giving_maps_another_scale_changes_no_embedding() -> None:
     torch = pytest.importorskip("torch", reason="training needs the extra train")
-    from imagejudge.train.joint import Joint
+    from imagejudge.builtin.training.joint import Joint
 
     pair = read_pair(BUILTIN)
     model = Joint(pair.shape)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from imagejudge import constitution
-from imagejudge.train.bench import RECIPES, STATEMENTS, draw, item, plan_of, verdict, violated
-from imagejudge.train.facts import Facts
-from imagejudge.train.pool import packed, unpacked
-from imagejudge.train.scene import APART, SIZE, Mask, distance, held_out_pair
-from imagejudge.train.scenes import Painter, Plan, Sprites
-from imagejudge.train.sprites import CONCEPTS, GROUPS, HELD_OUT_STYLE, INDEX, SIDE, STYLES
-from imagejudge.train.words import BODIES, Target
+from imagejudge.builtin.training.bench import RECIPES, STATEMENTS, draw, item, plan_of, verdict, violated
+from imagejudge.builtin.training.concepts import CONCEPTS, GROUPS, INDEX
+from imagejudge.builtin.training.facts import Facts
+from imagejudge.builtin.training.scene import APART, SIZE, Mask, distance, held_out_pair
+from imagejudge.builtin.training.scenes import Painter, Plan, Sprites
+from imagejudge.builtin.training.shards import packed, unpacked
+from imagejudge.builtin.training.sprites import HELD_OUT_STYLE, SIDE, STYLES
+from imagejudge.builtin.training.words import BODIES, Target
 
 ROOT = Path(__file__).parent.parent
 
@@ -126,7 +127,7 @@ def test_every_group_that_can_be_asked_for_has_members() -> None:
 
 
 def test_the_benchmark_asks_what_the_constitution_asks() -> None:
-    rules = constitution.load(ROOT / "constitutions" / "stickers.toml").rules
+    rules = constitution.load_constitution(ROOT / "constitutions" / "stickers.toml").rules
     assert [rule.id for rule in rules] == list(RECIPES)
     for rule in rules:
         recipe = RECIPES[rule.id]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from test_train_scenes import write_sprites
 
-from imagejudge.picture import Picture
-from imagejudge.questions import visible
+from imagejudge.images.picture import Picture
+from imagejudge.prompts import visible
 
 EXTRA = "training needs the extra train"
 torch = pytest.importorskip("torch", reason=EXTRA)
@@ -17,9 +17,9 @@ pytest.importorskip("tokenizers", reason=EXTRA)
 
 @pytest.mark.filterwarnings("default")
 def test_all_stages_run_resume_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from imagejudge.builtin.training.train import SMOKE, run_all
     from imagejudge.engine.llama import LlamaEngine
-    from imagejudge.engine.loaded import LlamaOptions
-    from imagejudge.train.train import SMOKE, run_all
+    from imagejudge.engine.llama_model import LlamaOptions
 
     write_sprites(tmp_path / "sprites.npz")
     given = SMOKE | {"out": tmp_path, "batch": 8}
@@ -40,9 +40,9 @@ def test_training_goes_on_from_a_pair_and_then_from_its_own_checkpoint(
 
     import numpy as np
 
-    from imagejudge.train import export, joint
-    from imagejudge.train.restore import read_pair
-    from imagejudge.train.run import Config
+    from imagejudge.builtin.training import export, joint
+    from imagejudge.builtin.training.restore import read_pair
+    from imagejudge.builtin.training.trainer import Config
 
     monkeypatch.setattr(joint, "SCENES", 6)
     write_sprites(tmp_path / "sprites.npz")
@@ -65,8 +65,8 @@ def test_the_vision_stage_learns_nothing_from_what_held_out_pairs_leave_out() ->
     import numpy as np
     from test_train_questions import LEFT, RIGHT, scene
 
-    from imagejudge.train.labels import KINDS, targets
-    from imagejudge.train.pool import packed
+    from imagejudge.builtin.training.labels import KINDS, targets
+    from imagejudge.builtin.training.shards import packed
 
     arrays = packed([scene(("baby", LEFT)), scene(("baby", LEFT), ("knife", RIGHT))])
     _, wanted = targets(arrays, np.arange(2), np.zeros(2, np.bool_))

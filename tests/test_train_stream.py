@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from test_train_scenes import write_sprites
 
-from imagejudge.train.pool import mirrored, packed, unpacked
-from imagejudge.train.scene import SIZE
-from imagejudge.train.scenes import Painter, Plan, Sprites
-from imagejudge.train.unlike import KEPT_BACK, TAUGHT, unlike
-from imagejudge.train.words import STICKER
+from imagejudge.builtin.training.scene import SIZE
+from imagejudge.builtin.training.scenes import Painter, Plan, Sprites
+from imagejudge.builtin.training.shards import mirrored, packed, unpacked
+from imagejudge.builtin.training.unlike import KEPT_BACK, TAUGHT, unlike
+from imagejudge.builtin.training.words import STICKER
 
 BUILTIN = Path(__file__).parent.parent / "imagejudge" / "builtin"
 
@@ -47,7 +47,7 @@ def test_pictures_of_no_sticker_are_pictures_and_differ(family) -> None:  # type
 
 
 def test_meetings_show_touching_and_not_touching_and_no_held_out_pair(painter: Painter) -> None:
-    from imagejudge.train.scene import held_out_pair
+    from imagejudge.builtin.training.scene import held_out_pair
 
     random = np.random.default_rng(5)
     gaps = []
@@ -64,8 +64,8 @@ def test_meetings_show_touching_and_not_touching_and_no_held_out_pair(painter: P
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     pytest.importorskip("tokenizers", reason="training needs the extra train")
-    from imagejudge.train.dialogue import Words
-    from imagejudge.train.restore import read_pair, write_tokenizer
+    from imagejudge.builtin.training.dialogue import Words
+    from imagejudge.builtin.training.restore import read_pair, write_tokenizer
 
     path = tmp_path_factory.mktemp("words") / "tokenizer.json"
     write_tokenizer(read_pair(BUILTIN), path)
@@ -73,8 +73,8 @@ def words(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
 
 
 def test_of_a_picture_without_stickers_nothing_is_taught_to_be_there(words) -> None:  # type: ignore[no-untyped-def]
-    from imagejudge.train.dialogue import Writer
-    from imagejudge.train.scene import labelled
+    from imagejudge.builtin.training.dialogue import Writer
+    from imagejudge.builtin.training.scene import labelled
 
     random = np.random.default_rng(7)
     writer = Writer(words, random, 384)
@@ -88,7 +88,7 @@ def test_of_a_picture_without_stickers_nothing_is_taught_to_be_there(words) -> N
 
 
 def test_of_a_scene_a_sticker_is_taught_to_be_there(words, painter: Painter) -> None:  # type: ignore[no-untyped-def]
-    from imagejudge.train.dialogue import Writer
+    from imagejudge.builtin.training.dialogue import Writer
 
     random = np.random.default_rng(8)
     writer = Writer(words, random, 384)
@@ -103,8 +103,8 @@ def test_of_a_scene_a_sticker_is_taught_to_be_there(words, painter: Painter) -> 
 
 
 def test_batches_come_in_order_the_same_from_a_seed_and_twice(words, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    from imagejudge.train.restore import read_pair, write_tokenizer
-    from imagejudge.train.stream import Maker, Recipe, samples
+    from imagejudge.builtin.training.restore import read_pair, write_tokenizer
+    from imagejudge.builtin.training.stream import Maker, Recipe, samples
 
     write_tokenizer(read_pair(BUILTIN), tmp_path / "tokenizer.json")
     recipe = Recipe(write_sprites(tmp_path / "sprites.npz"), tmp_path / "tokenizer.json", 6, 2, 384, 1)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from test_train_scenes import write_sprites
 
-from imagejudge.train.bench import plan_of
-from imagejudge.train.pictograms import MONOCHROME, TABLES, on_paper
-from imagejudge.train.restyle import MANNERS, Tile, coloured, restyled
-from imagejudge.train.scenes import Painter, Plan, Sprites
-from imagejudge.train.sprites import CONCEPTS, FIRST_STYLES, HELD_OUT_STYLE, INDEX, STYLES, icons_of
+from imagejudge.builtin.training.bench import plan_of
+from imagejudge.builtin.training.concepts import CONCEPTS, INDEX
+from imagejudge.builtin.training.pictograms import MONOCHROME, TABLES, on_paper
+from imagejudge.builtin.training.restyle import MANNERS, Tile, coloured, restyled
+from imagejudge.builtin.training.scenes import Painter, Plan, Sprites
+from imagejudge.builtin.training.sprites import FIRST_STYLES, HELD_OUT_STYLE, STYLES, icons_of
 
 
 def disc(side: int = 48) -> Tile:

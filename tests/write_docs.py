@@ -14,8 +14,8 @@ from pathlib import Path
 from test_docs import DOCS, shown
 from text_model import smollm2
 
-from imagejudge.constitution import Constitution, Rule, Statement, load, shipped
-from imagejudge.judge import chain_of, questions_of
+from imagejudge.constitution import Constitution, Rule, Statement, load_constitution, shipped_constitutions
+from imagejudge.judge.clue import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
 COMMANDS = ("", " scan", " explain", " evaluate", " calibrate", " check", " doctor")
@@ -33,7 +33,7 @@ _BLOCK = re.compile(
 
 def constitution_tables(page: str) -> str:
     """The page of shipped constitutions with its tables made anew: one of totals, and one for each constitution."""
-    constitutions = {path.stem: load(path) for path in shipped()}
+    constitutions = {path.stem: load_constitution(path) for path in shipped_constitutions()}
 
     def table(match: re.Match[str]) -> str:
         name = match.group(1)

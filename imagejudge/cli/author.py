@@ -13,20 +13,20 @@ import typer
 from rich.text import Text
 from tqdm import tqdm
 
-from imagejudge import author
-from imagejudge.author import ENOUGH, Manuscript, Nonsense, Rating, Revision
+from imagejudge import drafting
 from imagejudge.cli.changes import show_lines
-from imagejudge.cli.configured import Config, Isolated
+from imagejudge.cli.config_options import Config, Isolated
 from imagejudge.cli.console import console, say
+from imagejudge.cli.factory import make_writer
 from imagejudge.cli.options import WriterOptions, grouped
-from imagejudge.cli.setup import make_writer
+from imagejudge.common.existing import exists
+from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution, Rule
-from imagejudge.constitution.difference import compare
-from imagejudge.constitution.folder import shipped
+from imagejudge.constitution.diff import compare
+from imagejudge.constitution.shipped import shipped_constitutions
+from imagejudge.drafting import ENOUGH, Document, DraftRejected, Rating, Revision
 from imagejudge.engine.base import Engine
 from imagejudge.errors import EngineFailure, UsageError
-from imagejudge.existing import exists
-from imagejudge.printable import printable
 
 FAILED = 2
 
@@ -57,7 +57,7 @@ def objectify(
     chosen = _chosen(manuscript.constitution, rule or ()) or [
         one for one in manuscript.constitution.rules if one.enabled
     ]
-    _revise(manuscript, chosen, author.objectify, model, write=write)
+    _revise(manuscript, chosen, drafting.objectify, model, write=write)
 
 
 @grouped
@@ -86,17 +86,17 @@ def decompose(
     chosen = _chosen(manuscript.constitution, rule or ()) or bare
     if not chosen:
         raise UsageError("every rule has its preconditions", "name a rule with --rule to have them drafted anew")
-    _revise(manuscript, chosen, author.decompose, model, write=write)
+    _revise(manuscript, chosen, drafting.decompose, model, write=write)
 
 
-def _opened(file: Path) -> Manuscript:
+def _opened(file: Path) -> Document:
     """A user's own file: what comes with imagejudge stays as it is."""
-    source = next((path for path in shipped() if path.stem == str(file)), None)
+    source = next((path for path in shipped_constitutions() if path.stem == str(file)), None)
     if source is not None and not exists(file):
         raise UsageError(
             f"{file} comes with imagejudge and is not revised", f"copy it first: cp {source} {source.name}"
         )
-    return Manuscript.open(file)
+    return Document.open(file)
 
 
 def _chosen(constitution: Constitution, ids: Iterable[str]) -> list[Rule]:
@@ -110,9 +110,7 @@ def _chosen(constitution: Constitution, ids: Iterable[str]) -> list[Rule]:
     return [rule for rule in constitution.rules if rule.id in set(ids)]
 
 
-def _revise(
-    manuscript: Manuscript, rules: list[Rule], reviser: Reviser, options: WriterOptions, *, write: bool
-) -> None:
+def _revise(manuscript: Document, rules: list[Rule], reviser: Reviser, options: WriterOptions, *, write: bool) -> None:
     """Revise one rule after another, each written before the next begins, since a model takes its time."""
     failed, first = False, manuscript
     bar = tqdm(rules, unit="rule", disable=not sys.stderr.isatty(), leave=False)
@@ -123,7 +121,7 @@ def _revise(
                 revised = manuscript.revised(revision.rule)
                 if write and revised != manuscript:
                     revised.replace(manuscript)
-            except (Nonsense, EngineFailure) as error:
+            except (DraftRejected, EngineFailure) as error:
                 failed = True
                 with tqdm.external_write_mode(file=sys.stderr):
                     say("error", f"{rule.id}: {error}", "bold red")
@@ -141,7 +139,7 @@ def _revise(
         raise typer.Exit(FAILED)
 
 
-def _show(name: str, revision: Revision, old: Manuscript, new: Manuscript) -> None:
+def _show(name: str, revision: Revision, old: Document, new: Document) -> None:
     out = console(sys.stdout)
     out.print(Text(name, "bold"))
     _show_rating(revision.before)

@@ -14,14 +14,14 @@ from typing import Annotated, BinaryIO, Final, cast
 import typer
 from rich.text import Text
 
-from imagejudge import baseline
-from imagejudge.baseline import Baseline
 from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
+from imagejudge.common.existing import exists
+from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
-from imagejudge.existing import exists
-from imagejudge.printable import printable
-from imagejudge.sinks.jsonl import Latest
+from imagejudge.output import baseline
+from imagejudge.output.baseline import Baseline
+from imagejudge.output.jsonl import Latest
 
 STDIN = "-"
 _IN_MEMORY: Final = 64_000_000
@@ -53,7 +53,7 @@ def add(
     """
     if len(reason) > MAX_REASON:
         raise UsageError(f"the reason is {len(reason):,} characters long", f"write at most {MAX_REASON:,}")
-    known = baseline.load(file) if exists(file) else Baseline()
+    known = baseline.load_baseline(file) if exists(file) else Baseline()
     with opened(verdicts) as found:
         new = baseline.accept(
             found, known, reason=printable(reason), today=datetime.date.today(), rules=rule or (), unsure=unsure
@@ -71,7 +71,7 @@ def unused(verdicts: Verdicts, file: File = baseline.DEFAULT) -> None:
     listed as well.
     """
     with opened(verdicts) as found:
-        idle = baseline.load(file).unused(found)
+        idle = baseline.load_baseline(file).unused(found)
     out = console(sys.stdout)
     for each in idle:
         entry = each.entry

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from imagejudge.cli.factory import open_cache
 from imagejudge.cli.help import Command
 from imagejudge.cli.options import CacheDir, CacheOptions
-from imagejudge.cli.setup import open_cache
 from imagejudge.errors import OutputError
 
 app = typer.Typer(

@@ -18,23 +18,23 @@ import typer
 from rich.text import Text
 from tqdm import tqdm
 
-from imagejudge.cli.configured import Config, Isolated, in_force
+from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, say, warn
 from imagejudge.cli.evaluate import DataOptions, dataset_of, labelled, reopened, run
+from imagejudge.cli.factory import load_rules, make_engines, prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, MethodName, ModelOptions, RuleOptions, grouped
-from imagejudge.cli.setup import load_rules, make_engines, prepared
-from imagejudge.constitution import Constitution, Thresholds, find, shipped
+from imagejudge.cli.settings_file import Settings
+from imagejudge.common.atomic_write import write_atomically
+from imagejudge.common.text import printable
+from imagejudge.constitution import Constitution, Thresholds, find_constitution, shipped_constitutions
 from imagejudge.errors import UsageError
-from imagejudge.printable import printable
-from imagejudge.replace import replace
-from imagejudge.scan import Plan
-from imagejudge.settings import Settings
-from imagejudge.source import Limits
+from imagejudge.images.read import Limits
+from imagejudge.judge.plan import Plan
 
 if TYPE_CHECKING:
-    from imagejudge.evaluate.calibrate import Count, Halves, Target
-    from imagejudge.evaluate.choice import Choice, RuleChoice
+    from imagejudge.evaluate.calibration_split import Count, Halves, Target
     from imagejudge.evaluate.metrics import Case
+    from imagejudge.evaluate.threshold_search import Choice, RuleChoice
 
 _DIFF_STYLES = {"+": "green", "-": "red"}
 
@@ -93,8 +93,8 @@ def calibrate(
     would change in the constitution, or writes it with --write.
     """
     del isolated, config  # they have had their effect
-    from imagejudge.evaluate.calibrate import halves, samples, told
-    from imagejudge.evaluate.choice import choose_all
+    from imagejudge.evaluate.calibration_split import halves, samples, told
+    from imagejudge.evaluate.threshold_search import choose_all
 
     target = _target(target_recall, target_precision)
     if rules.method is MethodName.THRESHOLD:
@@ -129,7 +129,7 @@ def calibrate(
 
 
 def _target(recall: float | None, precision: float | None) -> Target:
-    from imagejudge.evaluate.calibrate import Target
+    from imagejudge.evaluate.calibration_split import Target
 
     if recall is not None and precision is None:
         return Target("recall", recall)
@@ -139,8 +139,8 @@ def _target(recall: float | None, precision: float | None) -> Target:
 
 
 def _file(rules: RuleOptions, *, write: bool) -> Path:
-    path = find(rules.constitution or "")
-    if write and path in shipped():
+    path = find_constitution(rules.constitution or "")
+    if write and path in shipped_constitutions():
         raise UsageError(
             f"{rules.constitution} comes with imagejudge and is not changed", f"copy {path} and name the copy"
         )
@@ -149,7 +149,7 @@ def _file(rules: RuleOptions, *, write: bool) -> Path:
 
 def _recorded(data: DataOptions, path: Path) -> list[Case]:
     """Verdicts that were made before, perhaps by several thresholds."""
-    from imagejudge.evaluate.calibrate import METHODS
+    from imagejudge.evaluate.calibration_split import METHODS
 
     matched, _ = labelled(data, path)
     cases = [case for found in matched.cases.values() for case in found if case.verdict.method in METHODS]
@@ -162,7 +162,7 @@ def _recorded(data: DataOptions, path: Path) -> list[Case]:
 
 def _check_labels(data: DataOptions, target: Target) -> None:
     """Before a model spends hours on too few images."""
-    from imagejudge.evaluate.calibrate import check_enough
+    from imagejudge.evaluate.calibration_split import check_enough
 
     if data.labels is not None:
         raise UsageError("--labels goes with --verdicts", "give the images as DATASET, with --adapter")
@@ -181,7 +181,7 @@ def _judged(
     quiet: bool,
 ) -> list[Case]:
     """Verdicts that are made now: by the present thresholds, and by those that leave most to be asked."""
-    from imagejudge.evaluate.choice import WIDEST
+    from imagejudge.evaluate.threshold_search import WIDEST
     from imagejudge.evaluate.trial import Trial
 
     # There is no method to record by that leaves out both; replaying can leave out more than was recorded.
@@ -198,7 +198,7 @@ def _judged(
 
 def _measure(parts: Halves, plan: Plan, choice: Choice, target: Target, *, quiet: bool) -> Count:
     """Both halves by the present thresholds and the chosen ones; gives how the chosen ones hold."""
-    from imagejudge.evaluate.calibrate import count
+    from imagejudge.evaluate.calibration_split import count
 
     now, then = plan.constitution, choice.constitution
     chosen = dataclasses.replace(plan, constitution=then)
@@ -271,7 +271,7 @@ def _change(path: Path, before: Constitution, choice: Choice, origin: _Origin, *
             new = with_thresholds(new, own, origin.of_rule(each), each.rule.id)
     new = with_thresholds(new, after.thresholds, origin.of_all())
     if write:
-        replace(path, new, "make it writable, or copy it")
+        write_atomically(path, new, "make it writable, or copy it")
         say("calibrated", f"wrote the thresholds into {path}", "bold green")
         return
     out = console(sys.stdout)

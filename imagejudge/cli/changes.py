@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from imagejudge.constitution.difference import Change, Line, Mark
-from imagejudge.printable import printable
+from imagejudge.common.text import printable
+from imagejudge.constitution.diff import Change, Line, Mark
 
 _STYLES = {Mark.BOTH: "", Mark.OLD: "red", Mark.NEW: "green"}
 

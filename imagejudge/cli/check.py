@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 
 from imagejudge.cli.console import console
+from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
-from imagejudge.constitution.file import load
-from imagejudge.constitution.folder import find
-from imagejudge.constitution.remarks import Remark, lint
+from imagejudge.constitution.file import load_constitution
+from imagejudge.constitution.lint import Remark, lint_constitution
+from imagejudge.constitution.shipped import find_constitution
 from imagejudge.errors import ImageJudgeError
-from imagejudge.printable import printable
 
 
 def check(
@@ -41,8 +41,8 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
     wrong = warned = False
     for name in files:
         try:
-            path = find(name)
-            constitution = load(path)
+            path = find_constitution(name)
+            constitution = load_constitution(path)
         except ImageJudgeError as error:
             wrong = True
             complaints.print(error.message, style="red")
@@ -50,14 +50,14 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
                 complaints.print(f"hint: {error.hint}")
             continue
         _summarise(constitution, path, facts)
-        for remark in lint(constitution):
+        for remark in lint_constitution(constitution):
             warned = True
             complaints.print(_line(remark, path), style="yellow")
     return 2 if wrong else int(strict and warned)
 
 
 def _summarise(constitution: Constitution, path: Path, facts: Console) -> None:
-    from imagejudge.judge import chain_of, questions_of
+    from imagejudge.judge.clue import chain_of, questions_of
 
     enabled = [rule for rule in constitution.rules if rule.enabled]
     disabled = len(constitution.rules) - len(enabled)

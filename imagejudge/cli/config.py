@@ -10,9 +10,9 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from imagejudge.cli.configured import Config, Isolated, commands, in_force, options_of
+from imagejudge.cli.config_options import Config, Isolated, commands, in_force, options_of
 from imagejudge.cli.console import console, table
-from imagejudge.printable import printable
+from imagejudge.common.text import printable
 
 _SOURCES = {"ENVIRONMENT": "environment", "DEFAULT_MAP": "settings", "DEFAULT": "default"}
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from imagejudge.common.text import printable
 from imagejudge.errors import ImageJudgeError
-from imagejudge.printable import printable
 
 UNREAD = "the reader of standard output went away before the end"
 

@@ -10,17 +10,17 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from imagejudge.cli import author, examples
+from imagejudge.cli import author, constitution_test
 from imagejudge.cli.changes import objects_in_brackets, show_change
 from imagejudge.cli.console import console, table
 from imagejudge.cli.help import Command
+from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
-from imagejudge.constitution.difference import compare
-from imagejudge.constitution.file import load
-from imagejudge.constitution.folder import find, shipped
+from imagejudge.constitution.diff import compare
+from imagejudge.constitution.file import load_constitution
+from imagejudge.constitution.shipped import find_constitution, shipped_constitutions
 from imagejudge.constitution.template import template
 from imagejudge.errors import UsageError
-from imagejudge.printable import printable
 
 app = typer.Typer(
     help="Look at rule files, begin, draft, test and compare them.",
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 app.command("objectify", cls=Command)(author.objectify)
 app.command("decompose", cls=Command)(author.decompose)
-app.command("test", cls=Command)(examples.hold_to_examples)
+app.command("test", cls=Command)(constitution_test.hold_to_examples)
 
 DIFFERENT = 1
 _SEVERITY_STYLES = {Severity.LOW: "cyan", Severity.MEDIUM: "yellow", Severity.HIGH: "red"}
@@ -41,8 +41,8 @@ def list_() -> None:
     shown = table()
     for title in ("name", "version", "rules", "questions", "description"):
         shown.add_column(title, justify="right" if title in ("rules", "questions") else "left", overflow="fold")
-    for path in shipped():
-        constitution = load(path)
+    for path in shipped_constitutions():
+        constitution = load_constitution(path)
         rules, questions = len(constitution.rules), len(_questions(constitution))
         shown.add_row(path.stem, constitution.version, f"{rules}", f"{questions}", constitution.description)
     console(sys.stdout, wrap=True).print(shown)
@@ -57,7 +57,7 @@ def show(
     A rule is violated when all its branches hold and nothing under `unless` does. Brackets hold the objects of a
     statement.
     """
-    constitution = load(find(name))
+    constitution = load_constitution(find_constitution(name))
     out = console(sys.stdout, wrap=True)
     out.print(Text.assemble((constitution.name, "bold"), f" {printable(constitution.version)}"))
     for words in (constitution.description, constitution.source, constitution.licence):
@@ -99,7 +99,7 @@ def diff(
     Only what verdicts depend on counts: not comments, descriptions or the order of rules. Answers are kept by the
     exact words of a question, so those to the questions that stay are still good.
     """
-    before, after = load(find(old)), load(find(new))
+    before, after = load_constitution(find_constitution(old)), load_constitution(find_constitution(new))
     changes = compare(before, after)
     out = console(sys.stdout)
     out.print(f"--- {_named(before)}", style="bold")
@@ -114,7 +114,7 @@ def diff(
 
 
 def _questions(constitution: Constitution) -> set[object]:
-    from imagejudge.judge import questions_of  # loads the engine's interface, which `new` need not wait for
+    from imagejudge.judge.clue import questions_of  # loads the engine's interface, which `new` need not wait for
 
     return set(questions_of(constitution))
 

@@ -10,14 +10,14 @@ from importlib.metadata import version
 from rich.table import Table
 
 from imagejudge import __version__, models
-from imagejudge.answering import check_answers
-from imagejudge.cli.configured import Config, Isolated
+from imagejudge.cli.config_options import Config, Isolated
 from imagejudge.cli.console import console
+from imagejudge.cli.factory import engine_spec, make_engines, model_digest, model_files, model_label, open_cache
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
-from imagejudge.cli.setup import engine_spec, make_engines, model_digest, model_files, model_label, open_cache
 from imagejudge.errors import EngineFailure, ModelError
-from imagejudge.picture import Picture
-from imagejudge.questions import visible
+from imagejudge.images.picture import Picture
+from imagejudge.judge.answering import check_answers
+from imagejudge.prompts import visible
 
 _PROBES = ("A person is visible.", "An animal is visible.", "A knife is visible.")
 """What is asked without an image."""

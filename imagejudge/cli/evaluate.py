@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
-from imagejudge.cli.configured import Config, Isolated, in_force
+from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
+from imagejudge.cli.factory import Setup, file_digests, model_files, prepared
 from imagejudge.cli.options import (
     CacheOptions,
     ConstitutionChoice,
@@ -27,11 +28,10 @@ from imagejudge.cli.options import (
     Select,
     grouped,
 )
-from imagejudge.cli.setup import Setup, file_digests, model_files, prepared
+from imagejudge.cli.settings_file import Settings
+from imagejudge.common.gguf import quantisation
 from imagejudge.errors import OutputError, UsageError
-from imagejudge.models.header import quantisation
-from imagejudge.settings import Settings
-from imagejudge.source import Limits
+from imagejudge.images.read import Limits
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Label, Reading
@@ -177,12 +177,12 @@ def _score(data: DataOptions, path: Path) -> Evaluation:
 def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     """Verdicts from a file beside their labels, and where these came from; says what was left over."""
     from imagejudge.evaluate.match import match
-    from imagejudge.sinks.jsonl import read
+    from imagejudge.output.jsonl import read_verdicts
 
     labels, origin = _labels(data)
     try:
         with path.open("rb") as file:
-            verdicts = list(read(file, str(path)))
+            verdicts = list(read_verdicts(file, str(path)))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
     matched = match(labels, verdicts)
@@ -220,7 +220,7 @@ def _judge(
     """Verdicts that are made now."""
     from imagejudge.engine import llama
     from imagejudge.evaluate.methods import METHODS
-    from imagejudge.evaluate.perturb import parse
+    from imagejudge.evaluate.perturbations import parse_perturbations
     from imagejudge.evaluate.report import evaluation
     from imagejudge.evaluate.trial import Trial
 
@@ -230,7 +230,7 @@ def _judge(
     for name in methods:
         if name not in METHODS:
             raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(METHODS)}")
-    changes = [change for text in trial.perturb for change in parse(text)]
+    changes = [change for text in trial.perturb for change in parse_perturbations(text)]
     dataset, origin = dataset_of(data)
     with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as setup:
         judged = run(Trial(setup.plan, setup.cache, setup.engines, methods, changes), dataset, quiet=quiet)
@@ -261,14 +261,14 @@ def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[Tried]:
 
 def dataset_of(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
     """The data set that is named, and how it was read; says what its adapter noted."""
-    from imagejudge.evaluate.datasets import ADAPTERS, load
+    from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
 
     if data.dataset is None:
         raise UsageError("nothing to evaluate was named", "give DATASET and --adapter, or --verdicts and --labels")
     if data.adapter not in ADAPTERS:
         wrong = "no --adapter was given" if data.adapter is None else f"there is no adapter {data.adapter!r}"
         raise UsageError(wrong, f"say how {data.dataset} is laid out: {_ADAPTERS}")
-    dataset = load(data.dataset, data.adapter, _reading(data))
+    dataset = load_dataset(data.dataset, data.adapter, _reading(data))
     for note in dataset.notes:
         warn(note)
     about = {"path": str(data.dataset), "adapter": data.adapter, "split": data.split or None, "images": dataset.count}
@@ -277,9 +277,9 @@ def dataset_of(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
 
 def reopened(data: DataOptions) -> Dataset:
     """The same data set, to be gone through once more."""
-    from imagejudge.evaluate.datasets import load
+    from imagejudge.evaluate.datasets import load_dataset
 
-    return load(data.dataset or Path(), data.adapter or "", _reading(data))
+    return load_dataset(data.dataset or Path(), data.adapter or "", _reading(data))
 
 
 def _reading(data: DataOptions) -> Reading:

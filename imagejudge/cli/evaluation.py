@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from imagejudge.cli.console import console, table
+from imagejudge.common.text import printable
 from imagejudge.constitution import Thresholds
-from imagejudge.evaluate.calibrate import LEAST_SAFE, Count, Target
-from imagejudge.evaluate.choice import RuleChoice
-from imagejudge.evaluate.figures import Estimate
+from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
 from imagejudge.evaluate.report import Evaluation, Robustness
-from imagejudge.printable import printable
+from imagejudge.evaluate.statistics import Estimate
+from imagejudge.evaluate.threshold_search import RuleChoice
 
 _WORDS: Mapping[Convention, str] = {"unsure_as_unsafe": "unsure as unsafe", "unsure_as_safe": "unsure as safe"}
 _RATES = ("recall", "over_safety", "precision", "specificity", "accuracy", "balanced_accuracy", "f1")

@@ -12,17 +12,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imagejudge.cli.configured import Config, Isolated, in_force
+from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, table
+from imagejudge.cli.factory import prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
-from imagejudge.cli.setup import prepared
+from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
-from imagejudge.images import ImageRef
-from imagejudge.printable import printable
-from imagejudge.rationale import overruled, unmeasured
-from imagejudge.scan import Scanner
-from imagejudge.sinks.text import VERDICT_STYLES
+from imagejudge.images.find import ImageRef
+from imagejudge.judge.scanner import Scanner
+from imagejudge.judge.summary import overruled, unmeasured
+from imagejudge.output.text import VERDICT_STYLES
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 _RULE_STYLES = {

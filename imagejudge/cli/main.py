@@ -19,11 +19,11 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
-from imagejudge.cli.stopping import INTERRUPTED, Stopped, watch_signals
-from imagejudge.crash import CrashLog
+from imagejudge.cli.signals import INTERRUPTED, Stopped, watch_signals
+from imagejudge.common.crash_log import CrashLog
+from imagejudge.common.text import printable
 from imagejudge.engine.allowance import room_hint
 from imagejudge.errors import ImageJudgeError, OutputError, UsageError
-from imagejudge.printable import printable
 
 FAILED = 2
 

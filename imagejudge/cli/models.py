@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.help import Command
+from imagejudge.common import system
 from imagejudge.errors import ModelError
-from imagejudge.models import choice, lock, machine, registry, store
+from imagejudge.models import lock, registry, resolve, store
 from imagejudge.models.registry import Entry
-from imagejudge.questions import DIRECT
+from imagejudge.prompts import DIRECT
 
 app = typer.Typer(help="Fetch models, check them, choose one.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -25,12 +26,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name, as `i
 @app.command("list", cls=Command)
 def list_() -> None:
     """Which models there are, which fit into this machine's memory, and which are here."""
-    ours = machine.memory()
-    state = lock.read()
+    ours = system.memory()
+    state = lock.read_lock()
     shown = table()
     for title in ("model", "size", "memory", "fits", "here", "asked as", "licence"):
         shown.add_column(title, justify="right" if title in ("size", "memory") else "left", overflow="fold")
-    for entry in registry.load().values():
+    for entry in registry.load_registry().values():
         shown.add_row(
             entry.name,
             _gigabytes(entry.bytes) if entry.files else "none",
@@ -51,7 +52,7 @@ def pull(name: Name) -> None:
     The SHA-256 of its files is pinned at the first pull, and whatever comes later is compared with it. Files are
     kept in the cache of huggingface_hub; HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean there.
     """
-    entry = registry.find(name)
+    entry = registry.find_entry(name)
     try:
         with _progress(entry) as tell:
             pin = store.pull(entry, tell)
@@ -60,7 +61,7 @@ def pull(name: Name) -> None:
         raise
     for file, pinned in pin.files.items():
         typer.echo(f"{pinned.sha256[:12]}  {pinned.bytes / 1e9:6,.2f} GB  {file}")
-    if lock.read().default == name:
+    if lock.read_lock().default == name:
         say("default", f"{name} is used where no --model is given", "bold cyan")
     if entry.prompt_style != DIRECT:
         warn(
@@ -76,14 +77,14 @@ def verify(
     ] = None,
 ) -> None:
     """Read the files of pulled models again, and compare them with what was pinned."""
-    pins = lock.read().pins
+    pins = lock.read_lock().pins
     if name is None:
         # What was removed is still pinned, but nothing claims that it is here.
         pins = {model: pin for model, pin in pins.items() if any(path.is_file() for path in pin.paths)}
     elif name in pins:
         pins = {name: pins[name]}
     else:
-        choice.pulled(registry.find(name))  # says what to do
+        resolve.pulled(registry.find_entry(name))  # says what to do
     problems: dict[str, set[str]] = {}
     for model, pin in pins.items():
         for file in store.verify(model, pin):
@@ -115,7 +116,7 @@ def remove(
 @app.command("default", cls=Command)
 def default(name: Name) -> None:
     """Choose the model that is used where no --model is given."""
-    choice.pulled(registry.find(name))
+    resolve.pulled(registry.find_entry(name))
     lock.choose(name)
     typer.echo(f"{name} is used where no --model is given")
 

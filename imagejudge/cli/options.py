@@ -16,8 +16,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from imagejudge.judge import Method
-from imagejudge.questions import BOX_STYLES, PROMPT_STYLES
+from imagejudge.judge.clue import Method
+from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES
 
 
 class MethodName(StrEnum):

@@ -14,22 +14,21 @@ import typer
 from rich.text import Text
 from tqdm import tqdm
 
-from imagejudge import baseline
 from imagejudge.cli.console import console, say, table, warn
-from imagejudge.cli.stopping import unbroken
+from imagejudge.cli.signals import unbroken
+from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
-from imagejudge.printable import printable
-from imagejudge.sinks import Sink
-from imagejudge.sinks.github import Annotations
-from imagejudge.sinks.held import Check
-from imagejudge.sinks.jsonl import JsonLines
-from imagejudge.sinks.paths import Paths
-from imagejudge.sinks.resume import Identity, ResumableFile
-from imagejudge.sinks.sarif import Sarif
-from imagejudge.sinks.table import Csv
-from imagejudge.sinks.text import VERDICT_STYLES, Lines
-from imagejudge.tally import FailOn, Tally
+from imagejudge.output import Sink, baseline
+from imagejudge.output.csv import Csv
+from imagejudge.output.github import Annotations
+from imagejudge.output.jsonl import JsonLines
+from imagejudge.output.paths import Paths
+from imagejudge.output.recorded import Check
+from imagejudge.output.resume import Identity, ResumableFile
+from imagejudge.output.sarif import Sarif
+from imagejudge.output.stats import FailOn, Stats
+from imagejudge.output.text import VERDICT_STYLES, Lines
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 STDOUT = "-"
@@ -133,11 +132,11 @@ class Output:
         check: Check | None = None,
     ) -> None:
         self.options = options
-        self.tally = Tally()
+        self.tally = Stats()
         self.hides_progress = options.quiet or not sys.stderr.isatty()
         """Whether nobody would look at a bar."""
         self._constitution = constitution
-        self._accepted = baseline.load(options.baseline) if options.baseline else baseline.Baseline()
+        self._accepted = baseline.load_baseline(options.baseline) if options.baseline else baseline.Baseline()
         self._shown = _shown(options, constitution)
         self._record: ResumableFile | None = None
         if options.output is not None and str(options.output) != STDOUT:
@@ -245,12 +244,12 @@ def images(number: int) -> str:
     return f"{number:,} image" if number == 1 else f"{number:,} images"
 
 
-def _count(tally: Tally, outcome: Outcome) -> Text:
+def _count(tally: Stats, outcome: Outcome) -> Text:
     accepted = f" ({tally.accepted[outcome]:,} accepted)" if tally.accepted[outcome] else ""
     return Text(f"{tally.outcomes[outcome]:,} {outcome}{accepted}", VERDICT_STYLES[outcome])
 
 
-def _summarise(tally: Tally, constitution: Constitution) -> None:
+def _summarise(tally: Stats, constitution: Constitution) -> None:
     """What was found, on standard error: a line of counts, and a row for each rule that was not always clear."""
     counts = Text(f"{images(tally.images)}: ")
     counts.append(Text(", ").join(_count(tally, outcome) for outcome in Outcome if tally.outcomes[outcome]))

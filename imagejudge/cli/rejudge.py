@@ -12,20 +12,20 @@ import typer
 from tqdm import tqdm
 
 from imagejudge.cli.baseline import STDIN, Verdicts, opened
-from imagejudge.cli.configured import Config, Isolated, in_force
+from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
+from imagejudge.cli.factory import Setup, load_rules, prepared, rule_settings
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, judge_all
-from imagejudge.cli.setup import Setup, load_rules, prepared, rule_settings
 from imagejudge.errors import OutputError, UsageError
-from imagejudge.images import ImageRef
-from imagejudge.rejudge import Lacking, Recorded, Rejudge, Unrecorded, answered_with
-from imagejudge.scan import Plan
-from imagejudge.sinks.held import SameDigest
-from imagejudge.sinks.paths import Paths
-from imagejudge.sinks.resume import difference
-from imagejudge.source import Limits, Source, read
+from imagejudge.images.find import ImageRef
+from imagejudge.images.read import Limits, Source, read_image
+from imagejudge.judge.plan import Plan
+from imagejudge.judge.replay import Lacking, Recorded, Rejudge, Unrecorded, answered_with
+from imagejudge.output.paths import Paths
+from imagejudge.output.recorded import SameDigest
+from imagejudge.output.resume import difference
 from imagejudge.verdict import Verdict
 
 
@@ -125,7 +125,7 @@ def _ask(lacking: Sequence[Lacking], again: Rejudge, setup: Setup, out: Output) 
             raise UsageError(f"the recorded answers were made with {words}", "ask with the same options")
     refs, gone = [], []
     for each in lacking:
-        source = read(each.path, setup.plan.limits)
+        source = read_image(each.path, setup.plan.limits)
         if isinstance(source, Source) and source.sha256 == each.sha256:
             refs.append(ImageRef(each.path))
         else:

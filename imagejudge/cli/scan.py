@@ -12,17 +12,18 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from imagejudge import images
-from imagejudge.cli.configured import Config, Isolated, in_force
+from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import warn
+from imagejudge.cli.factory import Setup, prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
-from imagejudge.cli.setup import Setup, prepared
 from imagejudge.errors import UsageError
-from imagejudge.scan import Plan, Scanner
-from imagejudge.sinks.held import SameFile
-from imagejudge.sinks.resume import Identity
-from imagejudge.tally import Tally
+from imagejudge.images.find import ImageRef, find_images, read_list
+from imagejudge.judge.plan import Plan
+from imagejudge.judge.scanner import Scanner
+from imagejudge.output.recorded import SameFile
+from imagejudge.output.resume import Identity
+from imagejudge.output.stats import Stats
 from imagejudge.verdict import Outcome
 
 STDIN = "-"
@@ -78,7 +79,7 @@ def scan(
         raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
     named = list(_named(paths or [], files_from, null))
     refs = list(
-        images.find(
+        find_images(
             named,
             exclude=exclude or [],
             respect_gitignore=respect_gitignore,
@@ -102,15 +103,15 @@ def scan(
 def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[str]:
     for path in paths:
         if path == STDIN:
-            yield from images.read_list(sys.stdin.buffer, null)
+            yield from read_list(sys.stdin.buffer, null)
         else:
             yield path
     if str(files_from) == STDIN:
-        yield from images.read_list(sys.stdin.buffer, null)
+        yield from read_list(sys.stdin.buffer, null)
     elif files_from is not None:
         try:
             with files_from.open("rb") as listed:
-                yield from images.read_list(listed, null)
+                yield from read_list(listed, null)
         except OSError as error:
             raise UsageError(f"the list {files_from} cannot be read: {error.strerror}", "check --files-from") from error
 
@@ -120,7 +121,7 @@ def identity_of(plan: Plan) -> Identity:
     return Identity(plan.model, plan.constitution.label, plan.method.label, plan.settings)
 
 
-def judge_all(setup: Setup, refs: list[images.ImageRef], out: Output, *, done: int = 0) -> None:
+def judge_all(setup: Setup, refs: list[ImageRef], out: Output, *, done: int = 0) -> None:
     """Judge images and write their verdicts, with a bar on a terminal that also counts those that were done before."""
     scanner = Scanner(setup.plan, setup.cache, setup.engines)
     gc.freeze()  # what was loaded by now stays: no collection needs to look at it again
@@ -142,6 +143,6 @@ def judge_all(setup: Setup, refs: list[images.ImageRef], out: Output, *, done: i
                 bar.update()
 
 
-def _counts(tally: Tally) -> str:
+def _counts(tally: Stats) -> str:
     shown = (Outcome.UNSAFE, Outcome.UNSURE, Outcome.ERROR)
     return ", ".join(f"{tally.outcomes[outcome]} {outcome}" for outcome in shown if tally.outcomes[outcome])

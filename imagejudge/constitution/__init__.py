@@ -1,9 +1,17 @@
 """Constitutions: rules as an AND of ORs of plain statements, their TOML files, and advice on writing them."""
 
-from imagejudge.constitution.file import load, parse
-from imagejudge.constitution.folder import find, shipped
-from imagejudge.constitution.remarks import Remark, lint
-from imagejudge.constitution.rules import Constitution, Precondition, Rule, Severity, Statement, Thresholds, select
+from imagejudge.constitution.file import load_constitution, parse_constitution
+from imagejudge.constitution.lint import Remark, lint_constitution
+from imagejudge.constitution.rules import (
+    Constitution,
+    Precondition,
+    Rule,
+    Severity,
+    Statement,
+    Thresholds,
+    select_rules,
+)
+from imagejudge.constitution.shipped import find_constitution, shipped_constitutions
 
 __all__ = [
     "Constitution",
@@ -13,10 +21,10 @@ __all__ = [
     "Severity",
     "Statement",
     "Thresholds",
-    "find",
-    "lint",
-    "load",
-    "parse",
-    "select",
-    "shipped",
+    "find_constitution",
+    "lint_constitution",
+    "load_constitution",
+    "parse_constitution",
+    "select_rules",
+    "shipped_constitutions",
 ]

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from imagejudge.constitution.folder import offer
+from imagejudge.common.text import printable
+from imagejudge.common.toml_lines import Path as Place
+from imagejudge.common.toml_lines import nearest
+from imagejudge.common.toml_read import UnreadableError, text_of
+from imagejudge.common.toml_read import parse as read_toml
+from imagejudge.common.toml_table import MAX_WORD, Report, Table, is_id, kind_of, quote
 from imagejudge.constitution.rules import Constitution, Precondition, Rule, Severity, Statement, Thresholds
+from imagejudge.constitution.shipped import offer
 from imagejudge.errors import ConstitutionError
-from imagejudge.printable import printable
-from imagejudge.toml.lines import Path as Place
-from imagejudge.toml.lines import nearest
-from imagejudge.toml.read import UnreadableError, text_of
-from imagejudge.toml.read import parse as read_toml
-from imagejudge.toml.table import MAX_WORD, Report, Table, is_id, kind_of, quote
 
 SCHEMA = 1
 
@@ -64,15 +64,15 @@ _EXAMPLES = {
 }
 
 
-def load(path: Path) -> Constitution:
+def load_constitution(path: Path) -> Constitution:
     """Read a constitution.
 
     Raises `ConstitutionError` with every mistake in the file, one a line: `file:line: what is wrong; what to write`.
     """
-    return parse(read(path).removeprefix("\ufeff"), printable(path))
+    return parse_constitution(read_constitution(path).removeprefix("\ufeff"), printable(path))
 
 
-def read(path: Path) -> str:
+def read_constitution(path: Path) -> str:
     """The text of a constitution's file, with its byte order mark where it has one; complaints as for `load`."""
     name = printable(path)
     try:
@@ -89,7 +89,7 @@ def read(path: Path) -> str:
         raise ConstitutionError(error.about(name)) from None
 
 
-def parse(text: str, name: str) -> Constitution:
+def parse_constitution(text: str, name: str) -> Constitution:
     """Read a constitution from a file's text; complaints, raised as by `load`, give the file as `name`."""
     try:
         document, lines = read_toml(text)

@@ -111,7 +111,7 @@ class Constitution:
         return rule.thresholds or self.thresholds
 
 
-def select(constitution: Constitution, chosen: Sequence[str] = (), ignored: Sequence[str] = ()) -> Constitution:
+def select_rules(constitution: Constitution, chosen: Sequence[str] = (), ignored: Sequence[str] = ()) -> Constitution:
     """Keep the enabled rules whose id or category is chosen (none chosen: all) and not ignored.
 
     Raises `UsageError` for a name that is neither, for a disabled rule chosen by its id, and when no rule is left.

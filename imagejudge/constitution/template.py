@@ -5,7 +5,7 @@ Knows how the file format is explained in a few comments; it writes no files.
 
 from __future__ import annotations
 
-from imagejudge.toml.table import is_id
+from imagejudge.common.toml_table import is_id
 
 _NAME = "my-rules"
 _TEXT = """\

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from imagejudge.errors import EngineFailure
-from imagejudge.picture import Box, Picture
-from imagejudge.questions import Question
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import Question
 
 UNMEASURED = 0.9
 """Above this off-mass, Yes and No together are too rare among first tokens for their ratio to mean anything (ours)."""

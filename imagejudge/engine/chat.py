@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 import jinja2
 
-from imagejudge.engine.readout import clean
+from imagejudge.engine.parse import clean
 from imagejudge.engine.sandbox import Budget, Exhausted, Sandbox, confined
 from imagejudge.errors import ModelError
-from imagejudge.questions import DIRECT, PROMPT_STYLES, PromptStyle
+from imagejudge.prompts import DIRECT, PROMPT_STYLES, PromptStyle
 
 _SOURCE_LIMIT = 256 * 1024
 _OUTPUT_LIMIT = 64 * 1024

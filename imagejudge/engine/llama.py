@@ -16,11 +16,10 @@ import llama_cpp
 import numpy as np
 from llama_cpp import mtmd_cpp
 
-from imagejudge.engine import host
+from imagejudge.common import system
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.chat import ChatTemplate
-from imagejudge.engine.loaded import LlamaOptions, LoadedModel
-from imagejudge.engine.native import (
+from imagejudge.engine.llama_bindings import (
     Chunks,
     EncodedImage,
     Grammar,
@@ -32,18 +31,19 @@ from imagejudge.engine.native import (
     listen,
     log_tail,
 )
+from imagejudge.engine.llama_model import LlamaOptions, LoadedModel
 from imagejudge.engine.pair import check
-from imagejudge.engine.readout import answer, box, clean, reasoning, spellings, total
+from imagejudge.engine.parse import answer, box, clean, reasoning, spellings, total
+from imagejudge.engine.prefix_cache import IMAGE, NoRoom, PrefixCache, Tokens
 from imagejudge.engine.thought import open_thought
-from imagejudge.engine.trunk import ROOT, NoRoom, Tokens, Trunk
 from imagejudge.errors import EngineFailure, ModelError
-from imagejudge.picture import Box, Picture
-from imagejudge.questions import BOX_STYLES, PROMPT_STYLES, SUMMARISE, SUMMARY_GRAMMAR, Question
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, SUMMARISE, SUMMARY_GRAMMAR, Question
 
 _THOUGHT_TOKENS, _SUMMARY_TOKENS, _BOX_TOKENS = 192, 96, 64
 
 
-def load(options: Mapping[str, Any]) -> LlamaEngine:
+def load_engine(options: Mapping[str, Any]) -> LlamaEngine:
     """Make an engine from the fields of `LlamaOptions`. ModelError when the model cannot be used."""
     return LlamaEngine(LlamaOptions(**options))
 
@@ -51,13 +51,13 @@ def load(options: Mapping[str, Any]) -> LlamaEngine:
 def describe() -> dict[str, str]:
     """What this build of llama.cpp is and would do on this machine, by title."""
     listen()
-    amx = "found: extra weight buffers are off by default" if host.has_amx() else "not found"
+    amx = "found: extra weight buffers are off by default" if system.has_amx() else "not found"
     return {
         "llama-cpp-python": llama_cpp.__version__,
         "llama.cpp": llama_cpp.llama_print_system_info().decode(errors="replace").strip(),
         "devices": ", ".join(device_name(device) for device in devices()) or "none",
         "GPU offload": "yes" if llama_cpp.llama_supports_gpu_offload() else "not in this build",
-        "threads": str(host.threads()),
+        "threads": str(system.threads()),
         "AMX": amx,
     }
 
@@ -74,7 +74,7 @@ class LlamaEngine(Engine):
             known = ", ".join(PROMPT_STYLES)
             raise ModelError(f"unknown prompt style {options.prompt_style!r}", f"Known ones: {known}.")
         self._at: object = None
-        self._page = LlamaView(self, None, [])
+        self._blank = LlamaView(self, None, [])
         """One for all texts, so that a prompt which begins like the last one is read from where they differ."""
         self.options = options
         self.box_style = BOX_STYLES[options.box_style] if options.box_style else None
@@ -95,7 +95,7 @@ class LlamaEngine(Engine):
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:
         """Greedy tokens to a chat of one turn, held to the grammar. EngineFailure when the prompt does not fit."""
-        return self._page.reply(prompt, limit=limit, grammar=grammar)
+        return self._blank.reply(prompt, limit=limit, grammar=grammar)
 
     def close(self) -> None:
         """Free the model, its encoder and its context."""
@@ -165,9 +165,9 @@ class LlamaEngine(Engine):
 
     def _encode(self, picture: Picture) -> list[Part]:
         self._check_open()
-        if self._loaded.eye is None:
+        if self._loaded.encoder is None:
             raise EngineFailure("engine-error", f"{self.options.model} was loaded without an image encoder")
-        with Chunks(self._loaded.eye, self._before_image, picture.width, picture.height, picture.rgb) as chunks:
+        with Chunks(self._loaded.encoder, self._before_image, picture.width, picture.height, picture.rgb) as chunks:
             sizes = [mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk) for chunk in chunks]
             images = [size for chunk, size in zip(chunks, sizes, strict=True) if is_image(chunk)]
             if max(images) > self._loaded.image_limit or sum(sizes) >= self._loaded.memory.size:
@@ -184,11 +184,11 @@ class LlamaEngine(Engine):
         return [self._loaded.vocabulary.started([]), *parts]
 
     def _encode_image(self, chunk: Any) -> EncodedImage:
-        if mtmd_cpp.mtmd_encode_chunk(self._loaded.eye, chunk):
+        if mtmd_cpp.mtmd_encode_chunk(self._loaded.encoder, chunk):
             raise EngineFailure("engine-error", f"the vision encoder failed: {log_tail()}")
         tokens = mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)
         shape = (tokens, llama_cpp.llama_model_n_embd_inp(self._loaded.model))
-        embeddings = np.ctypeslib.as_array(mtmd_cpp.mtmd_get_output_embd(self._loaded.eye), shape).copy()
+        embeddings = np.ctypeslib.as_array(mtmd_cpp.mtmd_get_output_embd(self._loaded.encoder), shape).copy()
         layout = mtmd_cpp.mtmd_input_chunk_get_placeholder(chunk)
         if not layout:
             raise EngineFailure("engine-error", f"the image's layout could not be kept: {log_tail()}")
@@ -198,8 +198,8 @@ class LlamaEngine(Engine):
 
     def answers(self, view: LlamaView, prompts: Sequence[Tokens]) -> list[Answer]:
         """Yes or No at the first token after each prompt; the prompts go on from the view's picture."""
-        with self._looking_at(view) as trunk:
-            return [answer(logits, self._yes, self._no) for logits in trunk.read_all(prompts)]
+        with self._prefixes_of(view) as prefixes:
+            return [answer(logits, self._yes, self._no) for logits in prefixes.read_all(prompts)]
 
     def answer_behind(self, view: LlamaView, words: str) -> Answer:
         """The same where the question comes first: its words, then the picture."""
@@ -212,9 +212,9 @@ class LlamaEngine(Engine):
     ) -> list[tuple[bytes, float]]:
         """Greedy tokens up to a limit, as bytes, each with its probability before any grammar."""
         reply: list[tuple[bytes, float]] = []
-        with self._looking_at(view) as trunk, Grammar(self._loaded.vocabulary, grammar) as rules:
+        with self._prefixes_of(view) as prefixes, Grammar(self._loaded.vocabulary, grammar) as rules:
             while len(reply) < limit:
-                logits = trunk.read(prompt)
+                logits = prefixes.read(prompt)
                 token = rules.choose(logits)
                 if self._loaded.vocabulary.ends(token):
                     break
@@ -223,14 +223,14 @@ class LlamaEngine(Engine):
         return reply
 
     @contextmanager
-    def _looking_at(self, view: LlamaView) -> Iterator[Trunk]:
+    def _prefixes_of(self, view: LlamaView) -> Iterator[PrefixCache]:
         """The trunk with the view's picture at its root. After any failure the memory is built anew."""
         self._check_open()
         before, self._at = self._at, None
         try:
             if before is not view.key:
-                self._decode_root(view.parts, wipe=before is None)
-            yield self._loaded.trunk
+                self._decode_image_prefix(view.parts, wipe=before is None)
+            yield self._loaded.prefixes
             self._at = view.key
         except NoRoom as error:
             raise EngineFailure(
@@ -238,19 +238,19 @@ class LlamaEngine(Engine):
                 f"what the model is to read does not fit a context of {self._loaded.memory.size}; raise --ctx",
             ) from error
 
-    def _decode_root(self, parts: Sequence[Part], *, wipe: bool) -> None:
+    def _decode_image_prefix(self, parts: Sequence[Part], *, wipe: bool) -> None:
         if sum(map(len, parts)) >= self._loaded.memory.size:
             raise NoRoom
         self._loaded.memory.clear(wipe=wipe)
         tokens = position = 0
         for part in parts:
             if isinstance(part, EncodedImage):
-                position = self._loaded.memory.decode_image(self._loaded.eye, part, position)
+                position = self._loaded.memory.decode_image(self._loaded.encoder, part, position)
             else:
-                self._loaded.memory.decode([(token, position + n, ROOT) for n, token in enumerate(part)], frozenset())
+                self._loaded.memory.decode([(token, position + n, IMAGE) for n, token in enumerate(part)], frozenset())
                 position += len(part)
             tokens += len(part)
-        self._loaded.trunk.plant(tokens, position)
+        self._loaded.prefixes.reset(tokens, position)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from imagejudge.engine.readout import clean
+from imagejudge.engine.parse import clean
 from imagejudge.errors import ModelError
 
 

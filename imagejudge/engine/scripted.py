@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
-from imagejudge.picture import Box, Picture
-from imagejudge.questions import Question
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import Question
 
 
 def certain(p_yes: float, off_mass: float = 0.0) -> Answer:

@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import Any, Final
 
 from imagejudge.engine.base import Abilities
-from imagejudge.questions import BOX_STYLES, PROMPT_STYLES, WORDING
+from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, WORDING
 
 CONTEXT: Final = 4096
 """Tokens held at once, image and questions together, where nobody says how many."""

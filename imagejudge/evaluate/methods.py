@@ -14,9 +14,9 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import View
 from imagejudge.evaluate.scores import WHOLE
 from imagejudge.evaluate.views import Contrast, Wordless
-from imagejudge.judge import EVEN, Method, judge, questions_of
-from imagejudge.questions import Kind, Question, rules_subject
-from imagejudge.rationale import Summary, summarise
+from imagejudge.judge.clue import EVEN, Method, judge, questions_of
+from imagejudge.judge.summary import Summary, summarise
+from imagejudge.prompts import Kind, Question, rules_subject
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus
 
 CONTRAST = 1.0

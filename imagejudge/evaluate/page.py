@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagejudge.common.text import printable
 from imagejudge.evaluate.curves import Column, Point, histogram, precision_recall
 from imagejudge.evaluate.metrics import CONVENTIONS, Case, Finding, Group, Metrics, about, whole
 from imagejudge.evaluate.mistakes import Mistake, Mistakes, false_alarms, missed
 from imagejudge.evaluate.report import Evaluation
 from imagejudge.evaluate.thumbnails import Thumbnail, thumbnail
-from imagejudge.printable import printable
-from imagejudge.source import Limits, Unreadable
+from imagejudge.images.read import Limits, Unreadable
 
 Images = Callable[[Collection[str]], Mapping[str, Path | bytes]]
 """Finds images by the names of their labels; those that are gone are left out."""

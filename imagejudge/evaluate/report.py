@@ -12,13 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from imagejudge import __version__
-from imagejudge.evaluate.figures import SAMPLES, SEED, Estimate, rates
+from imagejudge.common import system
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Metrics, measure
 from imagejudge.evaluate.scores import image_score
+from imagejudge.evaluate.statistics import SAMPLES, SEED, Estimate, rates
 from imagejudge.evaluate.trial import Perturbed
-from imagejudge.models import machine
-from imagejudge.questions import PROMPT_VERSION, WORDING
+from imagejudge.prompts import PROMPT_VERSION, WORDING
 from imagejudge.verdict import Outcome
 
 SCHEMA = 1
@@ -72,7 +72,7 @@ class Evaluation:
                 "system": platform.platform(),
                 "processor": platform.processor() or platform.machine(),
                 "cpus": os.cpu_count(),
-                "memory": machine.memory(),
+                "memory": system.memory(),
                 **self.engine,
             },
             "versions": {"imagejudge": __version__, "python": platform.python_version(), **_versions()},

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imagejudge.constitution import Constitution, Thresholds, parse
+from imagejudge.common.toml_lines import locate
+from imagejudge.constitution import Constitution, Thresholds, parse_constitution
 from imagejudge.errors import ConstitutionError, OutputError
-from imagejudge.toml.lines import locate
 
 if TYPE_CHECKING:
     from tomlkit.items import Item
@@ -29,7 +29,7 @@ def with_thresholds(text: str, thresholds: Thresholds, remark: str, rule: str = 
     """
     import tomlkit
 
-    old = parse(text, "the constitution")
+    old = parse_constitution(text, "the constitution")
     document: Any = tomlkit.parse(text)
     if rule:
         number = [each.id for each in old.rules].index(rule)
@@ -91,7 +91,7 @@ def _lines(values: Mapping[str, float], remark: str) -> str:
 
 def _with_line(text: str, number: int, values: Mapping[str, float], remark: str) -> str:
     """With a rule's table in one line, below its id."""
-    if not _line(text, parse(text, "").rules[number].line or 0).startswith("[["):
+    if not _line(text, parse_constitution(text, "").rules[number].line or 0).startswith("[["):
         raise OutputError("a rule that is not below [[rules]] has no room for a comment", "edit it by hand")
     pairs = ", ".join(f"{name} = {value}" for name, value in values.items())
     at = locate(text)["rules", number, "id"]
@@ -122,6 +122,6 @@ def _line(text: str, number: int) -> str:
 
 def _digest(text: str) -> str:
     try:
-        return parse(text, "").digest
+        return parse_constitution(text, "").digest
     except ConstitutionError:
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imagejudge.engine.base import UNMEASURED
-from imagejudge.judge import EVEN
+from imagejudge.judge.clue import EVEN
 from imagejudge.verdict import By, RuleResult, Step, StepStatus, Verdict
 
 WHOLE = "*"

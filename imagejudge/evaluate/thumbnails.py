@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from imagejudge.evaluate.image_views import subject_of
 from imagejudge.evaluate.labels import Item
 from imagejudge.evaluate.metrics import Case
-from imagejudge.evaluate.sight import subject_of
-from imagejudge.picture import Picture
-from imagejudge.source import Limits, Unreadable
+from imagejudge.images.picture import Picture
+from imagejudge.images.read import Limits, Unreadable
 
 SIDE = 160
 """Most pixels of the longer side."""

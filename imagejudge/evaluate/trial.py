@@ -17,20 +17,20 @@ from itertools import islice
 from typing import Any
 
 from imagejudge import __version__
-from imagejudge.answering import PROVED, check_answers, check_verdicts
-from imagejudge.cache import Cache
-from imagejudge.crash import CrashLog
+from imagejudge.common.crash_log import CrashLog
 from imagejudge.engine.base import Answer, Engine
 from imagejudge.errors import EngineFailure, ImageJudgeError
+from imagejudge.evaluate.image_views import EngineSlot, ImageViews, ReopenableView, subject_of
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS, Found
 from imagejudge.evaluate.metrics import Case, Cost, correct
-from imagejudge.evaluate.perturb import Perturbation
-from imagejudge.evaluate.sight import Sight, Stage, Staged, subject_of
+from imagejudge.evaluate.perturbations import Perturbation
 from imagejudge.evaluate.views import Guarded, cost_of_bill
-from imagejudge.recall import Memory, RecallView, Stopwatch
-from imagejudge.scan import Plan
-from imagejudge.source import Unreadable
+from imagejudge.images.read import Unreadable
+from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.answering import PROVED, check_answers, check_verdicts
+from imagejudge.judge.cached_view import CachedView, ImageAnswers, Stopwatch
+from imagejudge.judge.plan import Plan
 from imagejudge.verdict import Failure, Outcome, Verdict
 
 _BLANK = "blank"
@@ -54,7 +54,7 @@ class Tried:
 
     cases: Mapping[str, Case]
     perturbed: tuple[Perturbed, ...] = ()
-    memory: Memory | None = None
+    memory: ImageAnswers | None = None
     """What was answered about it and is not kept yet."""
 
 
@@ -77,9 +77,9 @@ class Trial:
         self._priors = cache.load(plan.answers, _BLANK)
         self._lock = threading.Lock()
         self._crashes = CrashLog()
-        self._idle: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[EngineSlot] = queue.SimpleQueue()
         for engine in engines:
-            self._idle.put(Stage(engine))
+            self._idle.put(EngineSlot(engine))
 
     def run(self, items: Iterable[Item]) -> Generator[Tried, None, None]:
         """Every image, in order. Close the iterator to stop early."""
@@ -138,12 +138,12 @@ class Trial:
         stage = self._idle.get()
         try:
             blank = partial(self._blank, stage)
-            clean = Sight(subject, memory, stage, blank, self._plan.abilities)
+            clean = ImageViews(subject, memory, stage, blank, self._plan.abilities)
             cases = {name: self._case(name, clean, stage) for name in self._methods}
             right = [name for name in self._methods if correct(item.label, cases[name].verdict)]
             perturbed = []
             for change in self._perturbations if right else ():
-                sight = Sight(subject, memory, stage, blank, self._plan.abilities, change)
+                sight = ImageViews(subject, memory, stage, blank, self._plan.abilities, change)
                 for name in right:
                     after = self._case(name, sight, stage).verdict.verdict
                     perturbed.append(Perturbed(name, change.label, cases[name].verdict.verdict, after))
@@ -151,10 +151,10 @@ class Trial:
             self._idle.put(stage)
         return Tried(cases, tuple(perturbed), memory)
 
-    def _blank(self, stage: Stage) -> Guarded:
+    def _blank(self, stage: EngineSlot) -> Guarded:
         """Priors are asked by one thread at a time, so that they do not depend on which engine came first."""
-        staged = Staged(stage, lambda: None, Stopwatch())
-        view = RecallView(self._priors, _BLANK, lambda _: staged, Stopwatch(), self._plan.abilities)
+        staged = ReopenableView(stage, lambda: None, Stopwatch())
+        view = CachedView(self._priors, _BLANK, lambda _: staged, Stopwatch(), self._plan.abilities)
 
         def asked(answers: Sequence[Answer]) -> None:
             self._cache.save(self._plan.answers, _BLANK, self._priors)
@@ -162,7 +162,7 @@ class Trial:
 
         return Guarded(view, self._lock, asked)
 
-    def _case(self, name: str, sight: Sight, stage: Stage) -> Case:
+    def _case(self, name: str, sight: ImageViews, stage: EngineSlot) -> Case:
         label = sight.subject.label
         try:
             return self._judged(name, sight)
@@ -172,7 +172,7 @@ class Trial:
             facts = {"sha256": sight.subject.sha256, "image": sight.subject.facts}
             return Case(label, self._error(name, label, error, **facts), Cost(0, 0, None))
 
-    def _judged(self, name: str, sight: Sight) -> Case:
+    def _judged(self, name: str, sight: ImageViews) -> Case:
         """The worst frame speaks for the image."""
         subject, bill = sight.subject, set[Hashable]()
         constitution = self._plan.constitution_for(subject.label.name)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.evaluate.metrics import Cost
-from imagejudge.picture import Box
-from imagejudge.questions import Question, beside
-from imagejudge.recall import Memory, Stopwatch
+from imagejudge.images.picture import Box
+from imagejudge.judge.cached_view import ImageAnswers, Stopwatch
+from imagejudge.prompts import Question, beside
 
 
 class Around(View):
@@ -138,7 +138,7 @@ class Meter:
     Methods share answers, so a method's cost is the sum over the requests it made, whoever made them first.
     """
 
-    memory: Memory
+    memory: ImageAnswers
     watch: Stopwatch
     seconds: dict[Hashable, float | None] = field(default_factory=dict)
     """By request; None for one that was answered in an earlier run. Views are opened under their part's name."""

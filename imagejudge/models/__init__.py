@@ -3,7 +3,7 @@
 Knows nothing of how models are run.
 """
 
-from imagejudge.models.choice import BUILTIN, BUILTIN_NOTE, resolve, resolve_writer
 from imagejudge.models.files import ModelFiles, file_digest, whole_digest
+from imagejudge.models.resolve import BUILTIN, BUILTIN_NOTE, resolve_model, resolve_writer
 
-__all__ = ["BUILTIN", "BUILTIN_NOTE", "ModelFiles", "file_digest", "resolve", "resolve_writer", "whole_digest"]
+__all__ = ["BUILTIN", "BUILTIN_NOTE", "ModelFiles", "file_digest", "resolve_model", "resolve_writer", "whole_digest"]

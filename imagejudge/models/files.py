@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagejudge.errors import ModelError
-from imagejudge.questions import DIRECT
+from imagejudge.prompts import DIRECT
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from imagejudge.common.toml_read import UnreadableError, parse, text_of
 from imagejudge.errors import ModelError
 from imagejudge.models.registry import Entry
-from imagejudge.toml.read import UnreadableError, parse, text_of
 
 _MAX_BYTES = 10_000_000
 
@@ -89,7 +89,7 @@ def path() -> Path:
     return Path(platformdirs.user_data_dir("imagejudge", appauthor=False)) / "models.lock"
 
 
-def read() -> Lock:
+def read_lock() -> Lock:
     """What the lock file says; nothing when there is none. Raises `ModelError` when it cannot be believed."""
     where = path()
     try:
@@ -127,7 +127,7 @@ def _change(edit: Callable[[Lock], Lock]) -> Lock:
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         with _alone(where):
-            before = read()
+            before = read_lock()
             after = edit(before)
             if after != before:
                 _write(where, after)

@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from imagejudge.common.text import printable
+from imagejudge.common.toml_read import UnreadableError, parse, text_of
 from imagejudge.errors import ModelError
-from imagejudge.printable import printable
-from imagejudge.questions import BOX_STYLES, DIRECT, PROMPT_STYLES
-from imagejudge.toml.read import UnreadableError, parse, text_of
+from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
 
 _SHIPPED = Path(__file__).parent / "registry.toml"
 _MAX_BYTES = 1_000_000
@@ -92,7 +92,7 @@ def user_file() -> Path:
     return Path(platformdirs.user_config_dir("imagejudge", appauthor=False)) / "models.toml"
 
 
-def load() -> dict[str, Entry]:
+def load_registry() -> dict[str, Entry]:
     """Every known model by its name. Raises `ModelError` with every mistake in the user's file."""
     known = {entry.name: entry for entry in _read(_SHIPPED)}
     if (own := user_file()).is_file():
@@ -100,9 +100,9 @@ def load() -> dict[str, Entry]:
     return known
 
 
-def find(name: str) -> Entry:
+def find_entry(name: str) -> Entry:
     """The model of that name. Raises `ModelError` with the nearest one."""
-    known = load()
+    known = load_registry()
     if name not in known:
         raise ModelError(
             f"no model is called {name!r}", nearest(name, known) or "`imagejudge models list` shows which there are"

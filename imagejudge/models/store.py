@@ -13,7 +13,7 @@ from imagejudge.errors import ModelError
 from imagejudge.models import lock
 from imagejudge.models.files import file_digest
 from imagejudge.models.lock import Pin, PinnedFile
-from imagejudge.models.registry import Entry, find, user_file
+from imagejudge.models.registry import Entry, find_entry, user_file
 
 if TYPE_CHECKING:
     from imagejudge.models.hub import Remote, Tell
@@ -57,7 +57,7 @@ def pull(entry: Entry, tell: Tell) -> Pin:
             f"convert https://huggingface.co/{entry.repository} and name the two files with --model and --mmproj, "
             f"or list them in {user_file()}",
         )
-    pin = lock.read().pin(entry)
+    pin = lock.read_lock().pin(entry)
     if pin is not None and pin.whole:
         _refuse_changed(verify(entry.name, pin))
         return pin
@@ -111,9 +111,9 @@ def remove(name: str, *, forget: bool) -> int:
     """
     from imagejudge.models import hub
 
-    state = lock.read()
+    state = lock.read_lock()
     pin = state.pins.get(name)
-    repository = pin.repository if pin else find(name).repository  # it may be listed no longer
+    repository = pin.repository if pin else find_entry(name).repository  # it may be listed no longer
     freed = sum(_delete(path) for path in hub.partials(repository))
     if pin is not None:
         freed += sum(_remove(path) for path in pin.paths)

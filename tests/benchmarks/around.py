@@ -26,23 +26,24 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `Worker` sets it for its child
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `EngineProcess` sets it for its child
 
 import psutil
 from metered import Meter, Times
 from PIL import Image
 
 from imagejudge import models
-from imagejudge.cache import Cache
-from imagejudge.constitution import find, load, select
+from imagejudge.constitution import find_constitution, load_constitution, select_rules
 from imagejudge.engine.base import Engine
-from imagejudge.engine.worker import Limits as EngineLimits
-from imagejudge.engine.worker import Worker
-from imagejudge.images import ImageRef
-from imagejudge.judge import Method
-from imagejudge.scan import Plan, Scanner
-from imagejudge.sinks.jsonl import JsonLines
-from imagejudge.source import Limits
+from imagejudge.engine.process import EngineProcess
+from imagejudge.engine.process import Limits as EngineLimits
+from imagejudge.images.find import ImageRef
+from imagejudge.images.read import Limits
+from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.clue import Method
+from imagejudge.judge.plan import Plan
+from imagejudge.judge.scanner import Scanner
+from imagejudge.output.jsonl import JsonLines
 from imagejudge.verdict import Verdict
 
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "imagejudge")
@@ -69,7 +70,7 @@ def make_images(folder: Path, count: int, side: int = 128) -> list[Path]:
 
 
 def plan(name: str) -> Plan:
-    return Plan(load(find("stickers")), METHOD, name, name, Limits())
+    return Plan(load_constitution(find_constitution("stickers")), METHOD, name, name, Limits())
 
 
 def options(files: models.ModelFiles) -> dict[str, object]:
@@ -159,7 +160,7 @@ class Cost(NamedTuple):
     wall: Spent
 
 
-class Kept(Worker):
+class Kept(EngineProcess):
     """A worker that outlives a scan, so that the next one finds its engine loaded and its buffers reserved."""
 
     def close(self) -> None:
@@ -204,10 +205,12 @@ def memory(files: models.ModelFiles, count: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         paths = make_images(Path(name), 500)
         many = [paths[number % len(paths)] for number in range(count)]
-        worker = Worker("imagejudge.engine.llama:load", options(files), EngineLimits(pictures=10**9))
+        worker = EngineProcess("imagejudge.engine.llama:load_engine", options(files), EngineLimits(pictures=10**9))
         me = psutil.Process()
         # Without a cache, since the images repeat.
-        one_rule = dataclasses.replace(plan("bench"), constitution=select(load(find("stickers")), ["rude-gesture"]))
+        one_rule = dataclasses.replace(
+            plan("bench"), constitution=select_rules(load_constitution(find_constitution("stickers")), ["rude-gesture"])
+        )
         for number, _ in enumerate(scanned(one_rule, Cache(None), worker, many), 1):
             if number in (1000, 5000, 10_000, 15_000, count):
                 parent = me.memory_info().rss / 1e6
@@ -224,7 +227,7 @@ def main() -> None:
     parser.add_argument("--mmproj")
     parser.add_argument("--images", type=int)
     chosen = parser.parse_args()
-    benchmarks[chosen.what](models.resolve(chosen.model, chosen.mmproj), chosen.images or usual[chosen.what])
+    benchmarks[chosen.what](models.resolve_model(chosen.model, chosen.mmproj), chosen.images or usual[chosen.what])
 
 
 if __name__ == "__main__":

@@ -77,4 +77,4 @@ def load(options: Mapping[str, Any]) -> Engine:
     ):
         for name in names:
             setattr(owner, name, meter.around(getattr(owner, name), 3, 4))
-    return llama.load({name: value for name, value in options.items() if name != "meter"})
+    return llama.load_engine({name: value for name, value in options.items() if name != "meter"})

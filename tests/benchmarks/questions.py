@@ -26,9 +26,9 @@ from llama_cpp.llama_chat_format import MTMDChatHandler
 from PIL import Image
 
 from imagejudge.engine import llama
-from imagejudge.engine.native import Chunks, EncodedImage
-from imagejudge.picture import Picture
-from imagejudge.questions import visible
+from imagejudge.engine.llama_bindings import Chunks, EncodedImage
+from imagejudge.images.picture import Picture
+from imagejudge.prompts import visible
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from gguf_pairs import CHATML, Pair, wide_eye
@@ -127,12 +127,12 @@ def floor(engine: llama.LlamaEngine, image: Picture) -> tuple[Callable[[], None]
     def run() -> None:
         engine._at = None
         memory.clear(wipe=False)
-        with Chunks(engine._loaded.eye, engine._before_image, image.width, image.height, image.rgb) as chunks:
+        with Chunks(engine._loaded.encoder, engine._before_image, image.width, image.height, image.rgb) as chunks:
             encoded = [engine._encode_image(chunk) for chunk in chunks if llama.is_image(chunk)]
         position = 0
         for part in parts:
             if isinstance(part, EncodedImage):
-                position = memory.decode_image(engine._loaded.eye, encoded.pop(0), position)
+                position = memory.decode_image(engine._loaded.encoder, encoded.pop(0), position)
             else:
                 memory.decode([(token, position + n, 0) for n, token in enumerate(part)], set())
                 position += len(part)
@@ -150,7 +150,9 @@ def main() -> None:
     arguments = parser.parse_args()
     pair = build(arguments.cache)
     image = picture()
-    with llama.load({"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": arguments.threads}) as engine:
+    with llama.load_engine(
+        {"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": arguments.threads}
+    ) as engine:
         bare, image_tokens, text_tokens = floor(engine, image)
         ways = {
             "handler": one_by_one(pair, image, engine._loaded.threads),

@@ -13,12 +13,12 @@ from test_docs import DOCS
 from typer.testing import CliRunner, Result
 from write_docs import console_blocks
 
-from imagejudge.author import ENOUGH, words
-from imagejudge.author.objectify import REWRITES
-from imagejudge.cli import author, setup
+from imagejudge.cli import author, factory
 from imagejudge.cli.main import app
 from imagejudge.cli.options import WriterOptions
-from imagejudge.constitution import load
+from imagejudge.constitution import load_constitution
+from imagejudge.drafting import ENOUGH, prompts
+from imagejudge.drafting.objectify import REWRITES
 from imagejudge.engine.scripted import Scripted
 from imagejudge.errors import EngineFailure
 
@@ -129,7 +129,7 @@ def test_rules_by_name_come_in_the_order_of_the_file(call: Callable[..., Result]
         "idle",
         "+ if       A skull is visible. [skull]",
     ]
-    assert [bool(rule.preconditions) for rule in load(file).rules] == [False, True, True]
+    assert [bool(rule.preconditions) for rule in load_constitution(file).rules] == [False, True, True]
 
 
 def test_a_chain_of_an_old_text_is_pointed_out(call: Callable[..., Result], file: Path) -> None:
@@ -169,7 +169,7 @@ def test_good_rules_are_written_beside_bad_ones(call: Callable[..., Result], fil
     assert done.exit_code == 2
     assert "error: knife: the model's reply cannot be read" in done.stderr
     assert "note: wrote house.toml" in done.stderr
-    assert [len(rule.preconditions) for rule in load(file).rules] == [1, 1, 0]
+    assert [len(rule.preconditions) for rule in load_constitution(file).rules] == [1, 1, 0]
 
 
 def test_a_text_that_the_loader_refuses(call: Callable[..., Result], file: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_failing_engine_costs_one_rule(call: Callable[..., Result]) -> None:
 
 def test_a_crash_or_a_hang_in_native_code_costs_one_rule(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
-    monkeypatch.setattr(setup, "ENGINE", "engines:troubled_writer")
+    monkeypatch.setattr(factory, "ENGINE", "engines:troubled_writer")
     model = gguf_pairs.tiny_pair(file.parent).model  # has to be there, and is not read
     file.write_text(TEXT.replace("scary", "abort").replace("enabled = false", "").replace("a sofa", "a hang"))
     done = CliRunner().invoke(
@@ -276,8 +276,10 @@ def test_the_page_shows_what_a_real_model_and_the_built_in_one_do() -> None:
 
 def test_the_page_gives_the_limits_of_the_code() -> None:
     page = " ".join((DOCS / "authoring.md").read_text("utf-8").split())
-    assert words.rate("A.").limit == words.rewrite("A.", "B.").limit
-    assert f"{words.rate('A.').limit} tokens for a rating or a text, {words.decompose('A.').limit} for a chain" in page
+    assert prompts.rate("A.").limit == prompts.rewrite("A.", "B.").limit
+    assert (
+        f"{prompts.rate('A.').limit} tokens for a rating or a text, {prompts.decompose('A.').limit} for a chain" in page
+    )
     assert f"below {ENOUGH}" in page
     assert REWRITES == 3
     assert "at most three times" in page

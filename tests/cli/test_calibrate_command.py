@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest_cli import Run, make_images
 
-from imagejudge.constitution import Thresholds, load
+from imagejudge.constitution import Thresholds, load_constitution
 
 Options = Sequence[str]
 RULES = """\
@@ -77,7 +77,7 @@ def test_thresholds_are_written(run: Run, judged: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"")
     assert b"wrote the thresholds into link.toml" in done.stderr
     file = judged / "rules.toml"
-    assert load(file).thresholds == Thresholds(satisfied=0.4)
+    assert load_constitution(file).thresholds == Thresholds(satisfied=0.4)
     text = file.read_text()
     assert re.search(r": by 42 images, 22 unsafe; 1\.000 on 42 others; m@1\n\n# ours\n\[\[rules\]\]", text)
     assert text.endswith(RULES.partition("# ours")[2])
@@ -139,7 +139,7 @@ def test_a_rule_with_enough_labels_gets_its_own(run: Run, judged_by_rule: Path) 
     own = f'id = "knife"\nthresholds = {{ unsatisfied = 0.3, satisfied = 0.4, centric = 0.6 }} {remark}; m@1\ntext'
     assert own in text
     assert text.endswith(FORK), "it has those of all, above the rules"
-    rules = load(file)
+    rules = load_constitution(file)
     assert rules.thresholds.satisfied < 0.8, "by which the forks are found"
     assert run(*COMMAND, "--target-recall", "0.95", "--write", "-q").returncode == 0
     assert file.read_text() == text
@@ -148,7 +148,7 @@ def test_a_rule_with_enough_labels_gets_its_own(run: Run, judged_by_rule: Path) 
 def test_a_promise_is_kept_for_every_rule(run: Run, judged_by_rule: Path) -> None:
     done = run(*COMMAND, "--target-recall", "0.95", "--by", "conformal", "--write", "-q")
     assert done.returncode == 0, done.stderr
-    rules = load(judged_by_rule / "rules.toml")
+    rules = load_constitution(judged_by_rule / "rules.toml")
     assert rules.rules[0].thresholds == Thresholds(satisfied=0.48), "a knife at 0.75 is found below 0.5"
     assert rules.thresholds == Thresholds(satisfied=0.34), "a fork at 0.68 below 0.36"
     assert "--by conformal: by 42 images" in (judged_by_rule / "rules.toml").read_text()
@@ -158,7 +158,7 @@ def test_a_table_that_is_left_out_in_part_keeps_what_it_had(run: Run, judged_by_
     file = judged_by_rule / "rules.toml"
     file.write_text(file.read_text().rstrip() + "\nthresholds = { satisfied = 0.45 }\n")
     assert run(*COMMAND, "--target-precision", "0.9", "--write", "-q").returncode == 0
-    before = load(file).rules[1].thresholds
+    before = load_constitution(file).rules[1].thresholds
     assert before == Thresholds(satisfied=0.45)
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest_cli import RULES, Run
 from write_docs import DOCS, console_blocks
 
-from imagejudge.constitution import load, shipped
+from imagejudge.constitution import load_constitution, shipped_constitutions
 
 PLAIN = {**os.environ, "COLUMNS": "80"}
 CHANGED = (
@@ -43,7 +43,10 @@ def test_list_has_every_shipped_constitution(run: Run) -> None:
     shown = done.stdout.decode()
     assert max(map(len, shown.splitlines())) <= 80
     listed = re.findall(r"^(\S+) +(\S+) +(\d+) +\d+ ", shown, re.MULTILINE)
-    assert listed == [(path.stem, load(path).version, f"{len(load(path).rules)}") for path in shipped()]
+    assert listed == [
+        (path.stem, load_constitution(path).version, f"{len(load_constitution(path).rules)}")
+        for path in shipped_constitutions()
+    ]
 
 
 def test_thresholds_are_shown_and_compared(run: Run, tmp_path: Path, rules_file: Path) -> None:
@@ -78,13 +81,13 @@ def test_show_is_a_tree_of_every_statement(run: Run, rules_file: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped_constitutions(), ids=lambda path: path.stem)
 def test_show_fits_a_terminal(run: Run, path: Path) -> None:
     done = run("constitution", "show", path.stem, env=PLAIN)
     lines = done.stdout.decode().splitlines()
     assert max(map(len, lines)) <= 80
     flat = " ".join("".join(lines).replace("│", " ").split())
-    for rule in load(path).rules:
+    for rule in load_constitution(path).rules:
         assert f"{rule.id}  {rule.category}, {rule.severity}" in "\n".join(lines)
         for statement in rule.statements:
             assert statement.ask.split()[0] in flat
@@ -107,7 +110,7 @@ def test_show_of_what_is_not_there(run: Run) -> None:
 def test_new_writes_a_file_without_reproach(run: Run, tmp_path: Path) -> None:
     done = run("constitution", "new", "mine.toml")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"wrote mine.toml\n", b"")
-    assert load(tmp_path / "mine.toml").name == "mine"
+    assert load_constitution(tmp_path / "mine.toml").name == "mine"
     checked = run("check", "--strict", "mine.toml")
     assert (checked.returncode, checked.stderr) == (0, b"")
 
@@ -134,8 +137,8 @@ def test_diff_tells_rules_statements_and_questions(run: Run, rules_file: Path, t
     assert (done.returncode, done.stderr) == (0, b"")
     shown = done.stdout.decode().splitlines()
     assert shown == [
-        f"--- demo 1.0 ({load(rules_file).digest[:12]})",
-        f"+++ demo 1.0 ({load(tmp_path / 'changed.toml').digest[:12]})",
+        f"--- demo 1.0 ({load_constitution(rules_file).digest[:12]})",
+        f"+++ demo 1.0 ({load_constitution(tmp_path / 'changed.toml').digest[:12]})",
         "",
         "fire",
         "- severity high",

@@ -13,7 +13,7 @@ from test_docs import DOCS
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.errors import UsageError
-from imagejudge.examples import Example, find, others
+from imagejudge.evaluate.rule_tests import Example, find_examples, others
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Verdict
 
 Options = Sequence[str]
@@ -55,7 +55,7 @@ def test_examples_are_found_by_rule_and_kind(tmp_path: Path) -> None:
     for place in ("a/violating", "a/borderline", "b/violating"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         make_images(tmp_path / place, 2)
-    found = find(tmp_path, RULES)
+    found = find_examples(tmp_path, RULES)
     assert [(example.rule, example.violating) for example in found.values()] == (
         [("a", True)] * 2 + [("a", False)] * 2 + [("b", True)] * 2
     )
@@ -65,11 +65,11 @@ def test_examples_are_found_by_rule_and_kind(tmp_path: Path) -> None:
 def test_wrong_folders_say_what_is_wanted(tmp_path: Path) -> None:
     for folder, words in ((tmp_path / "none", "no such folder"), (tmp_path, "no examples were found")):
         with pytest.raises(UsageError, match=words) as error:
-            find(folder, RULES)
+            find_examples(folder, RULES)
         assert "violating" in error.value.hint
     (tmp_path / "c" / "violating").mkdir(parents=True)
     with pytest.raises(UsageError, match="no such rule"):
-        find(tmp_path, RULES)
+        find_examples(tmp_path, RULES)
 
 
 def test_the_built_in_model_passes_the_example_stickers_and_fails_a_wrong_label(run: Run, tmp_path: Path) -> None:

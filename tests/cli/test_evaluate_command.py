@@ -19,11 +19,11 @@ from conftest_cli import PROGRAM, Run, make_images
 from PIL import Image
 from pyarrow import parquet
 
-from imagejudge.cache import Cache
 from imagejudge.cli.evaluate import _ADAPTERS
 from imagejudge.evaluate.datasets import ADAPTERS
 from imagejudge.evaluate.methods import METHODS
-from imagejudge.evaluate.perturb import parse
+from imagejudge.evaluate.perturbations import parse_perturbations
+from imagejudge.judge.answer_cache import Cache
 
 Options = Sequence[str]
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -300,7 +300,7 @@ def test_the_page_has_every_adapter_method_and_perturbation() -> None:
     assert set(ADAPTERS) | set(METHODS) <= cells
     assert set(ADAPTERS) <= set(re.findall(r"[a-z]+", _ADAPTERS))
     (example,) = re.findall(r"--perturb '([^']+)'", page)
-    assert len(parse(example)) == 7
-    assert {f"{each.kind}:" for each in parse(example)} <= {
+    assert len(parse_perturbations(example)) == 7
+    assert {f"{each.kind}:" for each in parse_perturbations(example)} <= {
         cell.partition(":")[0] + ":" for cell in cells if ":" in cell
     }

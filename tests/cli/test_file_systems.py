@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from conftest_cli import Run
 
-from imagejudge.cache import Cache
-from imagejudge.recall import Memory, Request
+from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.cached_view import AnswerKey, ImageAnswers
 
 Options = Sequence[str]
 
@@ -87,8 +87,8 @@ def test_a_cache_that_is_held_is_not_waited_for(tmp_path: Path) -> None:
         assert 1.5 < time.monotonic() - started < 6
         assert len(said) == 1
         assert "another program holds it" in said[0]
-        memory = Memory()
-        memory.add(Request("0", b"p"), [0.5, 0.0])
+        memory = ImageAnswers()
+        memory.add(AnswerKey("0", b"p"), [0.5, 0.0])
         cache.save("m", "i", memory)
         cache.close()
 
@@ -100,8 +100,8 @@ def test_answers_wait_while_another_program_writes(tmp_path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
         for number in range(20):
-            memory = Memory()
-            memory.add(Request("0", b"p"), [float(number), 0.0])
+            memory = ImageAnswers()
+            memory.add(AnswerKey("0", b"p"), [float(number), 0.0])
             cache.save("m", str(number), memory)
         assert 1.5 < time.monotonic() - started < 6, "it is waited for once, not twenty times"
         assert len(said) == 1
@@ -118,8 +118,8 @@ def test_answers_that_could_never_be_kept_are_counted(tmp_path: Path) -> None:
     cache = Cache(tmp_path, said.append)
     with contextlib.closing(sqlite3.connect(cache.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        memory = Memory()
-        memory.add(Request("0", b"p"), [1.0, 0.0])
+        memory = ImageAnswers()
+        memory.add(AnswerKey("0", b"p"), [1.0, 0.0])
         cache.save("m", "i", memory)
         cache.close()
     assert said[-1].startswith("1 answers could not be kept")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest_cli import PROGRAM, Run
 
-from imagejudge.cli import setup
+from imagejudge.cli import factory
 from imagejudge.cli.console import beside_progress
 from imagejudge.cli.options import ModelOptions, WriterOptions
 
@@ -58,15 +58,15 @@ def test_an_address_space_below_the_model(run: Run, rules: Sequence[str], images
 def test_only_those_who_want_to_hear_it_are_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = setup.model_files(ModelOptions(model="builtin"))
+    files = factory.model_files(ModelOptions(model="builtin"))
     for quiet in (False, True):
         options = ModelOptions(model="builtin", load_timeout=7)
-        (engine,) = setup.make_engines(setup.engine_spec(files, "", options), options, quiet=quiet)
+        (engine,) = factory.make_engines(factory.engine_spec(files, "", options), options, quiet=quiet)
         assert engine._limits.load_seconds == 7
         engine._notify("still loading")
         assert capsys.readouterr().err == ("" if quiet else "note: still loading\n")
-    monkeypatch.setattr(setup.models, "resolve_writer", Path)
-    assert setup.make_writer(WriterOptions(model="x.gguf"))._notify is beside_progress  # type: ignore[attr-defined]
+    monkeypatch.setattr(factory.models, "resolve_writer", Path)
+    assert factory.make_writer(WriterOptions(model="x.gguf"))._notify is beside_progress  # type: ignore[attr-defined]
 
 
 NATIVE = (

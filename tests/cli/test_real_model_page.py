@@ -36,7 +36,7 @@ def test_the_data_are_fetched_by_options_that_there_are() -> None:
 
 
 def test_every_command_runs(run: Run, hub: Hub, tmp_path: Path) -> None:
-    files, guard = models.resolve(models.BUILTIN, None), registry.find("shieldstral-3b")
+    files, guard = models.resolve_model(models.BUILTIN, None), registry.find_entry("shieldstral-3b")
     for repository, names in ((REPOSITORY, (MODEL, MMPROJ)), (guard.repository, guard.files)):
         for name, path in zip(names, (files.model, files.mmproj), strict=True):
             hub.add(repository, name, path.read_bytes())

@@ -12,8 +12,8 @@ import pytest
 
 from imagejudge.cli import check
 from imagejudge.constitution import file
-from imagejudge.constitution.file import load
-from imagejudge.constitution.remarks import FAR, MAX_WORDS, Code, lint
+from imagejudge.constitution.file import load_constitution
+from imagejudge.constitution.lint import FAR, MAX_WORDS, Code, lint_constitution
 from imagejudge.errors import ConstitutionError
 
 PAGE = Path(__file__).parents[2] / "docs" / "constitution.md"
@@ -40,9 +40,9 @@ def test_every_file_is_what_it_is_said_to_be(kind: str, text: str) -> None:
     path = Path(text.splitlines()[0].removeprefix("# "))
     if kind == "toml broken":
         with pytest.raises(ConstitutionError):
-            load(path)
+            load_constitution(path)
     else:
-        assert load(path).name == path.stem
+        assert load_constitution(path).name == path.stem
 
 
 @pytest.mark.parametrize("block", CONSOLE, ids=[text.splitlines()[0] for text in CONSOLE])
@@ -56,7 +56,7 @@ def test_every_output_is_real(block: str) -> None:
 
 
 def test_the_digest_in_the_text_is_that_of_the_example() -> None:
-    assert load(Path("fire.toml")).label in PAGE.read_text("utf-8")
+    assert load_constitution(Path("fire.toml")).label in PAGE.read_text("utf-8")
 
 
 def test_the_table_has_every_code() -> None:
@@ -65,7 +65,7 @@ def test_the_table_has_every_code() -> None:
 
 
 def test_the_good_example_is_good() -> None:
-    assert lint(load(Path("fire.toml"))) == []
+    assert lint_constitution(load_constitution(Path("fire.toml"))) == []
 
 
 def test_the_page_gives_the_limits_of_the_code() -> None:

@@ -9,6 +9,7 @@ import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
 from imagejudge.constitution.file import (
     MAX_BYTES,
@@ -18,11 +19,10 @@ from imagejudge.constitution.file import (
     MAX_STATEMENT,
     MAX_STATEMENTS,
     MAX_TEXT,
-    load,
-    parse,
+    load_constitution,
+    parse_constitution,
 )
 from imagejudge.errors import ConstitutionError
-from imagejudge.printable import printable
 
 FULL = """\
 schema = 1
@@ -66,14 +66,14 @@ RULE = '[[rules]]\nid = "r"\ntext = "T."\n'
 def complaints(text: str) -> list[str]:
     """What is said of a file, each as `line: what is wrong; what to write`."""
     with pytest.raises(ConstitutionError) as caught:
-        parse(text, "c.toml")
+        parse_constitution(text, "c.toml")
     lines = caught.value.message.split("\n")
     assert all(line.startswith("c.toml:") for line in lines)
     return [line.removeprefix("c.toml:") for line in lines]
 
 
 def test_a_whole_file() -> None:
-    constitution = parse(FULL, "c.toml")
+    constitution = parse_constitution(FULL, "c.toml")
     assert constitution == Constitution(
         name="stickers",
         version="1.0",
@@ -102,7 +102,7 @@ def test_a_whole_file() -> None:
 @pytest.mark.parametrize("own", ["thresholds = { satisfied = 0.7 }", "[rules.thresholds]\nsatisfied = 0.7"])
 def test_a_rule_with_thresholds_of_its_own(own: str) -> None:
     text = f"{HEAD}[thresholds]\ncentric = 0.5\n{RULE}{own}\n" + RULE.replace('"r"', '"s"')
-    first, second = parse(text, "c.toml").rules
+    first, second = parse_constitution(text, "c.toml").rules
     assert first.thresholds == Thresholds(satisfied=0.7, centric=0.5), "what it leaves out is as for all rules"
     assert first.thresholds.line == 9
     assert second.thresholds is None
@@ -110,21 +110,21 @@ def test_a_rule_with_thresholds_of_its_own(own: str) -> None:
 
 @pytest.mark.parametrize("own", ["unsatisfied = 0.5, satisfied = 0.5", "unsatisfied = 0.9", "satisfied = 0.1"])
 def test_thresholds_are_shares_of_different_distances(own: str) -> None:
-    (rule,) = parse(f"{HEAD}{RULE}thresholds = {{ {own} }}\n", "c.toml").rules
+    (rule,) = parse_constitution(f"{HEAD}{RULE}thresholds = {{ {own} }}\n", "c.toml").rules
     assert rule.thresholds is not None
     assert rule.thresholds.unsatisfied >= rule.thresholds.satisfied
 
 
 def test_lines_are_kept() -> None:
-    constitution = parse(FULL, "c.toml")
+    constitution = parse_constitution(FULL, "c.toml")
     assert constitution.thresholds.line == 10
     assert [rule.line for rule in constitution.rules] == [15, 30]
     assert [statement.line for statement in constitution.rules[0].statements] == [21, 21, 23, 24, 27]
 
 
 def test_the_least_that_is_needed() -> None:
-    assert parse(HEAD + RULE, "c.toml") == Constitution("n", "1", (Rule("r", "T."),))
-    assert parse(HEAD + RULE, "c.toml").thresholds.line is None
+    assert parse_constitution(HEAD + RULE, "c.toml") == Constitution("n", "1", (Rule("r", "T."),))
+    assert parse_constitution(HEAD + RULE, "c.toml").thresholds.line is None
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,16 @@ def test_the_least_that_is_needed() -> None:
 )
 def test_any_spelling_of_toml_will_do(rules: str) -> None:
     chain = (Precondition((Statement("A."),)), Precondition((Statement("B."),)))
-    assert parse(HEAD + rules, "c.toml").rules == (Rule("r", "T.", preconditions=chain),)
+    assert parse_constitution(HEAD + rules, "c.toml").rules == (Rule("r", "T.", preconditions=chain),)
 
 
 def test_tomlkit_can_rewrite_it() -> None:
     document = tomlkit.parse(FULL)
-    assert parse(tomlkit.dumps(document), "c.toml") == parse(FULL, "c.toml")
+    assert parse_constitution(tomlkit.dumps(document), "c.toml") == parse_constitution(FULL, "c.toml")
     document["rules"][0]["severity"] = "low"
     changed = tomlkit.dumps(document)
     assert "# what burns" in changed
-    assert parse(changed, "c.toml").rules[0].severity is Severity.LOW
+    assert parse_constitution(changed, "c.toml").rules[0].severity is Severity.LOW
 
 
 # One mistake each, in lines that follow the three of `HEAD` or begin the file themselves, and what must be said of it.
@@ -457,7 +457,7 @@ def test_a_damaged_file_is_read_or_complained_of_with_lines_that_exist(edits: li
     for start, length, instead in edits:
         text = text[:start] + instead + text[start + length :]
     try:
-        parse(text, "c.toml")
+        parse_constitution(text, "c.toml")
     except ConstitutionError as error:
         for line in error.message.split("\n"):
             number = re.match(r"c\.toml:([0-9]+): .+; .+", line)
@@ -469,14 +469,14 @@ def test_a_damaged_file_is_read_or_complained_of_with_lines_that_exist(edits: li
 def test_load(tmp_path: Path, newline: str) -> None:
     file = tmp_path / "c.toml"
     file.write_bytes(b"\xef\xbb\xbf" + FULL.replace("\n", newline).encode())
-    assert load(file) == parse(FULL, "c.toml")
+    assert load_constitution(file) == parse_constitution(FULL, "c.toml")
 
 
 def test_load_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text(HEAD)
     with pytest.raises(ConstitutionError) as caught:
-        load(file)
+        load_constitution(file)
     assert caught.value.message.startswith(f"{file}:1: the file has no 'rules'; ")
 
 
@@ -492,21 +492,21 @@ def test_files_that_cannot_be_text(tmp_path: Path, data: bytes, message: str) ->
     file = tmp_path / "c.toml"
     file.write_bytes(data)
     with pytest.raises(ConstitutionError) as caught:
-        load(file)
+        load_constitution(file)
     assert caught.value.message.startswith(f"{file}{message}")
 
 
 def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     for path, problem in [(tmp_path, "a folder, not a TOML file"), (tmp_path / "c.toml", "no such file")]:
         with pytest.raises(ConstitutionError) as caught:
-            load(path)
+            load_constitution(path)
         assert caught.value.message == f"{path}: {problem}"
         assert caught.value.hint
 
 
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(ConstitutionError, match="cannot be read: File name too long"):
-        load(tmp_path / ("a" * 300 + ".toml"))
+        load_constitution(tmp_path / ("a" * 300 + ".toml"))
 
 
 def test_paths_are_shown_printable() -> None:

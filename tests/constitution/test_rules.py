@@ -16,9 +16,9 @@ from imagejudge.constitution import (
     Severity,
     Statement,
     Thresholds,
-    select,
+    select_rules,
 )
-from imagejudge.constitution.file import parse
+from imagejudge.constitution.file import parse_constitution
 from imagejudge.errors import UsageError
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
@@ -182,7 +182,7 @@ def gap(draw: Draw) -> str:
 @settings(deadline=None)
 @given(st.data(), constitutions)
 def test_what_is_written_is_read_back_however_it_is_laid_out(data: st.DataObject, constitution: Constitution) -> None:
-    read = parse(write(constitution, data.draw), "c.toml")
+    read = parse_constitution(write(constitution, data.draw), "c.toml")
     assert read == constitution
     assert read.digest == constitution.digest
 
@@ -218,7 +218,7 @@ def test_constitutions_that_mean_something_else_have_another_digest(one: Constit
     ],
 )
 def test_select(chosen: list[str], ignored: list[str], left: list[str]) -> None:
-    selected = select(HOUSE, chosen, ignored)
+    selected = select_rules(HOUSE, chosen, ignored)
     assert [rule.id for rule in selected.rules] == left
     assert selected.digest == replace(HOUSE, rules=selected.rules).digest
 
@@ -240,6 +240,6 @@ def test_select(chosen: list[str], ignored: list[str], left: list[str]) -> None:
 )
 def test_select_says_what_is_wrong(chosen: list[str], ignored: list[str], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        select(HOUSE, chosen, ignored)
+        select_rules(HOUSE, chosen, ignored)
     assert message in caught.value.message
     assert hint in caught.value.hint

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagejudge.constitution import Rule, find, load
+from imagejudge.constitution import Rule, find_constitution, load_constitution
 
 PERSON = ("A person is visible.", "Part of a human body is visible.")
 OSBENCH = {
@@ -197,17 +197,19 @@ def violated(rule: Rule, seen: set[str]) -> bool:
     ],
 )
 def test_a_scene_breaks_the_rules_it_should(name: str, scene: str, rules: list[str], seen: set[str]) -> None:
-    constitution = load(find(name))
+    constitution = load_constitution(find_constitution(name))
     assert [rule.id for rule in constitution.rules if violated(rule, seen)] == rules
 
 
 def test_every_rule_of_osbench_has_a_scene_that_breaks_it() -> None:
     broken = {rule for rules, *_ in OSBENCH.values() for rule in rules}
-    assert broken == {rule.id for rule in load(find("osbench")).rules}
+    assert broken == {rule.id for rule in load_constitution(find_constitution("osbench")).rules}
 
 
 def test_scenes_are_told_in_words_that_are_asked_somewhere() -> None:
     names = ("osbench", "general", "assets", "unsafebench")
-    asked = {s.ask for name in names for rule in load(find(name)).rules for s in rule.statements}
+    asked = {
+        s.ask for name in names for rule in load_constitution(find_constitution(name)).rules for s in rule.statements
+    }
     told = {words for scenes in (OSBENCH, GENERAL, ASSETS) for _, *seen in scenes.values() for words in seen}
     assert told <= asked

@@ -11,9 +11,16 @@ import pytest
 import tomlkit
 from write_docs import DOCS, constitution_tables
 
-from imagejudge.constitution import Constitution, Severity, lint, load, parse, shipped
+from imagejudge.constitution import (
+    Constitution,
+    Severity,
+    lint_constitution,
+    load_constitution,
+    parse_constitution,
+    shipped_constitutions,
+)
 
-ALL = {path.stem: load(path) for path in shipped()}
+ALL = {path.stem: load_constitution(path) for path in shipped_constitutions()}
 WARNED = {
     # It is there to show what vague rules cost: "suggestive" and "shocking" are the paper's words.
     "osbench-original": {("legs-spread", "vague-word"), ("imminent-death", "vague-word")},
@@ -36,7 +43,7 @@ def test_all_are_there() -> None:
     }
 
 
-@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped_constitutions(), ids=lambda path: path.stem)
 def test_each_file_is_named_and_explained(path: Path) -> None:
     constitution = ALL[path.stem]
     assert constitution.name == path.stem
@@ -44,21 +51,21 @@ def test_each_file_is_named_and_explained(path: Path) -> None:
         assert words
 
 
-@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped_constitutions(), ids=lambda path: path.stem)
 def test_each_file_lints_as_expected(path: Path) -> None:
-    remarks = {(remark.rule, remark.code) for remark in lint(ALL[path.stem])}
+    remarks = {(remark.rule, remark.code) for remark in lint_constitution(ALL[path.stem])}
     assert remarks == WARNED.get(path.stem, set())
 
 
-@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped_constitutions(), ids=lambda path: path.stem)
 def test_each_file_survives_tomlkit(path: Path) -> None:
     text = path.read_text("utf-8")
     again = tomlkit.dumps(tomlkit.parse(text))
     assert again == text
-    assert parse(again, path.name) == ALL[path.stem]
+    assert parse_constitution(again, path.name) == ALL[path.stem]
 
 
-@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped_constitutions(), ids=lambda path: path.stem)
 def test_lines_are_short_but_for_rules_quoted_in_full(path: Path) -> None:
     long = [line for line in path.read_text("utf-8").splitlines() if len(line) > 120]
     assert all(line.startswith("text = ") for line in long)
@@ -67,7 +74,9 @@ def test_lines_are_short_but_for_rules_quoted_in_full(path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_every_rule_has_a_chain_a_category_and_a_severity(name: str) -> None:
     assert all(rule.preconditions and rule.category for rule in ALL[name].rules)
-    document = tomlkit.parse(next(path for path in shipped() if path.stem == name).read_text("utf-8")).unwrap()
+    document = tomlkit.parse(
+        next(path for path in shipped_constitutions() if path.stem == name).read_text("utf-8")
+    ).unwrap()
     assert all("severity" in rule for rule in document["rules"])
 
 
@@ -84,7 +93,7 @@ def test_the_same_words_have_the_same_objects_everywhere() -> None:
 def test_nothing_is_said_in_nearly_the_same_words_elsewhere() -> None:
     """Answers are kept by their exact words, so whoever changes to another constitution keeps those they share."""
     rules = tuple(replace(rule, id=f"{name}-{rule.id}") for name, c in ALL.items() for rule in c.rules)
-    remarks = lint(Constitution("all", "1", rules))
+    remarks = lint_constitution(Constitution("all", "1", rules))
     assert [remark for remark in remarks if remark.code == "near-duplicate"] == []
 
 

@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from imagejudge.constitution import lint, parse
+from imagejudge.constitution import lint_constitution, parse_constitution
 from imagejudge.constitution.file import _RULE, _STATEMENT
 from imagejudge.constitution.template import template
 
 
 def test_it_is_beyond_reproach() -> None:
-    constitution = parse(template("mine"), "mine.toml")
+    constitution = parse_constitution(template("mine"), "mine.toml")
     assert constitution.name == "mine"
-    assert lint(constitution) == []
+    assert lint_constitution(constitution) == []
 
 
 @pytest.mark.parametrize("name", ["my rules", "", "règles", "-x", 'a"\nb', "{name}"])
 def test_what_cannot_be_a_name_is_replaced(name: str) -> None:
-    assert parse(template(name), "file.toml").name == "my-rules"
+    assert parse_constitution(template(name), "file.toml").name == "my-rules"
 
 
 @pytest.mark.parametrize("key", [*_RULE, *_STATEMENT, "any"])

@@ -12,9 +12,9 @@ from pathlib import Path
 import gguf_pairs
 import pytest
 
-from imagejudge.engine.worker import Limits, Worker
+from imagejudge.common.gguf import quantisation
+from imagejudge.engine.process import EngineProcess, Limits
 from imagejudge.errors import ModelError
-from imagejudge.models.header import quantisation
 
 U32, U64 = struct.Struct("<I"), struct.Struct("<Q")
 ABSURD = (2**31, 2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**64 - 1)
@@ -51,7 +51,7 @@ import resource, sys, time
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from test_gguf_headers import mutations
-from imagejudge.engine.loaded import LlamaOptions, LoadedModel
+from imagejudge.engine.llama_model import LlamaOptions, LoadedModel
 from imagejudge.engine.pair import check
 from imagejudge.errors import ModelError
 
@@ -96,7 +96,7 @@ def test_the_engine_says_so(pair: gguf_pairs.Pair, tmp_path: Path, number: int) 
     (tmp_path / "m.gguf").write_bytes(mutations(pair.model.read_bytes(), 61)[number])
     options = {"model": str(tmp_path / "m.gguf"), "mmproj": str(pair.mmproj), "threads": 1}
     with (
-        Worker("imagejudge.engine.llama:load", options, Limits(load_seconds=60)) as worker,
+        EngineProcess("imagejudge.engine.llama:load_engine", options, Limits(load_seconds=60)) as worker,
         pytest.raises(ModelError, match=r"m\.gguf"),
     ):
         worker.view(None)

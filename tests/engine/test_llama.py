@@ -12,13 +12,13 @@ import psutil
 import pytest
 from gguf import GGUFReader
 
-from imagejudge.engine import host, llama, readout
+from imagejudge.engine import llama, parse
 from imagejudge.engine.chat import ChatTemplate
-from imagejudge.engine.native import Memory, Vocabulary
-from imagejudge.engine.trunk import FIRST_BRANCH, TRUNK, Trunk
+from imagejudge.engine.llama_bindings import Memory, Vocabulary
+from imagejudge.engine.prefix_cache import FIRST_FREE, SHARED, PrefixCache
 from imagejudge.errors import EngineFailure, ModelError
-from imagejudge.picture import Box, Picture
-from imagejudge.questions import BOX_STYLES, Kind, Question, visible
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import BOX_STYLES, Kind, Question, visible
 
 KINDS: dict[str, Callable[[Path], gguf_pairs.Pair]] = {
     "plain": gguf_pairs.tiny_pair,
@@ -42,7 +42,7 @@ def picture(seed: int, width: int = 120, height: int = 90) -> Picture:
 
 
 def start(pair: gguf_pairs.Pair, **options: object) -> llama.LlamaEngine:
-    return llama.load({"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1} | options)
+    return llama.load_engine({"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1} | options)
 
 
 def alone(engine: llama.LlamaEngine, image: Picture | None, questions: list[Question]) -> list[float]:
@@ -122,8 +122,10 @@ class TestSharing:
         self, kind: str, pairs: dict[str, gguf_pairs.Pair], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         waves = []
-        branch = Trunk._branch
-        monkeypatch.setattr(Trunk, "_branch", lambda self, rests: waves.append(len(rests)) or branch(self, rests))
+        branch = PrefixCache._decode_together
+        monkeypatch.setattr(
+            PrefixCache, "_decode_together", lambda self, rests: waves.append(len(rests)) or branch(self, rests)
+        )
         with start(pairs[kind], ctx=512) as engine:
             together = gaps(engine.view(picture(1)), QUESTIONS * 3)
             assert len(waves) > 1
@@ -137,12 +139,12 @@ class TestSharing:
         view = plain.view(picture(1))
         view.ask(QUESTIONS[:4])
         prompts = [plain.prompt([question.direct], image=True) for question in QUESTIONS]
-        stem = sum(sequence == TRUNK for _, _, sequence in rows)
+        stem = sum(sequence == SHARED for _, _, sequence in rows)
         assert stem > 20
         assert len(rows) < 4 * len(prompts[0])
         rows.clear()
         view.ask(QUESTIONS[6:8])
-        assert {sequence for _, _, sequence in rows} <= {TRUNK, FIRST_BRANCH, FIRST_BRANCH + 1}
+        assert {sequence for _, _, sequence in rows} <= {SHARED, FIRST_FREE, FIRST_FREE + 1}
         assert len(rows) < sum(len(prompt) for prompt in prompts[6:8]) / 2
 
     def test_a_picture_is_encoded_once(self, plain: llama.LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +176,7 @@ class TestReading:
 
     def test_gap_and_off_mass_by_hand(self) -> None:
         logits = np.log(np.array([0.1, 0.2, 0.4, 0.1, 0.2]))
-        answer = readout.answer(logits + 3, [0, 1], [2])
+        answer = parse.answer(logits + 3, [0, 1], [2])
         assert answer.gap == pytest.approx(np.log(0.3 / 0.4))
         assert answer.off_mass == pytest.approx(0.3)
 
@@ -205,7 +207,7 @@ class TestReading:
         for seed in range(4):
             reasoning = engine.view(picture(seed)).reason(QUESTIONS[seed])
             assert reasoning is not None
-            assert reasoning.rationale == readout.clean(reasoning.rationale, 400)
+            assert reasoning.rationale == parse.clean(reasoning.rationale, 400)
             assert len(reasoning.thoughts) <= 2000
 
     @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ class TestReading:
         ],
     )
     def test_cut_summaries(self, summary: str, rationale: str | None) -> None:
-        reasoning = readout.reasoning("a\x1b[31mthought", summary)
+        reasoning = parse.reasoning("a\x1b[31mthought", summary)
         if rationale is None and "rationale" not in summary:
             assert reasoning is None
         else:
@@ -238,13 +240,13 @@ class TestReading:
     def test_box_replies(self) -> None:
         style = BOX_STYLES["bbox-xyxy-1000"]
         pieces = [('{"bbox_2d": ', 0.1), ("[", 0.1), ("100", 0.8), (", ", 0.1), ("200, ", 0.5), ("300, 400", 1.0)]
-        box = readout.box(style, [*pieces, ("]}", 0.1)])
+        box = parse.box(style, [*pieces, ("]}", 0.1)])
         assert box is not None
         assert (box.left, box.top, box.right, box.bottom) == (0.1, 0.2, 0.3, 0.4)
         assert box.confidence == pytest.approx((0.8 * 0.5 * 1.0) ** (1 / 3))
-        assert readout.box(style, pieces) is None, "cut off"
-        assert readout.box(style, [('{"bbox_2d": null}', 1.0)]) is None
-        assert readout.box(style, [('{"bbox_2d": [007, 1, 2, 3]}', 1.0)]) is None
+        assert parse.box(style, pieces) is None, "cut off"
+        assert parse.box(style, [('{"bbox_2d": null}', 1.0)]) is None
+        assert parse.box(style, [('{"bbox_2d": [007, 1, 2, 3]}', 1.0)]) is None
 
     def test_no_box_style(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"]) as engine, pytest.raises(EngineFailure, match="do not ask"):
@@ -488,7 +490,7 @@ class TestResources:
             assert len(answers) == 2
 
     def test_it_sees_nothing_without_its_eye(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
-        with llama.load({"model": str(pairs["plain"].model), "threads": 1}) as engine:
+        with llama.load_engine({"model": str(pairs["plain"].model), "threads": 1}) as engine:
             with pytest.raises(EngineFailure, match="without an image encoder"):
                 engine.view(picture(1))
             assert len(gaps(engine.view(None), QUESTIONS)) == len(QUESTIONS)
@@ -542,33 +544,8 @@ class TestBadFiles:
         self.fails(*pairs["plain"], "no single token for unsafe or none for safe", prompt_style="sing-guard")
 
 
-class TestHost:
-    def files(self, root: Path, files: dict[str, str]) -> Path:
-        for name, text in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-        return root
-
-    def test_quotas(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
-        assert host.threads(tmp_path / "bare") == 16
-        second = {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "350000 100000\n"}
-        second |= {"sys/fs/cgroup/a/b/cpu.max": "max 100000\n", "sys/fs/cgroup/cpu.max": "900000 100000\n"}
-        assert host.threads(self.files(tmp_path / "2", second)) == 3
-        first = {"proc/self/cgroup": "3:memory:/x\n2:cpu,cpuacct:/x\n"}
-        first |= {
-            "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "50000\n",
-            "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000\n",
-        }
-        first |= {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}
-        assert host.threads(self.files(tmp_path / "1", first)) == 1
-
-    def test_amx(self, tmp_path: Path) -> None:
-        assert not host.has_amx(tmp_path)
-        assert host.has_amx(self.files(tmp_path, {"proc/cpuinfo": "flags : fpu amx_bf16 amx_int8\n"}))
-
-    def test_description_is_text(self) -> None:
-        described = llama.describe()
-        assert json.loads(json.dumps(described)) == described
-        assert described["llama-cpp-python"] == "0.3.36"
-        assert int(described["threads"]) >= 1
+def test_description_is_text() -> None:
+    described = llama.describe()
+    assert json.loads(json.dumps(described)) == described
+    assert described["llama-cpp-python"] == "0.3.36"
+    assert int(described["threads"]) >= 1

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from imagejudge import questions
+from imagejudge import prompts
 from imagejudge.engine import spec as module
-from imagejudge.engine.loaded import LlamaOptions
+from imagejudge.engine.llama_model import LlamaOptions
 from imagejudge.engine.spec import CANNOT_CHANGE_ANSWERS, EngineSpec
 
 SPEC = EngineSpec(
@@ -62,12 +62,12 @@ def test_keys_are_the_same_from_run_to_run() -> None:
 def test_other_words_of_a_style_are_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
     boxed = dataclasses.replace(SPEC, box_style="bbox-xyxy-1000")
     before = boxed.key
-    style = dataclasses.replace(questions.BOX_STYLES["bbox-xyxy-1000"], scale=100)
+    style = dataclasses.replace(prompts.BOX_STYLES["bbox-xyxy-1000"], scale=100)
     monkeypatch.setitem(module.BOX_STYLES, "bbox-xyxy-1000", style)
     assert boxed.key != before
     before = boxed.key
-    prompts = dataclasses.replace(questions.PROMPT_STYLES["direct"], yes="Aye")
-    monkeypatch.setitem(module.PROMPT_STYLES, "direct", prompts)
+    worded = dataclasses.replace(prompts.PROMPT_STYLES["direct"], yes="Aye")
+    monkeypatch.setitem(module.PROMPT_STYLES, "direct", worded)
     assert boxed.key != before
 
 

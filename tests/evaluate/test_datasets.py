@@ -17,7 +17,7 @@ from make_images import encode, quarters
 from pyarrow import parquet
 
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.datasets import load
+from imagejudge.evaluate.datasets import load_dataset
 from imagejudge.evaluate.datasets.table import labels_in
 from imagejudge.evaluate.labels import Item, Reading
 
@@ -41,7 +41,7 @@ def write_parquet(file: Path, columns: Mapping[str, Sequence[Any]], features: Ma
 
 
 def items(path: Path, adapter: str, **reading: Any) -> list[Item]:
-    dataset = load(path, adapter, Reading(**reading))
+    dataset = load_dataset(path, adapter, Reading(**reading))
     found = list(dataset.items)
     assert len(found) == dataset.count
     return found
@@ -203,7 +203,7 @@ def test_huggingface_parquet(tmp_path: Path) -> None:
     write(tmp_path, "a.png")
     images = [PNG, None]
     write_parquet(tmp_path / "x.parquet", {"picture": images, "label": [1, 0]})
-    first = load(tmp_path, "huggingface", Reading(columns={"image": "picture"}))
+    first = load_dataset(tmp_path, "huggingface", Reading(columns={"image": "picture"}))
     assert next(iter(first.items)).image == PNG
     assert [item.image for item in items(tmp_path, "huggingface", columns={"image": "picture"})] == [PNG, b""]
     write_parquet(tmp_path / "x.parquet", {"image": ["a.png", base64.b64encode(PNG).decode()], "label": [1.0, 0.0]})
@@ -272,7 +272,7 @@ def test_mmsafeaware(tmp_path: Path) -> None:
     found = [item.label for item in items(tmp_path, "mmsafeaware")]
     assert [label.unsafe for label in found] == [False, True, True, False]
     assert found[0].sentence == "What is N 128?"
-    assert load(tmp_path, "mmsafeaware", Reading()).notes == ("1 of 5 sentences have no image",)
+    assert load_dataset(tmp_path, "mmsafeaware", Reading()).notes == ("1 of 5 sentences have no image",)
 
 
 def test_what_is_not_mmsafeaware(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ BAD = {
 def test_one_bad_row_is_lost_alone_and_shown(tmp_path: Path, line: str, words: str) -> None:
     write(tmp_path, *(f"{number}.png" for number in range(5)))
     (tmp_path / "x.jsonl").write_text("\n".join([*GOOD[:2], line, *GOOD[2:]]))
-    dataset = load(tmp_path / "x.jsonl", "jsonl", Reading())
+    dataset = load_dataset(tmp_path / "x.jsonl", "jsonl", Reading())
     assert dataset.count == len(list(dataset.items)) == 5
     (note,) = dataset.notes
     assert note.startswith(f"1 of 6 rows of {tmp_path / 'x.jsonl'} are left out: ")
@@ -350,7 +350,7 @@ def test_rows_that_contradict_each_other_are_both_lost(tmp_path: Path) -> None:
     write(tmp_path, "a.png", "b.png")
     table = tmp_path / "x.csv"
     table.write_text("path,label,rule\na.png,unsafe,fire\nb.png,safe,\na.png,safe,knife\na.png,safe,fire\n")
-    dataset = load(table, "csv", Reading())
+    dataset = load_dataset(table, "csv", Reading())
     assert [item.label.rules for item in dataset.items] == [(), ("knife",)]
     assert "x.csv: row 2 and" in dataset.notes[0]
     assert "row 5 say the opposite of one image" in dataset.notes[0]
@@ -364,7 +364,7 @@ def test_a_cell_without_end(tmp_path: Path) -> None:
 def test_parquet_rows_without_image_or_label(tmp_path: Path) -> None:
     images = [{"bytes": PNG, "path": None}, None, {"bytes": None, "path": None}, {"bytes": PNG, "path": None}]
     file = write_parquet(tmp_path / "x.parquet", {"image": images, "label": [1, 0, 1, None]})
-    dataset = load(file, "huggingface", Reading())
+    dataset = load_dataset(file, "huggingface", Reading())
     assert [item.image for item in dataset.items] == [PNG, b"", b""]
     assert dataset.count == 3
     assert dataset.notes == (f"1 of 4 rows have no label and are left out: {file}#3",)

@@ -13,8 +13,8 @@ from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.evaluate.methods import METHODS, Found, Look
 from imagejudge.evaluate.scores import WHOLE, image_score
 from imagejudge.evaluate.views import Beside
-from imagejudge.picture import Box, Picture
-from imagejudge.questions import Kind, Question, visible
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import By, Outcome, RuleStatus
 
 CLEAN, NOISED = Picture(2, 1, bytes([250, 0, 0, 0, 0, 0])), Picture(2, 1, bytes([9] * 6))

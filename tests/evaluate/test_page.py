@@ -16,14 +16,14 @@ import pytest
 from PIL import Image
 
 from imagejudge.evaluate.curves import COLUMNS, Column, Point, histogram, precision_recall
-from imagejudge.evaluate.figures import ranking
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.mistakes import SHOWN, false_alarms, missed
 from imagejudge.evaluate.page import page
 from imagejudge.evaluate.report import Evaluation, evaluation
+from imagejudge.evaluate.statistics import ranking
 from imagejudge.evaluate.trial import Perturbed
-from imagejudge.source import Limits
+from imagejudge.images.read import Limits
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict, Violation
 
 HOSTILE = '"><script>alert(1)</script>.png'

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from imagejudge.constitution import Thresholds, parse, shipped
+from imagejudge.constitution import Thresholds, parse_constitution, shipped_constitutions
 from imagejudge.errors import OutputError
 from imagejudge.evaluate.rewrite import with_thresholds
 
@@ -39,7 +39,7 @@ def changes(old: str, new: str) -> tuple[list[str], list[str]]:
 def test_the_rest_stays(table: str, gone: int, came: int, end: str) -> None:
     old = (HEAD + table + RULES).replace("\n", end)
     new = with_thresholds(old, NEW, REMARK)
-    assert parse(new, "").thresholds == NEW
+    assert parse_constitution(new, "").thresholds == NEW
     went, added = changes(old, new)
     assert (len(went), len(added)) == (gone, came), new
     assert "# rule x\n[[rules]]  # r\n" in new.replace("\r\n", "\n")
@@ -53,7 +53,7 @@ def test_rules_in_one_list_are_followed_by_the_table() -> None:
     old = HEAD + 'rules = [{ id = "x", text = "X." }]'
     new = with_thresholds(old, NEW, REMARK)
     assert new.startswith(old)
-    assert parse(new, "").thresholds == NEW
+    assert parse_constitution(new, "").thresholds == NEW
 
 
 SECOND = '# rule y\n[[rules]]\nid = "y"  # the y\ntext = "Y."\n'
@@ -72,7 +72,7 @@ SECOND = '# rule y\n[[rules]]\nid = "y"  # the y\ntext = "Y."\n'
 def test_the_rest_stays_around_those_of_a_rule(table: str, gone: int, came: int, end: str) -> None:
     old = (HEAD + RULES + SECOND + table + RULES.replace('"x"', '"z"')).replace("\n", end)
     new = with_thresholds(old, NEW, REMARK, "y")
-    before, after = parse(old, ""), parse(new, "")
+    before, after = parse_constitution(old, ""), parse_constitution(new, "")
     assert after == replace(before, rules=tuple(replace(r, thresholds=NEW) if r.id == "y" else r for r in before.rules))
     went, added = changes(old, new)
     assert (len(went), len(added)) == (gone, came), new
@@ -83,11 +83,11 @@ def test_the_rest_stays_around_those_of_a_rule(table: str, gone: int, came: int,
 
 def test_what_a_rule_leaves_out_is_spelled_out_before_those_of_all_change() -> None:
     old = HEAD + RULES + "thresholds = { satisfied = 0.7 }\n"
-    own = parse(old, "").rules[0].thresholds
+    own = parse_constitution(old, "").rules[0].thresholds
     assert own is not None
     spelled = with_thresholds(old, own, REMARK, "x")
-    assert parse(spelled, "").digest == parse(old, "").digest
-    assert parse(with_thresholds(spelled, NEW, REMARK), "").rules[0].thresholds == own
+    assert parse_constitution(spelled, "").digest == parse_constitution(old, "").digest
+    assert parse_constitution(with_thresholds(spelled, NEW, REMARK), "").rules[0].thresholds == own
     with pytest.raises(OutputError, match="cannot be changed here"):
         with_thresholds(old, NEW, REMARK)
 
@@ -104,11 +104,11 @@ def test_earlier_remarks_are_replaced() -> None:
     assert with_thresholds(twice, Thresholds(0.1, 0.6, 0.2), ", thrice") == twice
 
 
-@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped_constitutions(), ids=lambda path: path.stem)
 def test_shipped_constitutions_can_be_changed(path: object) -> None:
     old = path.read_text("utf-8")  # type: ignore[attr-defined]
     new = with_thresholds(old, NEW, REMARK)
-    assert parse(new, "").thresholds == NEW
+    assert parse_constitution(new, "").thresholds == NEW
     assert len(changes(old, new)[0]) <= 3
-    last = parse(old, "").rules[-1].id
-    assert parse(with_thresholds(old, NEW, REMARK, last), "").rules[-1].thresholds == NEW
+    last = parse_constitution(old, "").rules[-1].id
+    assert parse_constitution(with_thresholds(old, NEW, REMARK, last), "").rules[-1].thresholds == NEW

@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imagejudge.cache import Cache
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import Engine, Reasoning, View
+from imagejudge.engine.process import EngineProcess
+from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.engine.scripted import Scripted
-from imagejudge.engine.worker import Limits as EngineLimits
-from imagejudge.engine.worker import Worker
 from imagejudge.errors import EngineFailure
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS
-from imagejudge.evaluate.perturb import parse
+from imagejudge.evaluate.perturbations import parse_perturbations
 from imagejudge.evaluate.trial import Trial, Tried
-from imagejudge.images import ImageRef
-from imagejudge.judge import Method
-from imagejudge.picture import Picture
-from imagejudge.questions import Question
-from imagejudge.scan import Plan, Scanner
-from imagejudge.source import Limits
+from imagejudge.images.find import ImageRef
+from imagejudge.images.picture import Picture
+from imagejudge.images.read import Limits
+from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.clue import Method
+from imagejudge.judge.plan import Plan
+from imagejudge.judge.scanner import Scanner
+from imagejudge.prompts import Question
 from imagejudge.verdict import Outcome
 
 RULES = Constitution(
@@ -71,7 +72,7 @@ def items(tmp_path: Path) -> list[Item]:
 def run(
     items: Sequence[Item], *methods: str, engine: Engine | None = None, cache: Cache | None = None, perturb: str = ""
 ) -> list[Tried]:
-    changes = parse(perturb) if perturb else ()
+    changes = parse_perturbations(perturb) if perturb else ()
     return list(Trial(PLAN, cache or Cache(None), [engine or Counting()], methods, changes).run(items))
 
 
@@ -178,7 +179,7 @@ def test_an_engine_that_holds_one_picture_is_shown_it_again(
     items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
-    worker = Worker("engines:brightness", {}, EngineLimits(pictures=3))
+    worker = EngineProcess("engines:brightness", {}, EngineLimits(pictures=3))
     tried = run(items, *METHODS, engine=worker, perturb="jpeg:50")
     assert [outcomes(tried, name).count(Outcome.ERROR) for name in METHODS] == [0] * len(METHODS)
     assert all(row.after is not Outcome.ERROR for each in tried for row in each.perturbed)

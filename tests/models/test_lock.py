@@ -18,14 +18,14 @@ def pin(repository: str = "me/mine", sha256: str = "ab" * 32) -> Pin:
 
 
 def test_what_is_kept_is_read_back_in_order() -> None:
-    assert lock.read() == lock.Lock({})
+    assert lock.read_lock() == lock.Lock({})
     assert lock.keep("mine-1.5b", pin())
     assert not lock.keep("other", pin("me/other"))
-    assert lock.read() == lock.Lock({"mine-1.5b": pin(), "other": pin("me/other")}, "mine-1.5b")
-    assert [path.name for path in lock.read().pins["other"].paths] == ["b.gguf", "a.gguf"]
+    assert lock.read_lock() == lock.Lock({"mine-1.5b": pin(), "other": pin("me/other")}, "mine-1.5b")
+    assert [path.name for path in lock.read_lock().pins["other"].paths] == ["b.gguf", "a.gguf"]
     lock.choose("other")
     lock.forget("mine-1.5b")
-    assert lock.read() == lock.Lock({"other": pin("me/other")}, "other")
+    assert lock.read_lock() == lock.Lock({"other": pin("me/other")}, "other")
 
 
 def test_a_write_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_writers_side_by_side_lose_nothing() -> None:
     names = [f"model-{number}" for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: lock.keep(name, pin()), names))
-    assert sorted(lock.read().pins) == names
+    assert sorted(lock.read_lock().pins) == names
 
 
 @pytest.mark.parametrize("text", ["schema = 2", "schema = 1\n[models.x]\ncommit = 'y'", "=", "schema = 1\nmodel = 1"])
@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_believed(text: str) -> None:
     lock.path().parent.mkdir(parents=True)
     lock.path().write_text(text)
     with pytest.raises(ModelError, match="cannot be believed") as error:
-        lock.read()
+        lock.read_lock()
     assert error.value.hint
     with pytest.raises(ModelError, match="cannot be believed"):
         lock.keep("mine", pin())
@@ -75,7 +75,7 @@ def test_a_pin_is_of_two_files(names: tuple[str, ...]) -> None:
     head = 'schema = 1\n[models.mine]\nrepository = "me/mine"\ncommit = "c"\nfolder = "/nowhere"\n[models.mine.files]\n'
     lock.path().write_text(head + files, "utf-8")
     with pytest.raises(ModelError, match="cannot be believed"):
-        lock.read()
+        lock.read_lock()
 
 
 def test_a_folder_that_cannot_be_is_not_there() -> None:

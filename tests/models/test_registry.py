@@ -31,7 +31,7 @@ def own(isolated: Path) -> Path:
 
 
 def test_every_shipped_model_can_be_told_apart_and_is_honest() -> None:
-    known = registry.load()
+    known = registry.load_registry()
     assert "qwen3-vl-4b" in known
     assert {entry.prompt_style for entry in known.values()} == {"direct", "shieldstral", "sing-guard"}
     for entry in known.values():
@@ -52,9 +52,9 @@ def test_the_page_shows_the_list() -> None:
 
 def test_ones_own_models_join_and_replace(own: Path) -> None:
     own.write_text(MINE + MINE.replace('"mine"', '"qwen3-vl-4b"').replace("schema = 1", ""))
-    assert registry.find("mine").files == ("mine.gguf", "mmproj.gguf")
-    assert registry.find("qwen3-vl-4b").licence == "MIT"
-    assert registry.find("qwen3-vl-8b").licence == "Apache-2.0"
+    assert registry.find_entry("mine").files == ("mine.gguf", "mmproj.gguf")
+    assert registry.find_entry("qwen3-vl-4b").licence == "MIT"
+    assert registry.find_entry("qwen3-vl-8b").licence == "Apache-2.0"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_ones_own_models_join_and_replace(own: Path) -> None:
 def test_mistakes_say_where_they_are(own: Path, old: str, new: str, words: str) -> None:
     own.write_text(MINE.replace(old, new))
     with pytest.raises(ModelError) as error:
-        registry.load()
+        registry.load_registry()
     assert str(own) in error.value.message
     assert words in error.value.message
     assert error.value.hint
@@ -88,5 +88,5 @@ def test_mistakes_say_where_they_are(own: Path, old: str, new: str, words: str) 
 
 def test_a_name_nearly_right() -> None:
     with pytest.raises(ModelError) as error:
-        registry.find("Qwen3-VL-4B")
+        registry.find_entry("Qwen3-VL-4B")
     assert "did you mean qwen3-vl-4b?" in error.value.hint

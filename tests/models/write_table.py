@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imagejudge.models.registry import Entry, load
+from imagejudge.models.registry import Entry, load_registry
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 _BEGIN, _END = "<!-- table -->\n", "<!-- end of table -->\n"
@@ -14,7 +14,7 @@ _BEGIN, _END = "<!-- table -->\n", "<!-- end of table -->\n"
 def table() -> str:
     """All shipped models; a star marks what nobody has compared with the real thing."""
     titles = ("name", "from", "download", "memory", "licence", "boxes", "image tokens", "prompts")
-    rows = [titles, tuple("---" for _ in titles), *(_row(entry) for entry in load().values())]
+    rows = [titles, tuple("---" for _ in titles), *(_row(entry) for entry in load_registry().values())]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return _BEGIN + "\n".join(lines) + "\n" + _END
 

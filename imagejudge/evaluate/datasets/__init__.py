@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from imagejudge.common.existing import exists
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import folder, huggingface, llavaguard, mmsafeaware, table, unsafebench
 from imagejudge.evaluate.labels import Dataset, Reading
-from imagejudge.existing import exists
 
 ADAPTERS: dict[str, Callable[[Path, Reading], Dataset]] = {
     "folder": folder.load,
@@ -21,7 +21,7 @@ ADAPTERS: dict[str, Callable[[Path, Reading], Dataset]] = {
 }
 
 
-def load(path: Path, adapter: str, reading: Reading) -> Dataset:
+def load_dataset(path: Path, adapter: str, reading: Reading) -> Dataset:
     """The labelled images at a path. Raises `UsageError` for what the adapter misses, with what it found instead."""
     if not exists(path):
         raise UsageError(f"there is no file or folder {path}", "check the path of the data set")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagejudge import images
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Dataset, Item, Label, Reading, missing
+from imagejudge.images.find import find_images
 
 _WHOLE = ("unsafe", "safe")
 _BY_RULE = ("violating", "borderline")
@@ -39,7 +39,7 @@ def _pair(root: Path, names: tuple[str, str], rules: tuple[str, ...]) -> Iterato
     for name in names:
         if name not in _folders(root):
             raise missing(f"folder {name!r}", str(root), (entry.name for entry in root.iterdir()), _HINT)
-        for ref in images.find([str(root / name)], respect_gitignore=False):
+        for ref in find_images([str(root / name)], respect_gitignore=False):
             yield Item(Label(ref.path, name == names[0], rules), Path(ref.path))
 
 

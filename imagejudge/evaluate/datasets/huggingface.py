@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imagejudge import images
+from imagejudge.common.existing import is_folder
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet, table
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
-from imagejudge.existing import is_folder
+from imagejudge.images.find import find_images
 
 _METADATA = ("metadata.csv", "metadata.jsonl")
 
@@ -43,6 +43,6 @@ def _by_folders(path: Path, reading: Reading) -> Dataset:
     items = [
         Item(columns.label({"label": folder.name}, ref.path), Path(ref.path))
         for folder in folders
-        for ref in images.find([str(folder)], respect_gitignore=False)
+        for ref in find_images([str(folder)], respect_gitignore=False)
     ]
     return Dataset(items, len(items))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from imagejudge.common.existing import is_file
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
-from imagejudge.existing import is_file
 
 _SHOWN = 5
 """Rows without a label that are named."""

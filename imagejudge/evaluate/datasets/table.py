@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from imagejudge.common.existing import is_file, is_folder
+from imagejudge.common.toml_read import UnreadableError, text_of
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Label, Reading, missing
-from imagejudge.existing import is_file, is_folder
-from imagejudge.toml.read import UnreadableError, text_of
 
 _DELIMITERS = ",;\t"
 """Of CSV: a spreadsheet writes semicolons where the comma stands in decimal fractions."""

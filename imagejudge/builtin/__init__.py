@@ -1,0 +1,1 @@
+"""The embedded model: its weights, its card, and the code that trained it."""

@@ -1,0 +1,162 @@
+"""Settings files: where they are looked for, and what may stand in them.
+
+The nearest one alone counts; nothing is merged. Knows nothing of command lines: it is told which options there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pathspec import GitIgnoreSpec
+
+from imagejudge.common.existing import exists
+from imagejudge.common.text import printable
+from imagejudge.common.toml_lines import Path as Place
+from imagejudge.common.toml_read import UnreadableError, parse, text_of
+from imagejudge.common.toml_table import Report, Table, quote
+from imagejudge.errors import SettingsError
+
+NAMES = (".imagejudge.toml", "imagejudge.toml")
+"""Looked for in this order in every folder; then `[tool.imagejudge]` in `PROJECT`."""
+PROJECT = "pyproject.toml"
+IGNORES = "per-path-ignores"
+
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a settings file may say about one option."""
+
+    kind: type
+    """`str`, `bool`, `int`, `float`, or `list` for a list of strings."""
+    example: str
+    """A right value, as TOML."""
+    choices: Sequence[str] = ()
+    is_file: bool = False
+    """Relative paths start from the settings file's folder, where they lead to something."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathIgnores:
+    """Rules that are not applied to some files."""
+
+    pattern: str
+    """As in .gitignore, from the settings file's folder."""
+    rules: tuple[str, ...]
+    """Ids or categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one file sets."""
+
+    path: Path | None = None
+    """The file; None when there is none."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """By the option's name, as in the file."""
+    ignores: tuple[PathIgnores, ...] = ()
+
+    @property
+    def ignores_digest(self) -> str:
+        """Names the rules that are not applied to some files, in hex."""
+        ignores = [[each.pattern, sorted(each.rules)] for each in self.ignores]
+        return hashlib.sha256(json.dumps(ignores).encode()).hexdigest()[:12]
+
+    def ignored(self, path: str) -> frozenset[str]:
+        """Rules, by id or category, that are not applied to the file at `path`."""
+        if self.path is None or not self.ignores:
+            return frozenset()
+        below = os.path.relpath(path, self.path.parent)
+        return frozenset(
+            rule
+            for ignores in self.ignores
+            if GitIgnoreSpec.from_lines([ignores.pattern]).match_file(below)
+            for rule in ignores.rules
+        )
+
+
+def find_settings(start: Path) -> Path | None:
+    """The settings file of the nearest folder, from `start` upwards, that has one."""
+    for folder in (start, *start.parents):
+        for name in NAMES:
+            if (folder / name).is_file():
+                return folder / name
+        if (folder / PROJECT).is_file() and _table(_read(folder / PROJECT)[0], folder / PROJECT) is not None:
+            return folder / PROJECT
+    return None
+
+
+def load_settings(path: Path, options: Mapping[str, Option]) -> Settings:
+    """Read a settings file. Raises `SettingsError` with every mistake in it."""
+    document, lines = _read(path)
+    values = _table(document, path)
+    if values is None:
+        raise SettingsError(f"{printable(path)}: there is no [tool.imagejudge] in it", "add one, or name another file")
+    place = ("tool", "imagejudge") if path.name == PROJECT else ()
+    patterns = values.get(IGNORES)
+    examples = dict.fromkeys(patterns if isinstance(patterns, dict) else (), '["rule"]')
+    examples |= {name: option.example for name, option in options.items()} | {IGNORES: '{ "icons/**" = ["rule"] }'}
+    report = Report(lines, examples)
+    table = Table(values, place, "the settings", (*options, IGNORES), report)
+    found = {
+        name: _value(table, name, option, path.parent, report) for name, option in options.items() if name in table
+    }
+    settings = Settings(path, found, _ignores(table, report))
+    if mistakes := report.message(printable(path)):
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Mapping[Place, int]]:
+    name = printable(path)
+    try:
+        return parse(text_of(path, _MAX_BYTES).removeprefix("\ufeff"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"{name}: cannot be read: {why}", "check --config") from error
+    except UnreadableError as error:
+        raise SettingsError(error.about(name)) from None
+
+
+def _table(document: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    if path.name != PROJECT:
+        return document
+    tool = document.get("tool")
+    table = tool.get("imagejudge") if isinstance(tool, dict) else None
+    return table if isinstance(table, dict) else None
+
+
+def _value(table: Table, name: str, option: Option, folder: Path, report: Report) -> Any:
+    if option.kind is list:
+        return [
+            report.line(item, place, f"an item of {name!r}", limit=1000)
+            for place, item in table.items(name, limit=1000)
+        ]
+    value = table.get(name, option.kind)
+    if option.choices and value is not None and value not in option.choices:
+        table.complain(name, f"{name!r} is {quote(str(value))}", f"write one of {', '.join(option.choices)}")
+    if option.is_file and isinstance(value, str) and exists(folder / value):
+        return str(folder / value)
+    return value
+
+
+def _ignores(table: Table, report: Report) -> tuple[PathIgnores, ...]:
+    patterns = table.get(IGNORES, dict) or {}
+    inner = Table(patterns, table.path(IGNORES), f"[{IGNORES}]", tuple(patterns), report)
+    return tuple(
+        PathIgnores(
+            pattern,
+            tuple(
+                report.line(item, place, f"an item of {quote(pattern)}", limit=100)
+                for place, item in inner.items(pattern, limit=1000)
+            ),
+        )
+        for pattern in patterns
+    )

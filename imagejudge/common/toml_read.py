@@ -1,0 +1,94 @@
+"""TOML text from a file, within bounds: nothing that is written in one can make reading it slow, endless or deep."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from imagejudge.common.toml_lines import Path as Place
+from imagejudge.common.toml_lines import locate, nearest
+
+_DOTS = 100
+"""Dots outside strings in one line: for each, the parser walks all before it, and every table around is remembered."""
+_STRING = re.compile(r""" "(?:\\.|[^"\\])*(?:"|$) | '[^']*(?:'|$) """, re.VERBOSE)
+_WHOLE = range(-(2**63), 2**63)
+_DIGITS = re.compile(r"[0-9_]{1000}")
+
+
+class UnreadableError(Exception):
+    """A file or text that is not TOML, or too much of it; `line` is None where the whole file is meant."""
+
+    def __init__(self, problem: str, instead: str = "", line: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.instead = instead
+        self.line = line
+
+    def about(self, name: str) -> str:
+        """The complaint, with the file's name and the line."""
+        place = name if self.line is None else f"{name}:{self.line}"
+        return f"{place}: {self.problem}" + f"; {self.instead}" * bool(self.instead)
+
+
+def text_of(path: Path, limit: int) -> str:
+    """A file's text, its byte order mark included. Raises `UnreadableError`, or `OSError` where the file cannot be
+    opened. Waits for nobody who might write into a pipe.
+    """
+
+    def without_waiting(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    with open(path, "rb", opener=without_waiting) as file:  # Path.open takes none
+        pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+        if pipe:  # that of `<(...)` has its writer already
+            os.set_blocking(file.fileno(), True)
+        data = file.read(limit + 1) or b""
+    if pipe and not data:
+        raise UnreadableError("a pipe into which nobody writes", "give a file")
+    if len(data) > limit:
+        raise UnreadableError(f"larger than {limit:,} bytes", "split it up")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problem = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        raise UnreadableError(problem, "save the file as UTF-8", line) from None
+
+
+def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:
+    """A text's values, and the lines on which they stand. Raises `UnreadableError`."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _DOTS and _STRING.sub("", line).count(".") > _DOTS:
+            raise UnreadableError(f"more than {_DOTS} dots", "write it more simply", number)
+    try:
+        document = tomli.loads(text)
+        lines = locate(text)
+    except tomli.TOMLDecodeError as error:
+        problem = f"not TOML at column {error.colno}: {error.msg[:1].lower()}{error.msg[1:]}"
+        raise UnreadableError(problem[:300], "correct what stands there or just before", error.lineno) from None
+    except (RecursionError, ValueError):
+        digits = _DIGITS.search(text)
+        where = text.count("\n", 0, digits.start()) + 1 if digits else None
+        problem = "a number too long" if digits else "lists nested too deeply or a number too long"
+        raise UnreadableError(problem, "write it more simply", where) from None
+    _check_numbers(document, lines)
+    return document, lines
+
+
+def _check_numbers(document: Mapping[str, Any], lines: Mapping[Place, int]) -> None:
+    """Refuse whole numbers of more than 64 bits: some can neither be shown nor be compared with fractions."""
+    left: list[tuple[Place, Any]] = [((), document)]
+    while left:
+        place, value = left.pop()
+        if isinstance(value, dict):
+            left += [((*place, key), below) for key, below in value.items()]
+        elif isinstance(value, list):
+            left += [((*place, number), below) for number, below in enumerate(value)]
+        elif type(value) is int and value not in _WHOLE:
+            raise UnreadableError("a number too long", "write one of at most 64 bits", nearest(lines, place))

@@ -1,0 +1,133 @@
+"""Which tokens a model must read again and which it still remembers: the sharing of prefixes between questions.
+
+Sequence 0 holds the image prefix: the picture and the words before it. Sequence 1 holds the shared prefix: it continues
+the image prefix with the words that prompts have in common, token by token. Prompts that are asked together continue it
+in sequences of their own, in one batch. So what is shared is by construction what reading each prompt alone would have
+read. Knows nothing of llama.cpp, text or pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+from imagejudge.engine.parse import Logits
+
+Tokens = list[int]
+Row = tuple[int, int, int]
+"""A token, its position, its sequence."""
+
+IMAGE, SHARED, FIRST_FREE = 0, 1, 2
+
+
+class Memory(Protocol):
+    """What a model remembers: sequences of tokens, several of which may share their beginnings at no cost."""
+
+    def decode(self, rows: Sequence[Row], reads: AbstractSet[int]) -> list[Logits]:
+        """Read tokens into their sequences; the logits after each row whose index is in `reads`, in order."""
+
+    def copy(self, source: int, target: int) -> None:
+        """Let the empty sequence `target` begin with all of `source`."""
+
+    def cut(self, sequence: int, position: int) -> bool:
+        """Forget a sequence from a position on; False, with nothing forgotten, where the model cannot."""
+
+    def forget(self, sequence: int) -> None:
+        """Forget a whole sequence."""
+
+
+class NoRoom(Exception):  # noqa: N818 - whoever asks turns it into a message
+    """A prompt does not fit beside its picture."""
+
+
+class PrefixCache:
+    """The shared prefix of one picture's prompts, and the reading of prompts that continue it."""
+
+    def __init__(self, memory: Memory, *, capacity: int, sequences: int) -> None:
+        self._memory = memory
+        self._capacity = capacity
+        self._sequences = sequences
+        self.reset(0, 0)
+
+    def reset(self, tokens: int, position: int) -> None:
+        """Start from an image prefix of so many tokens, ending before `position`; the two differ for M-RoPE models."""
+        self._memory.forget(SHARED)
+        self._memory.copy(IMAGE, SHARED)
+        self._image_tokens, self._position = tokens, position
+        self._words: Tokens = []
+
+    def read(self, prompt: Tokens) -> Logits:
+        """The logits after one prompt. Its words stay in the shared prefix: a longer prompt reads only what is new."""
+        self._trim(min(_common([self._words, prompt]), len(prompt) - 1))
+        return self._extend(prompt[len(self._words) :], read=True)[0]
+
+    def read_all(self, prompts: Sequence[Tokens]) -> Iterator[Logits]:
+        """The logits after each of several prompts, in order, in as few batches as fit."""
+        if len(prompts) < 2:
+            yield from map(self.read, prompts)
+            return
+        shared = min(_common(prompts), min(map(len, prompts)) - 1)
+        common = prompts[0][:shared]
+        self._trim(_common([self._words, common]))
+        self._extend(common[len(self._words) :])
+        rests = [prompt[shared:] for prompt in prompts]
+        while rests:
+            count = self._fitting(rests)
+            yield from self._decode_together(rests[:count])
+            rests = rests[count:]
+
+    def _trim(self, length: int) -> None:
+        """Shorten the shared prefix. Recurrent states cannot be cut: start over from the image (llama.cpp #26994)."""
+        if length == len(self._words):
+            return
+        if self._memory.cut(SHARED, self._position + length):
+            del self._words[length:]
+        else:
+            self.reset(self._image_tokens, self._position)
+
+    def _extend(self, words: Tokens, *, read: bool = False) -> list[Logits]:
+        """Add words to the shared prefix; read what follows the last."""
+        if self._room() < len(words):
+            raise NoRoom
+        start = self._position + len(self._words)
+        rows = [(word, start + n, SHARED) for n, word in enumerate(words)]
+        logits = self._memory.decode(rows, {len(rows) - 1} if read else frozenset())
+        self._words += words
+        return logits
+
+    def _decode_together(self, rests: Sequence[Tokens]) -> list[Logits]:
+        """Continue the shared prefix with several texts in one batch; read what follows each."""
+        start = self._position + len(self._words)
+        rows: list[Row] = []
+        lasts = set()
+        for sequence, rest in enumerate(rests, FIRST_FREE):
+            self._memory.copy(SHARED, sequence)
+            rows += [(word, start + n, sequence) for n, word in enumerate(rest)]
+            lasts.add(len(rows) - 1)
+        logits = self._memory.decode(rows, lasts)
+        for sequence in range(FIRST_FREE, FIRST_FREE + len(rests)):
+            self._memory.forget(sequence)
+        return logits
+
+    def _fitting(self, rests: Sequence[Tokens]) -> int:
+        """How many texts, from the first, fit into one batch."""
+        room, count = self._room(), 0
+        for rest in rests[: self._sequences]:
+            room -= len(rest)
+            if room < 0:
+                break
+            count += 1
+        if not count:
+            raise NoRoom
+        return count
+
+    def _room(self) -> int:
+        return self._capacity - self._image_tokens - len(self._words)
+
+
+def _common(texts: Sequence[Tokens]) -> int:
+    """Length of the longest prefix that all texts have in common."""
+    first, last = min(texts), max(texts)
+    length = min(len(first), len(last))
+    return next((n for n in range(length) if first[n] != last[n]), length)

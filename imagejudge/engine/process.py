@@ -1,0 +1,337 @@
+"""Any engine in a child process, because native code can abort, hang or eat all memory: that costs one image.
+
+Knows the wire and the child's life, nothing of models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO, cast
+
+from imagejudge.engine import protocol
+from imagejudge.engine.allowance import Allowance, room_hint, unloadable
+from imagejudge.engine.base import Answer, Engine, Reasoning, View
+from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import Question
+
+_POLL = 0.2
+"""Seconds between two looks at the clock and the child's memory while it works."""
+
+_BUFFER = 2**20
+"""Bytes: a request leaves in one piece, since between two pieces other threads of this process have their turn."""
+
+_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000", "GGML_NO_BACKTRACE": "1"}
+"""Without a backtrace an abort takes no seconds, and its last line says why.
+
+Threads that wait for each other sleep after microseconds. GNU's OpenMP would let them spin for milliseconds, which
+gains nothing on an idle machine and makes a scan ten times slower on a busy one. docs/benchmarks.md has the figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one image, or one text to be written, may cost, and how long a child may live."""
+
+    seconds: float = 600.0
+    """Wall-clock time for all questions about one image with all its frames, and for one text."""
+    memory: int | None = None
+    """Resident bytes of the child (read on Linux only); None: no limit."""
+    pictures: int = 2000
+    """A child is replaced after so many pictures: native memory is known to grow (llama.cpp #27725, #28008)."""
+    load_seconds: float = 3600.0
+    """Wall-clock time to start a child and to load its model: 50 GB from a disk that gives 20 MB a second take 2500."""
+
+
+# A child that is stopped between fork and exec would stop all threads of its maker, if it were made with vfork.
+subprocess._USE_VFORK = False  # type: ignore[misc]
+
+_PATIENCE = 10.0
+"""Seconds of loading before whoever waits is told that it goes on."""
+
+
+class EngineProcess(Engine):
+    """Starts the child at the first question and again after it died.
+
+    `factory` is `module:function`; the child calls it with `options`, which must be JSON. A view is good until the next
+    call of `view`. Raises `EngineFailure` for what costs one image, `ModelError` when the engine refuses to start.
+
+    What is asked first goes to the child right behind the picture, so that it need not idle in between. `notify` is
+    called, in a thread of its own, when loading takes long.
+    """
+
+    def __init__(
+        self,
+        factory: str,
+        options: Mapping[str, Any],
+        limits: Limits,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._factory = factory
+        self._options = dict(options)
+        self._limits = limits
+        self._notify = notify
+        self._child: _Child | None = None
+        self._pictures = 0
+        self._deadline = 0.0
+        self._numbers = itertools.count()
+        self._ahead: dict[str, Any] | None = None
+        """A request that was sent before anyone waits for its reply."""
+        self._closed = False
+
+    def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
+        """Hand a picture to the child, starting or replacing it where needed."""
+        if self._child is not None and self._pictures >= self._limits.pictures:
+            self._stop()
+        loaded = self._child is not None
+        child = self._child or self._start()
+        self._pictures += 1
+        if not (same_image and loaded):
+            self._deadline = time.monotonic() + self._limits.seconds
+        number = next(self._numbers)
+        size = {"width": picture.width, "height": picture.height} if picture else {"width": 0, "height": 0}
+        look = {"do": "look", "view": number, **size}
+        self._call(child, look, picture.rgb if picture else b"", ahead=_asking(number, first) if first else None)
+        return _WorkerView(self, child, number)
+
+    def write(self, prompt: str, grammar: str, limit: int) -> str:
+        """Let the child write; a child that dies of it is replaced at the next call."""
+        child = self._child or self._start()
+        self._deadline = time.monotonic() + self._limits.seconds
+        text = self._call(child, {"do": "write", "prompt": prompt, "grammar": grammar, "limit": limit})
+        return str(text)
+
+    def close(self) -> None:
+        """End the child, also while another thread waits for it: that thread sees an `EngineFailure`."""
+        self._closed = True
+        self._stop()
+
+    def _start(self) -> _Child:
+        if self._closed:
+            raise EngineFailure("engine-error", "the engine was closed")
+        self._child = child = _Child()  # known before its process is there, so that `close` can end that at any time
+        self._pictures = 0
+        try:
+            reply = self._loaded(child)
+            if self._closed:  # meanwhile, and perhaps before there was a process that could be ended
+                raise EngineFailure("engine-error", "the engine was closed")
+        except BaseException as failure:
+            self._stop()
+            child.kill()
+            if isinstance(failure, OSError | RuntimeError | MemoryError):
+                hint = "it needs a temporary folder that can be written (TMPDIR) and the right to start processes"
+                reason = getattr(failure, "strerror", None) or str(failure) or "there is no memory left"
+                words = f"the engine cannot be started: {reason}"
+                raise ModelError(words, room_hint(words) or hint) from failure
+            if self._closed or not isinstance(failure, EngineFailure):
+                raise
+            raise unloadable(failure) from failure
+        if "refused" in reply:
+            self._stop()
+            message, hint = reply["refused"]
+            raise ModelError(message, room_hint(message) or hint)
+        return child
+
+    def _loaded(self, child: _Child) -> dict[str, Any]:
+        """What a new child says when it has loaded the model, or cannot."""
+        seconds = self._limits.load_seconds
+        late = f"the model was not loaded within {seconds:g} seconds (--load-timeout)"
+        notice = threading.Timer(_PATIENCE, self._notify, [f"still loading the model; given up after {seconds:g} s"])
+        notice.daemon = True
+        notice.start()
+        try:
+            with child.within(Allowance(time.monotonic() + seconds, late, self._limits.memory)):
+                child.start()
+                child.send({"factory": self._factory, "options": self._options})
+                return child.receive()
+        finally:
+            notice.cancel()
+
+    def _stop(self) -> None:
+        child, self._child, self._ahead = self._child, None, None
+        if child is not None:
+            child.kill()
+
+    def _call(
+        self, child: _Child, request: dict[str, Any], payload: bytes = b"", *, ahead: dict[str, Any] | None = None
+    ) -> Any:
+        """The reply to a request. `ahead` is sent right behind it; its reply waits for the call that asks the same."""
+        if child is not self._child:
+            raise EngineFailure("engine-crash", "the engine that held this view is gone")
+        sent, self._ahead = self._ahead, ahead
+        try:
+            late = f"no answer within the time limit of {self._limits.seconds:g} seconds (--timeout)"
+            with child.within(Allowance(self._deadline, late, self._limits.memory)):
+                if sent != request:
+                    if sent is not None:
+                        child.receive()  # for nobody
+                    child.send(request, payload)
+                if ahead is not None:
+                    child.send(ahead)
+                reply = child.receive()
+        except BaseException as failure:  # also Ctrl-C: a reply nobody waits for would be taken for the next one's
+            self._stop()
+            if isinstance(failure, EngineFailure) and failure.kind == "engine-crash" and (hint := room_hint()):
+                raise EngineFailure(failure.kind, f"{failure.message}; {hint}") from failure
+            raise
+        if "failure" in reply:
+            raise EngineFailure(*reply["failure"])
+        return reply["ok"]
+
+    def _edit(self, child: _Child, view: int, edit: str, box: Box) -> View:
+        number = next(self._numbers)
+        self._call(child, {"do": edit, "view": view, "new": number, "box": dataclasses.asdict(box)})
+        return _WorkerView(self, child, number)
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerView(View):
+    worker: EngineProcess
+    child: _Child
+    number: int
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        return [Answer(*reply) for reply in self.worker._call(self.child, _asking(self.number, questions))]
+
+    def reason(self, question: Question) -> Reasoning | None:
+        reply = self._call({"do": "reason", "question": [question.kind, question.subject]})
+        return Reasoning(**reply) if reply else None
+
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        reply = self._call({"do": "locate", "objects": list(objects)})
+        return Box(**reply) if reply else None
+
+    def without(self, box: Box) -> View:
+        return self.worker._edit(self.child, self.number, "without", box)
+
+    def crop(self, box: Box) -> View:
+        return self.worker._edit(self.child, self.number, "crop", box)
+
+    def _call(self, request: dict[str, Any]) -> Any:
+        return self.worker._call(self.child, {**request, "view": self.number})
+
+
+def _asking(view: int, questions: Sequence[Question]) -> dict[str, Any]:
+    return {"do": "ask", "questions": [[question.kind, question.subject] for question in questions], "view": view}
+
+
+class _Process(subprocess.Popen[bytes]):
+    """One that can be ended while it is still being made: until its program begins, its maker waits for it."""
+
+    def __init__(self, child: _Child, **options: Any) -> None:
+        child.process = self
+        self.pid = None  # type: ignore[assignment] # until there is one
+        # -P: the folder one happens to stand in, perhaps a download folder, must not supply modules.
+        super().__init__([sys.executable, "-P", "-m", "imagejudge.engine.process_main"], **options)
+
+
+class _Child:
+    """One process and its pipes. Whoever calls simply waits; a thread ends the process when that costs too much."""
+
+    def __init__(self) -> None:
+        self.process: _Process | None = None
+        self._lock = threading.Lock()
+        self._allowed = Allowance()
+        """For what is under way."""
+        self._excess: EngineFailure | None = None
+        """Why the process was ended here."""
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._watch_over, daemon=True)
+
+    def start(self) -> None:
+        """Start the process. OSError, RuntimeError or MemoryError when that cannot be."""
+        self._watch.start()  # first, since a process can be stopped before its program begins
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        process = _Process(
+            self,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            bufsize=_BUFFER,
+            env={**_ENVIRONMENT, **os.environ},
+        )
+        self._requests, self._replies = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
+        if self._ended.is_set():  # `kill` came before there was anything to end
+            raise EngineFailure("engine-error", "the engine was closed")
+
+    def send(self, request: dict[str, Any], payload: bytes = b"") -> None:
+        """Send a request, which may have to wait until the child reads it. `receive` tells if that failed."""
+        with contextlib.suppress(OSError, ValueError):  # its end is gone, or `kill` closed ours
+            protocol.send(self._requests, request, payload)
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the reply to the earliest request that has had none. Raises `EngineFailure`."""
+        with contextlib.suppress(OSError, ValueError):
+            if (message := protocol.receive(self._replies)) is not None:
+                return message[0]
+        raise self._died()
+
+    @contextlib.contextmanager
+    def within(self, allowance: Allowance) -> Iterator[None]:
+        """End the process when it takes more than it may. Raises `EngineFailure` if so."""
+        trouble: EngineFailure | None = None
+        with self._lock:
+            self._allowed = allowance
+        try:
+            yield
+        except EngineFailure as failure:
+            trouble = failure
+        finally:
+            with self._lock:
+                self._allowed = Allowance()
+        # Why it was ended says more than that it died; and it may have grown since the last look.
+        pid = self.process.pid if self.process is not None else None
+        if trouble := self._excess or (pid and allowance.exceeded(pid, timely=False)) or trouble:
+            raise trouble
+
+    def kill(self) -> None:
+        """End the process and wait for it. May be called twice, also while the process is being made."""
+        self._ended.set()
+        if (process := self.process) is not None and process.pid is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdout, process.stdin):
+                with contextlib.suppress(OSError, AttributeError):  # what was still to be sent cannot be any more
+                    pipe.close()  # type: ignore[union-attr]
+            self._log.close()
+        if self._watch.ident is not None:
+            self._watch.join()
+
+    def _watch_over(self) -> None:
+        while not self._ended.wait(_POLL):
+            process = self.process
+            with self._lock:
+                if process is not None and process.pid is not None:
+                    self._excess = self._allowed.exceeded(process.pid)
+                if process is not None and self._excess is not None:
+                    process.kill()
+                    return
+
+    def _died(self) -> EngineFailure:
+        try:
+            code = cast("_Process", self.process).wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return EngineFailure("engine-crash", "the engine closed its pipe")
+        cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        last = self._last_words()
+        return EngineFailure("engine-crash", f"the engine {cause}" + (f": {last}" if last else ""))
+
+    def _last_words(self) -> str:
+        """The line of the child's standard error that most likely says why it died."""
+        try:
+            self._log.seek(max(0, self._log.seek(0, 2) - 16384))
+            lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        except ValueError:
+            return ""
+        telling = [line for line in lines if "ASSERT" in line or "rror" in line]
+        return (telling or lines or [""])[-1][:300]

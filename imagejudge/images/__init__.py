@@ -1,0 +1,1 @@
+"""Finding, reading and decoding images: from paths to pictures."""

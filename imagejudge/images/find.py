@@ -1,0 +1,285 @@
+"""Which files to judge: files, folders, and lists of them, in a stable order.
+
+Knows names, folders and ignore rules; never opens an image, so what a file really is stays for `decode` to say.
+"""
+
+# A path must come out exactly as it went in, and pathlib rewrites `./a`, `a//b` and the empty path.
+# ruff: noqa: PTH109, PTH112, PTH113, PTH116, PTH118, PTH122, PTH123
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import BinaryIO, Final, TypeAlias
+
+from pathspec import GitIgnoreSpec
+
+from imagejudge.errors import UsageError
+from imagejudge.images.gitignore import GitFailed, kept_below, patterns
+from imagejudge.images.special_files import is_special
+
+EXTENSIONS: Final = frozenset(
+    (
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif", ".heic", ".heif"),
+        *(".bmp", ".dib", ".tif", ".tiff", ".ico", ".ppm", ".pgm", ".pbm", ".pnm"),
+    )
+)
+"""What a file found in a folder must end in, in lower case; a file that is named may end in anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """A file to judge. Nothing says that it exists or is an image."""
+
+    path: str
+    """As given, or the folder as given joined with the way below it. Bytes that are not UTF-8 are surrogates."""
+
+
+def find_images(
+    paths: Sequence[str],
+    *,
+    exclude: Sequence[str] = (),
+    respect_gitignore: bool = True,
+    force_exclude: bool = False,
+    warn: Callable[[str], None] = lambda message: None,
+) -> Iterator[ImageRef]:
+    """Every file to judge, once: named files as they are, folders with all images below them.
+
+    With `respect_gitignore`, folders of a git work tree are searched for what git does not ignore. Where git is missing
+    or fails, `warn` is told, and the .gitignore files are read without it.
+
+    `exclude` holds patterns as in .gitignore, counted from each named folder. Named paths are taken in spite of them,
+    unless `force_exclude`: then they are matched as well, counted from the current folder. A folder that cannot be
+    listed is given too, for decoding to report. Raises UsageError for a pattern that means nothing.
+    """
+    try:
+        excluded = patterns(exclude)
+    except (ValueError, re.error) as error:
+        raise UsageError(f"cannot use an exclude pattern: {error}", "write it as in a .gitignore file") from None
+    if force_exclude:
+        paths = [path for path in paths if not excluded.match_file(_from_here(path))]
+    walk = _Walk(respect_gitignore, frozenset(map(_key, paths)), warn)
+    return (ImageRef(path) for path in _find(paths, _Rules(excluded), walk))
+
+
+def read_list(stream: BinaryIO, nul: bool) -> Iterator[str]:
+    """The paths in a list, one a line (LF or CRLF), or ended by NUL bytes. Empty entries are skipped."""
+    for entry in stream.read().split(b"\0" if nul else b"\n"):
+        if entry := entry if nul else entry.removesuffix(b"\r"):
+            yield os.fsdecode(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Ignore patterns, and the way from the folder they count from to the one being walked: '' or ending in '/'."""
+
+    spec: GitIgnoreSpec
+    way: str = ""
+
+    def ignores(self, name: str) -> bool | None:
+        """True: leave it out; False: a later `!pattern` takes it back; None: not mentioned."""
+        return self.spec.check_file(self.way + name).include
+
+    def below(self, name: str) -> _Rules:
+        return _Rules(self.spec, f"{self.way}{name}/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What git does not ignore in a work tree, and the way to here as in `_Rules`."""
+
+    names: Container[str]
+    way: str = ""
+
+    def ignores(self, name: str) -> bool:
+        return self.way + name.removesuffix("/") not in self.names
+
+    def below(self, name: str) -> _Kept:
+        return _Kept(self.names, f"{self.way}{name}/")
+
+
+@dataclass(frozen=True, slots=True)
+class _IgnoreFiles:
+    """The .gitignore files that count in a folder, outermost first: what is left where git cannot be asked."""
+
+    rules: tuple[_Rules, ...] = ()
+
+    def ignores(self, name: str) -> bool:
+        """What the innermost of the rules that mention a name says of it. A folder's name ends in '/'."""
+        verdicts = (each.ignores(name) for each in reversed(self.rules))
+        return next((verdict for verdict in verdicts if verdict is not None), False)
+
+    def below(self, name: str) -> _IgnoreFiles:
+        return _IgnoreFiles(tuple(each.below(name) for each in self.rules))
+
+    def inside(self, folder: str) -> _IgnoreFiles:
+        """With the rules that stand in the folder itself."""
+        return _IgnoreFiles((*self.rules, *_git_file(folder)))
+
+
+_Git: TypeAlias = _Kept | _IgnoreFiles
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One folder in the middle of being walked."""
+
+    key: str
+    entries: Iterator[os.DirEntry[str]]
+    excluded: _Rules
+    git: _Git | None
+    """What git says of what lies here; None outside a git work tree, and where nobody wants to know."""
+
+    def ignores(self, name: str) -> bool:
+        return bool(self.excluded.ignores(name)) or (self.git is not None and self.git.ignores(name))
+
+
+def _find(paths: Sequence[str], excluded: _Rules, walk: _Walk) -> Iterator[str]:
+    done: set[str] = set()
+    for path in paths:
+        key = _key(path)
+        if key in done:
+            continue
+        done.add(key)
+        if os.path.isdir(path):
+            yield from walk.below(path, excluded)
+        else:
+            yield path
+
+
+class _Walk:
+    """Goes through the named folders, through each real folder once.
+
+    Folders are known by device and inode, so that a loop of links ends, and a tree of links to one folder, which may
+    hold a billion ways through it, is walked once. Files need no such set, which would grow with the data: in one walk
+    they all differ, and a file that is named as well is left for where it is named.
+    """
+
+    def __init__(self, respect_gitignore: bool, named: Container[str], warn: Callable[[str], None]) -> None:
+        self._respect_gitignore = respect_gitignore
+        self._named = named
+        self._warn = warn
+        self._walked: set[tuple[int, int]] = set()
+
+    def below(self, folder: str, excluded: _Rules) -> Iterator[str]:
+        """The images below a named folder, and the folders that cannot be listed."""
+        stack: list[_Level] = []  # our own, as folders may lie deeper than calls may go
+        yield from self._enter(stack, folder, _key(folder), excluded, lambda: self._git_of(folder))
+        while stack:
+            level = stack[-1]
+            entry = next(level.entries, None)
+            if entry is None:
+                stack.pop()
+                continue
+            name, key = entry.name, os.path.join(level.key, entry.name)
+            if name.startswith("."):
+                continue
+            if _is_folder(entry):
+                if not level.ignores(name + "/"):
+                    yield from self._enter(
+                        stack, entry.path, key, level.excluded.below(name), partial(self._git_below, level, entry)
+                    )
+            elif os.path.splitext(name)[1].lower() in EXTENSIONS and key not in self._named and not level.ignores(name):
+                yield entry.path
+
+    def _enter(
+        self, stack: list[_Level], path: str, key: str, excluded: _Rules, ask_git: Callable[[], _Git | None]
+    ) -> Iterator[str]:
+        """Put a folder on the stack, unless it was walked before; give its path instead when it cannot be listed."""
+        try:
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in self._walked:
+                return
+            self._walked.add((status.st_dev, status.st_ino))
+            if is_special(path, status.st_dev):  # there are ways through /proc to all that the machine has
+                yield path
+                return
+            with os.scandir(path) as listing:
+                entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+        except OSError:
+            yield path
+            return
+        git = ask_git()
+        if isinstance(git, _IgnoreFiles) and any(entry.name == ".gitignore" for entry in entries):
+            git = git.inside(path)
+        stack.append(_Level(key, iter(entries), excluded, git))
+
+    def _git_of(self, folder: str) -> _Git | None:
+        """What git says of a folder that is named, or that is a work tree of its own."""
+        if not self._respect_gitignore or (chain := _up_to_repository(folder)) is None:
+            return None
+        try:
+            kept = kept_below(folder)
+        except GitFailed as reason:
+            self._warn(f"{folder}: .gitignore files are read without git, which may differ in details: {reason}")
+            return _ignore_files_above(chain)
+        # Naming an ignored folder means that it is wanted: then only the rules within it count.
+        return _IgnoreFiles() if kept is None else _Kept(kept)
+
+    def _git_below(self, level: _Level, entry: os.DirEntry[str]) -> _Git | None:
+        """The same for a folder that was found: a link and a repository of its own are asked about by themselves."""
+        if not self._respect_gitignore:
+            return None
+        if entry.is_symlink() or os.path.lexists(os.path.join(entry.path, ".git")):
+            return self._git_of(entry.path)
+        return None if level.git is None else level.git.below(entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # such as a link to itself: given as a file, for decoding to report
+        return False
+
+
+def _key(path: str) -> str:
+    """One spelling for `a/b`, `./a//b` and the absolute path. `..` stays: through a link it leads elsewhere."""
+    return str(PurePath(os.getcwd(), path))
+
+
+def _from_here(path: str) -> str:
+    """A named path as patterns see it: counted from the current folder where it is below it, a folder with '/'."""
+    here, key = PurePath(os.getcwd()), PurePath(_key(path))
+    seen = key.relative_to(here) if key.is_relative_to(here) else key
+    return seen.as_posix().lstrip("/") + ("/" if os.path.isdir(path) else "")
+
+
+def _up_to_repository(folder: str) -> list[PurePath] | None:
+    """The folder and all above it, up to the root of its git work tree; None when it lies in none."""
+    real = PurePath(os.path.realpath(folder))
+    chain = [real, *real.parents]
+    root = next((at for at, each in enumerate(chain) if os.path.lexists(each / ".git")), None)
+    return None if root is None else chain[: root + 1]
+
+
+def _ignore_files_above(chain: Sequence[PurePath]) -> _IgnoreFiles:
+    """The .gitignore files from the root of a work tree, the last of the chain, down to above the first."""
+    files = _IgnoreFiles()
+    for folder, below in zip(reversed(chain[1:]), reversed(chain[:-1]), strict=True):
+        files = files.inside(str(folder))
+        # Naming a folder means that it is wanted: rules that ignore it must not go on to ignore what it holds.
+        files = _IgnoreFiles() if files.ignores(below.name + "/") else files.below(below.name)
+    return files
+
+
+def _git_file(folder: str) -> tuple[_Rules, ...]:
+    """The rules of a folder's .gitignore; nothing when there is none that can be read."""
+    path = os.path.join(folder, ".gitignore")
+    try:
+        if not os.path.isfile(path):  # opening a pipe would wait for ever
+            return ()
+        with open(path, "rb") as file:
+            lines = os.fsdecode(file.read().removeprefix(b"\xef\xbb\xbf")).split("\n")
+    except OSError:
+        return ()
+    rules: list[str] = []
+    for line in lines:
+        with suppress(ValueError, re.error):  # git skips patterns that mean nothing
+            patterns([line.removesuffix("\r")])
+            rules.append(line.removesuffix("\r"))
+    return (_Rules(patterns(rules)),)

@@ -1,0 +1,165 @@
+"""A file's bytes, or why there are none. Anything may lie at a path: it is looked at without waiting for it.
+
+Knows nothing of what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import os
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, Final, NamedTuple
+
+from imagejudge.images.special_files import is_special
+
+_SETTLED: Final = 2_000_000_000
+"""Nanoseconds after which a change would show in a file's times: some file systems count in steps of 2 s."""
+_TRIES: Final = 3
+"""How often a file is read that changes meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost."""
+
+    bytes: int = 100_000_000
+    """Size of the file."""
+    pixels: int = 100_000_000
+    """Width times height of a frame."""
+    frames: int = 4
+    """How many frames of an animation, or pages, are looked at; at least 1."""
+
+
+class Stamp(NamedTuple):
+    """What a file system says of a file's content: as long as it says the same, the content is the same."""
+
+    size: int
+    modified: int
+    changed: int
+    """As `st_ctime_ns`, which no program can set, so that no other content can be put under the same stamp."""
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """Of a file that was looked at."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def stamp_now(path: str) -> Stamp | None:
+    """What is said of a file now; None when there is none."""
+    try:
+        return Stamp.of(os.stat(path))  # noqa: PTH116 - Path rewrites "" and "a/"
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a file gives no picture: a kind for programs (docs/images.md lists them), a message for people."""
+
+    kind: str
+    message: str
+    sha256: str | None = None
+    """Of the file's bytes; None when they could not be read."""
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's bytes."""
+
+    path: str
+    data: bytes
+    sha256: str
+    stamp: Stamp | None = None
+    """Of the file that the bytes came from; None when it had just been written, so that a change might not show."""
+
+
+def read_image(path: str, limits: Limits) -> Source | Unreadable:
+    """Read a regular file of at most `limits.bytes`; anything else is told without waiting for it."""
+    try:
+        # Before opening, since opening a device may already do something; and again after, since it may have changed.
+        status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
+    except ValueError:  # a NUL byte, or a surrogate that stands for no byte
+        return Unreadable("missing", "no file can have this name")
+    except OSError as error:
+        return _os_error(path, error)
+    try:
+        found = _refuse(path, path, status, limits) or _read(path, limits)
+    except OSError as error:
+        found = _os_error(path, error)
+    return found if found.stamp or found.sha256 else dataclasses.replace(found, stamp=Stamp.of(status))
+
+
+def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits) -> Unreadable | None:
+    """Why not to read on; `where` is the path, or the number of the open file."""
+    if (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)) and is_special(where, status.st_dev):
+        return Unreadable("not-a-file", "lies in a file system of the kernel, where reading has effects; leave it out")
+    if stat.S_ISDIR(status.st_mode):
+        if not os.access(path, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            return Unreadable("permission", "may not list this folder; give yourself the right to read it")
+        return Unreadable("folder", "is a folder, where an image file is wanted")
+    if not stat.S_ISREG(status.st_mode):
+        return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
+    if status.st_size > limits.bytes:
+        return _too_large(limits)
+    return None
+
+
+def _read(path: str, limits: Limits) -> Source | Unreadable:
+    """The bytes of one state of the file: one that changes while it is read is read again."""
+    for _ in range(_TRIES):
+        if (found := _read_once(path, limits)) is not None:
+            return found
+    return Unreadable("io", "the file changed while it was read; wait until it is written")
+
+
+def _read_once(path: str, limits: Limits) -> Source | Unreadable | None:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status, now = os.fstat(file.fileno()), time.time_ns()
+        if refusal := _refuse(path, file.fileno(), status, limits):
+            return refusal
+        data = _all_of(file, status.st_size + 1)
+        if len(data) > status.st_size:  # it grew meanwhile, or its file system tells no sizes
+            data += _all_of(file, limits.bytes + 1 - len(data))
+        stamp = Stamp.of(status)
+        if Stamp.of(os.fstat(file.fileno())) != stamp:
+            return None
+    settled = stamp if stamp.changed < now - _SETTLED else None
+    if len(data) > limits.bytes:
+        return _too_large(limits)
+    if not data:
+        return Unreadable(
+            "empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest(), settled
+        )
+    return Source(path, data, hashlib.sha256(data).hexdigest(), settled)
+
+
+def _all_of(file: BinaryIO, most: int) -> bytes:
+    """At most so many bytes; `BlockingIOError` where reading would have to wait."""
+    data: bytes | None = file.read(most)
+    if data is None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return data
+
+
+def _too_large(limits: Limits) -> Unreadable:
+    return Unreadable("too-large", f"the file is larger than {limits.bytes:,} bytes; raise the limit with --max-bytes")
+
+
+def _os_error(path: str, error: OSError) -> Unreadable:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        with suppress(OSError, ValueError):
+            if stat.S_ISLNK(os.lstat(path).st_mode):
+                return Unreadable("missing", "is a symbolic link to a file that does not exist")
+        return Unreadable("missing", "no such file; check its name")
+    if isinstance(error, PermissionError):
+        return Unreadable("permission", "may not read this file; give yourself the right to read it")
+    if error.errno in (errno.ENXIO, errno.ENODEV):
+        return Unreadable("not-a-file", "is a socket or device, not a file; save the image to a file first")
+    return Unreadable("io", f"cannot be read: {error.strerror or error}")

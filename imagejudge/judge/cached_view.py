@@ -1,0 +1,155 @@
+"""Answers that are known need not be asked again: a view that looks them up first.
+
+Knows what makes two requests the same, not where answers are kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from imagejudge.engine.base import Abilities, Answer, Reasoning, View
+from imagejudge.images.decode import DECODE_VERSION
+from imagejudge.images.picture import Box
+from imagejudge.prompts import SUMMARISE, SUMMARY_GRAMMAR, Question
+
+
+class AnswerKey(NamedTuple):
+    """What was asked about one image."""
+
+    part: str
+    """Which frame, and how it was edited; or that it is about the file itself."""
+    prompt: bytes
+    """Digest of the exact words; empty for what was found out without a model."""
+
+
+def frame_part(index: int) -> str:
+    """The part that is a whole frame, as today's decoder shows it."""
+    return f"{index}@{DECODE_VERSION}"
+
+
+@dataclass(slots=True)
+class ImageAnswers:
+    """All that is known about one image for one model, as JSON values."""
+
+    known: dict[AnswerKey, Any] = field(default_factory=dict)
+    fresh: dict[AnswerKey, Any] = field(default_factory=dict)
+    """Those that are not kept yet."""
+
+    def add(self, request: AnswerKey, reply: Any) -> None:
+        """Take in a new reply."""
+        self.known[request] = self.fresh[request] = reply
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Wall-clock seconds the engine took, by what it did."""
+
+    view: float = 0.0
+    ask: float = 0.0
+    reason: float = 0.0
+
+
+@lru_cache(maxsize=10_000)
+def _digest(words: tuple[str, ...]) -> bytes:
+    """The same few things are asked about every image."""
+    return hashlib.blake2b(json.dumps(words).encode(), digest_size=16).digest()
+
+
+@lru_cache(maxsize=10_000)
+def _digest_of(question: Question) -> bytes:
+    """Cached as well, since putting a question in words takes longer than looking up its digest."""
+    return _digest(("ask", question.direct))
+
+
+class CachedView(View):
+    """Answers from memory, and opens the real view, with what it will be asked first, only for what is missing.
+
+    What the model cannot be asked for is neither asked nor kept: "nobody looked" must not read as "nothing there".
+    """
+
+    def __init__(
+        self,
+        memory: ImageAnswers,
+        part: str,
+        open_view: Callable[[Sequence[Question]], View],
+        watch: Stopwatch,
+        abilities: Abilities = Abilities(),  # noqa: B008 - frozen
+    ) -> None:
+        self._memory = memory
+        self._part = part
+        self._open = open_view
+        self._view: View | None = None
+        self._watch = watch
+        self._abilities = abilities
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer yes/no questions, those that are new in one go."""
+        requests = {question: AnswerKey(self._part, _digest_of(question)) for question in questions}
+        new = [question for question, request in requests.items() if request not in self._memory.known]
+        if new:
+            view = self._opened(new)
+            started = time.perf_counter()
+            answers = view.ask(new)
+            self._watch.ask += time.perf_counter() - started
+            for question, answer in zip(new, answers, strict=True):
+                self._memory.add(requests[question], [answer.gap, answer.off_mass])
+        return [Answer(*self._memory.known[requests[question]]) for question in questions]
+
+    def reason(self, question: Question) -> Reasoning | None:
+        """Let the model think, unless it did before."""
+        if not self._abilities.thoughts:
+            return None
+        reply = self._slow(
+            self._request("reason", question.deliberate, SUMMARISE, SUMMARY_GRAMMAR),
+            lambda view: (thought := view.reason(question)) and dataclasses.asdict(thought),
+        )
+        return Reasoning(**reply) if reply else None
+
+    def locate(self, objects: Sequence[str]) -> Box | None:
+        """Look for objects, unless they were looked for before."""
+        if not self._abilities.boxes:
+            return None
+        reply = self._slow(
+            self._request("locate", *objects),
+            lambda view: (box := view.locate(objects)) and dataclasses.asdict(box),
+        )
+        return Box(**reply) if reply else None
+
+    def without(self, box: Box) -> View:
+        """The picture with the box filled."""
+        return self._edited("without", box, lambda _: self._opened().without(box))
+
+    def crop(self, box: Box) -> View:
+        """The box alone."""
+        return self._edited("crop", box, lambda _: self._opened().crop(box))
+
+    def _edited(self, edit: str, box: Box, open_view: Callable[[Sequence[Question]], View]) -> View:
+        corners = ",".join(f"{side:.4f}" for side in (box.left, box.top, box.right, box.bottom))
+        part = f"{self._part}/{edit}:{corners}"
+        return CachedView(self._memory, part, open_view, self._watch, self._abilities)
+
+    def _request(self, *words: str) -> AnswerKey:
+        return AnswerKey(self._part, _digest(words))
+
+    def _slow(self, request: AnswerKey, ask: Callable[[View], Any]) -> Any:
+        if request not in self._memory.known:
+            view = self._opened()
+            started = time.perf_counter()
+            self._memory.add(request, ask(view))
+            self._watch.reason += time.perf_counter() - started
+        return self._memory.known[request]
+
+    def _opened(self, first: Sequence[Question] = ()) -> View:
+        """The real view; `first` is what will be asked of it next, if that is known."""
+        if self._view is None:
+            started = time.perf_counter()
+            self._view = self._open(first)
+            self._watch.view += time.perf_counter() - started
+        return self._view

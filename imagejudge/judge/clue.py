@@ -1,0 +1,312 @@
+"""Arithmetic on answers: which rules an image violates. The method is CLUE (arXiv 2501.00192).
+
+Pure and synchronous: it sees a `View`, the priors and a constitution, never files, models or clocks.
+
+A rule is an AND of ORs. Rules walk their chains together, one precondition at a time, so that a wave of questions goes
+to the model at once and none is asked twice. What arithmetic cannot decide is put off until the rule's other
+preconditions have been tried, because a chain that fails anywhere needs no reasoning anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeAlias
+
+from imagejudge.constitution import Constitution, Rule, Thresholds
+from imagejudge.engine.base import Answer, View
+from imagejudge.prompts import Kind, Question, visible
+from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
+
+ARITHMETIC = 2
+"""Version of what follows from answers. Verdict lines name it: raise it where the same answers come to mean another
+verdict."""
+CONFIDENT = 0.05
+"""Least confidence of a central region (the paper's, for its detector)."""
+SMALL = 0.01
+"""A central region below this share of the image is looked at in a crop."""
+CROP_MARGIN = 2.0
+"""How many times as long as the region's the crop's sides are: bare pixels tell a model little (ours)."""
+EVEN = 0.5
+"""The prior that is assumed where none is measured: not asked for, or drowned in other words (`Answer.measured`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How answers become findings."""
+
+    name: Literal["clue", "threshold"] = "clue"
+    """`threshold` is the plain baseline: p_yes >= 0.5, no debiasing, no reasoning."""
+    reasoning: bool = True
+    debias: bool = True
+    """Compare with the prior and with the image whose central region is removed."""
+
+    @property
+    def label(self) -> str:
+        """Name for the verdict line."""
+        if self.name == "threshold":
+            return self.name
+        return self.name + "-no-debias" * (not self.debias) + "-no-reasoning" * (not self.reasoning)
+
+    @property
+    def needs_priors(self) -> bool:
+        """Whether the questions must also be asked with no image."""
+        return self.name == "clue" and self.debias
+
+
+class _Claim(NamedTuple):
+    """A statement as the judge handles it: its question, and what it is about. A tuple as `Question` is one."""
+
+    question: Question
+    objects: tuple[str, ...] = ()
+    thresholds: Thresholds | None = None
+    """Those of its rule; None: the constitution's. Rules with others come to findings of their own on one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What is known of a claim so far. `open` means that a costlier step may still decide it."""
+
+    answer: Answer
+    prior: float | None
+    """p_yes of the claim's words with no image; None where the method does not use it or it was not measured."""
+    status: StepStatus
+    by: By | None = None
+    open: bool = False
+    centric: float | None = None
+    rationale: str | None = None
+    seen: View | None = None
+    """The view reasoning should use, when it is not the whole picture."""
+
+
+_Item: TypeAlias = tuple[_Claim, ...]
+"""Alternatives: one that holds is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A rule as it is tried: what is asked for it, prepared once for all images."""
+
+    rule: Rule
+    chain: tuple[_Item, ...]
+    exceptions: _Item
+
+
+def chain_of(rule: Rule) -> tuple[_Item, ...]:
+    """The rule's preconditions; a rule without any is one claim about its whole text."""
+    if not rule.preconditions:
+        return ((_Claim(Question(Kind.RULE, rule.text), thresholds=rule.thresholds),),)
+    return tuple(
+        tuple(_Claim(visible(statement.ask), statement.objects, rule.thresholds) for statement in precondition.any)
+        for precondition in rule.preconditions
+    )
+
+
+def exceptions_of(rule: Rule) -> _Item:
+    """The rule's exceptions, any of which clears it."""
+    return tuple(_Claim(visible(statement.ask), statement.objects, rule.thresholds) for statement in rule.unless)
+
+
+def questions_of(constitution: Constitution) -> list[Question]:
+    """Every question the enabled rules can lead to, once each, in a stable order: what priors are needed for."""
+    items = (
+        item for rule in constitution.rules if rule.enabled for item in (*chain_of(rule), exceptions_of(rule)) if item
+    )
+    return list(dict.fromkeys(claim.question for item in items for claim in item))
+
+
+@lru_cache(maxsize=64)
+def _cases(constitution: Constitution) -> tuple[_Case, ...]:
+    """The enabled rules, in order. Equal claims are one object, which makes looking them up quicker."""
+    known: dict[_Claim, _Claim] = {}
+
+    def same(item: _Item) -> _Item:
+        return tuple(known.setdefault(claim, claim) for claim in item)
+
+    return tuple(
+        _Case(rule, tuple(same(item) for item in chain_of(rule)), same(exceptions_of(rule)))
+        for rule in constitution.rules
+        if rule.enabled
+    )
+
+
+def judge(
+    constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method
+) -> tuple[RuleResult, ...]:
+    """Apply every enabled rule to one view, in the constitution's order. `inquire` tells of the rest."""
+    return inquire(constitution, view, priors, method).results()
+
+
+def inquire(constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method) -> Inquiry:
+    """Find out all that the enabled rules depend on; what follows from it needs the view no more.
+
+    `priors` holds an answer without image for each of `questions_of(constitution)` where `method.needs_priors`.
+    Raises `EngineFailure` as the view does.
+    """
+    inquiry = Inquiry(constitution, view, priors, method)
+    chains = [case.chain for case in inquiry.cases]
+    inquiry.walk(chains)
+    inquiry.settle(chains)
+    exceptions = [(case.exceptions,) for case in inquiry.cases if case.exceptions and inquiry.may_hold(case.chain)]
+    inquiry.walk(exceptions)
+    inquiry.settle(exceptions)
+    return inquiry
+
+
+class Inquiry:
+    """All that has been found out about one view. Claims are shared by rules and looked into once."""
+
+    def __init__(
+        self, constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method
+    ) -> None:
+        self.cases = _cases(constitution)
+        self._view = view
+        self._priors = priors
+        self._thresholds = constitution.thresholds
+        self._method = method
+        self._answers: dict[Question, Answer] = {}
+        self.findings: dict[_Claim, _Finding] = {}
+
+    def results(self) -> tuple[RuleResult, ...]:
+        """What follows for each enabled rule, in the constitution's order."""
+        return tuple(_result(case, self) for case in self.cases)
+
+    def status(self, item: _Item) -> StepStatus:
+        """Three-valued OR of an item's claims; a claim nobody asked counts as unsure."""
+        status = StepStatus.NOT_SATISFIED
+        for claim in item:
+            finding = self.findings.get(claim)
+            if finding is None or finding.status is StepStatus.UNSURE:
+                status = StepStatus.UNSURE
+            elif finding.status is StepStatus.SATISFIED:
+                return finding.status
+        return status
+
+    def may_hold(self, chain: Sequence[_Item]) -> bool:
+        """Whether no item of the chain has failed."""
+        return StepStatus.NOT_SATISFIED not in map(self.status, chain)
+
+    def walk(self, chains: Iterable[Sequence[_Item]]) -> None:
+        """Ask the chains' items, all first ones together, then all second ones of those still standing, and so on."""
+        depth, standing = 0, list(chains)
+        while standing := [chain for chain in standing if depth < len(chain)]:
+            self._ask(claim for chain in standing for claim in chain[depth])
+            standing = [chain for chain in standing if self.status(chain[depth]) is not StepStatus.NOT_SATISFIED]
+            depth += 1
+
+    def settle(self, chains: Sequence[Sequence[_Item]]) -> None:
+        """Spend the costlier steps on what is open in chains that may still hold: first regions, then reasoning."""
+        if any(finding.open for finding in self.findings.values()):
+            for step in (self._look_closer, self._reason):
+                for chain in filter(self.may_hold, chains):
+                    self._settle(chain, step)
+
+    def _settle(self, chain: Sequence[_Item], step: Callable[[_Claim], _Finding]) -> None:
+        """Take a step for each open claim on which the chain still depends."""
+        for item in chain:
+            for claim in item:
+                before = self.findings[claim]
+                if before.open and self.status(item) is StepStatus.UNSURE:
+                    self.findings[claim] = step(claim)
+                    if self.findings[claim].status is not before.status and not self.may_hold(chain):
+                        return
+
+    def _ask(self, claims: Iterable[_Claim]) -> None:
+        new = list(dict.fromkeys(claim for claim in claims if claim not in self.findings))
+        questions = [q for q in dict.fromkeys(claim.question for claim in new) if q not in self._answers]
+        if questions:
+            self._answers.update(zip(questions, self._view.ask(questions), strict=True))
+        for claim in new:
+            self.findings[claim] = self._weigh(claim, self._answers[claim.question])
+
+    def _weigh(self, claim: _Claim, answer: Answer) -> _Finding:
+        """Decide by arithmetic alone, or leave the claim open."""
+        prior_answer = self._priors[claim.question] if self._method.needs_priors else None
+        measured = prior_answer.p_yes if prior_answer is not None and prior_answer.measured else None
+        if not answer.measured:
+            return _Finding(answer, measured, StepStatus.UNSURE)
+        p_yes = answer.p_yes
+        if self._method.name == "threshold":
+            status = StepStatus.SATISFIED if p_yes >= EVEN else StepStatus.NOT_SATISFIED
+            return _Finding(answer, measured, status, By.THRESHOLD)
+        prior, by = (EVEN, By.THRESHOLD) if measured is None else (measured, By.PRIOR)
+        thresholds = claim.thresholds or self._thresholds
+        if p_yes - prior < -thresholds.unsatisfied * prior:
+            return _Finding(answer, measured, StepStatus.NOT_SATISFIED, by)
+        if p_yes - prior > thresholds.satisfied * (1 - prior):
+            return _Finding(answer, measured, StepStatus.SATISFIED, by)
+        return _Finding(answer, measured, StepStatus.UNSURE, open=True)
+
+    def _look_closer(self, claim: _Claim) -> _Finding:
+        """The centric step: does the answer hang on the region the claim is about?"""
+        finding = self.findings[claim]
+        if not (claim.objects and self._method.debias):
+            return finding
+        box = self._view.locate(claim.objects)
+        if box is None or box.confidence < CONFIDENT:
+            return finding
+        if box.area < SMALL:
+            crop = self._view.crop(box.grown(CROP_MARGIN))
+            closer = crop.ask([claim.question])[0]
+            if closer.measured:  # else the crop tells nothing, and the whole picture goes on to be what is looked at
+                finding = replace(self._weigh(claim, closer), seen=crop)
+        if finding.open:
+            rest = self._view.without(box).ask([claim.question])[0]
+            if not rest.measured:
+                return finding
+            whole = self._answers[claim.question].p_yes
+            finding = replace(finding, centric=rest.p_yes)
+            if whole - rest.p_yes > (claim.thresholds or self._thresholds).centric:
+                finding = replace(finding, status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
+        return finding
+
+    def _reason(self, claim: _Claim) -> _Finding:
+        """Let the model think; what it concludes stands."""
+        finding = self.findings[claim]
+        if not self._method.reasoning:
+            return finding
+        reasoning = (finding.seen or self._view).reason(claim.question)
+        if reasoning is None:
+            return replace(finding, open=False)
+        status = StepStatus.SATISFIED if reasoning.yes else StepStatus.NOT_SATISFIED
+        return replace(finding, status=status, by=By.REASONING, open=False, rationale=reasoning.rationale)
+
+
+def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
+    steps = [_step(claim, number, inquiry) for number, item in enumerate(case.chain, 1) for claim in item]
+    steps += [_step(claim, None, inquiry) for claim in case.exceptions]
+    return RuleResult(rule=case.rule.id, status=_status(case, inquiry), steps=tuple(steps))
+
+
+def _status(case: _Case, inquiry: Inquiry) -> RuleStatus:
+    items = set(map(inquiry.status, case.chain))
+    if StepStatus.NOT_SATISFIED in items:
+        return RuleStatus.CLEAR
+    excepted = inquiry.status(case.exceptions)
+    if excepted is StepStatus.SATISFIED:
+        return RuleStatus.EXCEPTED
+    decided = StepStatus.UNSURE not in items and excepted is StepStatus.NOT_SATISFIED
+    return RuleStatus.VIOLATED if decided else RuleStatus.UNSURE
+
+
+def _step(claim: _Claim, item: int | None, inquiry: Inquiry) -> Step:
+    finding = inquiry.findings.get(claim)
+    if finding is None:
+        return _not_asked(claim.question.subject, item)
+    return Step(
+        ask=claim.question.subject,
+        item=item,
+        status=finding.status,
+        by=finding.by,
+        p_yes=finding.answer.p_yes,
+        gap=finding.answer.gap,
+        prior=finding.prior,
+        centric=finding.centric,
+        off_mass=finding.answer.off_mass,
+        rationale=finding.rationale,
+    )
+
+
+_not_asked = lru_cache(maxsize=10_000)(Step.not_asked)
+"""The same for every image, and most of what is said of most."""

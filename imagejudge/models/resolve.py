@@ -1,0 +1,106 @@
+"""From what the user wrote after --model to files. Never touches the network."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from pathlib import Path
+
+from imagejudge.common.existing import exists, is_file
+from imagejudge.errors import ModelError
+from imagejudge.models import lock, registry
+from imagejudge.models.files import ModelFiles
+from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
+
+BUILTIN = "builtin"
+BUILTIN_NOTE = "the built-in model understands stickers, emoji and icons, not photographs"
+
+_BUILTIN_FOLDER = Path(__file__).parent.parent / "builtin"
+_WAYS_ON = (
+    "three ways on: fetch a model with `imagejudge models pull` (`imagejudge models list` shows which there are); "
+    "name the two GGUF files of your own, `--model x.gguf --mmproj mmproj-x.gguf`; "
+    "or take `--model builtin` for stickers, emoji and icons"
+)
+_WAYS_TO_WRITE = (
+    "name the GGUF file of an instruction-tuned text model, `--model x.gguf`, or a model fetched with "
+    "`imagejudge models pull`"
+)
+
+
+def resolve_model(
+    model: str | None, mmproj: str | None, box_style: str | None = None, prompt_style: str | None = None
+) -> ModelFiles:
+    """The files for what was given as --model and --mmproj; for neither, those of the pulled default.
+
+    The styles, by their names, are those of a model that is given by its files; of others they are known.
+    Raises `ModelError` with what to do instead.
+    """
+    if model is None and mmproj is None:
+        model = lock.read_lock().default
+    if model is None:
+        raise ModelError("no model was chosen", _WAYS_ON)
+    _check_style("--box-style", box_style, BOX_STYLES, model)
+    _check_style("--prompt-style", prompt_style, PROMPT_STYLES, model)
+    if model == BUILTIN:
+        if mmproj is not None:
+            raise ModelError("--mmproj does not go with the built-in model", "leave it out")
+        return _present(
+            ModelFiles(BUILTIN, _BUILTIN_FOLDER / "model.gguf", _BUILTIN_FOLDER / "mmproj.gguf", "bbox-xyxy-1000")
+        )
+    if not model.endswith(".gguf"):
+        known = registry.load_registry()
+        if model in known:
+            if mmproj is not None:
+                raise ModelError(f"--mmproj does not go with {model}, which has its own image encoder", "leave it out")
+            return pulled(known[model])
+        if not exists(model):
+            raise ModelError(f"no model is called {model!r}", registry.nearest(model, known) or _WAYS_ON)
+    if mmproj is None:
+        raise ModelError(f"{model} is only half of a model: it cannot see", "name its image encoder with --mmproj")
+    style = prompt_style or DIRECT
+    return _present(ModelFiles(Path(model).stem, Path(model), Path(mmproj), box_style, style))
+
+
+def _check_style(option: str, style: str | None, known: Collection[str], model: str) -> None:
+    if style is None:
+        return
+    if style not in known:
+        (*_, best) = ["", *difflib.get_close_matches(style.lower(), known, n=1)]
+        raise ModelError(
+            f"{option} {style} is not known", f"did you mean {best}?" if best else f"there are: {', '.join(known)}"
+        )
+    if not model.endswith(".gguf"):
+        raise ModelError(f"{option} does not go with {model}, of which it is known", "leave it out")
+
+
+def resolve_writer(model: str | None) -> Path:
+    """The text model's file alone, for a model that is to write and to see nothing; None is the pulled default.
+
+    Raises `ModelError` with what to do instead.
+    """
+    model = model or lock.read_lock().default
+    if model is None:
+        raise ModelError("no model was chosen", _WAYS_TO_WRITE)
+    if model == BUILTIN:
+        raise ModelError("the built-in model answers questions about pictures and cannot write", _WAYS_TO_WRITE)
+    if not model.endswith(".gguf") and not exists(model):
+        return resolve_model(model, None).model
+    if not is_file(model):
+        raise ModelError(f"there is no file {model}", _WAYS_TO_WRITE)
+    return Path(model)
+
+
+def pulled(entry: registry.Entry) -> ModelFiles:
+    """The files of a known model. Raises `ModelError` when it is not pulled or no longer whole."""
+    pin = lock.read_lock().pin(entry)
+    if pin is None or not pin.whole:
+        raise ModelError(f"{entry.name} is not pulled yet", f"run `imagejudge models pull {entry.name}`")
+    model, mmproj = pin.paths
+    return ModelFiles(entry.name, model, mmproj, entry.box_style, entry.prompt_style, entry.image_tokens)
+
+
+def _present(files: ModelFiles) -> ModelFiles:
+    for path in (files.model, files.mmproj):
+        if not is_file(path):
+            raise ModelError(f"there is no file {path}", _WAYS_ON)
+    return files

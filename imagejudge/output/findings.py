@@ -1,0 +1,47 @@
+"""What a verdict holds that a person may want to look at, one rule at a time. Knows no output format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imagejudge.common.text import printable
+from imagejudge.constitution import Severity
+from imagejudge.judge.summary import unmeasured
+from imagejudge.verdict import RuleResult, RuleStatus, Step, StepStatus, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule that an image violates, or that could not be decided."""
+
+    rule: str
+    severity: Severity | None
+    """None: it could not be decided."""
+    message: str
+    """Fit for terminals and logs."""
+    accepted: bool
+
+
+def findings(verdict: Verdict) -> Iterator[Finding]:
+    """First what is violated, then what is undecided."""
+    for violation in verdict.violations:
+        yield Finding(violation.rule, violation.severity, printable(violation.rationale), violation.accepted)
+    for result in verdict.rules:
+        if result.status is RuleStatus.UNSURE:
+            yield Finding(result.rule, None, printable(_doubt(result)), result.accepted)
+
+
+def settled(verdict: Verdict) -> bool:
+    """Whether nothing is left to look at: the image is safe, or all that was found in it is accepted."""
+    return verdict.error is None and all(finding.accepted for finding in findings(verdict))
+
+
+def _doubt(result: RuleResult) -> str:
+    return "undecided: " + "; ".join(_words(step) for step in result.steps if step.status is StepStatus.UNSURE)
+
+
+def _words(step: Step) -> str:
+    if unmeasured(step):
+        return f"{step.ask} (unmeasured)"
+    return step.ask if step.p_yes is None else f"{step.ask} ({step.p_yes:.2f})"

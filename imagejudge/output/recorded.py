@@ -1,0 +1,109 @@
+"""What a line in a file of verdicts says of its image, and whether that still holds of the image's file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Container, Mapping
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from imagejudge.images.read import Limits, Stamp, read_image, stamp_now
+
+# A million lines are gone through at each start, so most are not parsed: these find what matters in a line that
+# `line_of` wrote. Quotes within strings are escaped, so nothing in a string looks like a key.
+HEAD: Final = re.compile(
+    rb'\{"schema":1,"path":(?P<path>"(?:[^"\\]|\\.)*"),"sha256":(?:"([0-9a-f]{64})"|null),'
+    rb'"file":(?P<file>null|\{"size":(\d+),"modified":(-?\d+),"changed":(-?\d+)\}),'
+    rb'"frame":(?:null|\d+),"verdict":"(safe|unsure|unsafe|error)",'
+)
+"""The beginning of a line that `line_of` wrote."""
+
+
+class Line(NamedTuple):
+    """What a line says, as far as going on depends on it."""
+
+    path: str
+    sha256: str | None
+    stamp: Stamp | None
+    verdict: str
+
+
+class Check:
+    """Whether what a line says still holds of its file. This one takes every file for unchanged."""
+
+    def __init__(self) -> None:
+        self.refreshed: dict[str, Stamp] = {}
+        """Of files with the same bytes under another stamp."""
+
+    def __call__(self, line: Line) -> bool:
+        """Whether the line still holds."""
+        del line
+        return True
+
+
+class SameDigest(Check):
+    """Compares with known digests, by path; what is not known is taken for unchanged."""
+
+    def __init__(self, digests: Mapping[str, str | None]) -> None:
+        super().__init__()
+        self._digests = digests
+
+    def __call__(self, line: Line) -> bool:
+        """Whether the line is about the bytes of this digest."""
+        return self._digests.get(line.path, line.sha256) == line.sha256
+
+
+class SameFile(Check):
+    """Compares with the files at some paths: their stamps, and their bytes where the stamps differ."""
+
+    def __init__(self, paths: Container[str], limits: Limits) -> None:
+        super().__init__()
+        self._paths = paths
+        self._limits = limits
+
+    def __call__(self, line: Line) -> bool:
+        """Whether the file is still the one that the line is about, or is not asked about."""
+        if line.path not in self._paths:
+            return True
+        now = stamp_now(line.path)
+        if now == line.stamp:
+            return now is not None or line.sha256 is None  # what was missing is missing
+        if now is None or line.sha256 is None:
+            return False
+        found = read_image(line.path, self._limits)
+        if found.sha256 != line.sha256:
+            return False
+        if found.stamp is not None:
+            self.refreshed[line.path] = found.stamp
+        return True
+
+
+def line_at(head: re.Match[bytes]) -> Line:
+    """Read what `HEAD` found."""
+    path, sha256, _, size, modified, changed, verdict = head.groups()
+    return Line(
+        json.loads(path) if b"\\" in path else path[1:-1].decode(),
+        None if sha256 is None else sha256.decode(),
+        None if size is None else Stamp(int(size), int(modified), int(changed)),
+        verdict.decode(),
+    )
+
+
+def line_of_row(row: Mapping[str, Any]) -> Line:
+    """Of a line that another program wrote anew, or an earlier version."""
+    sha256, file = row.get("sha256"), row.get("file")
+    stamp = None
+    if isinstance(file, dict):
+        with suppress(KeyError):
+            stamp = Stamp(*(file[name] for name in Stamp._fields))
+    return Line(row["path"], sha256 if isinstance(sha256, str) else None, stamp, row["verdict"])
+
+
+def restamped(text: bytes, stamp: Stamp) -> bytes:
+    """The line with another stamp of its file."""
+    now = json.dumps(stamp._asdict(), separators=(",", ":"))
+    if head := HEAD.match(text):
+        start, end = head.span("file")
+        return text[:start] + now.encode() + text[end:]
+    return json.dumps({**json.loads(text), "file": stamp._asdict()}, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,275 @@
+"""A file of verdicts that a scan goes on with: what is in it and still holds need not be judged again.
+
+Knows what makes a line one of this scan (its identity), and when the file that it is about has changed since.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Container, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from imagejudge.errors import OutputError
+from imagejudge.output.jsonl import START, JsonLines
+from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
+from imagejudge.output.writing import writing
+from imagejudge.verdict import Outcome, Verdict, verdict_of
+
+try:
+    import fcntl
+except ImportError:  # Windows: two scans into one file are then not noticed
+    fcntl = None  # type: ignore[assignment]
+
+_NAMES: Final = ("constitution", "model", "method")
+"""Parts of a line's identity that every line has; all of them are text."""
+_VERSIONS: Final = ("runtime", "decoder", "wording", "arithmetic", "per_path_ignores")
+"""Settings in a line that are no options."""
+
+_IDENTITY, _AFTER_IDENTITY = b',"model":"', b',"imagejudge":"'
+_EXCEPTED: Final = b'"ex'
+"""Stands in every line with a rule that is `excepted`. It ends in a rare letter, which makes the search quick."""
+_REFRESHED: Final = 100
+"""One in so many lines with an outdated stamp is worth writing all of them anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What must be the same for verdicts to belong in one file."""
+
+    model: str
+    constitution: str
+    method: str
+    settings: Mapping[str, str | int] | None = field(default=None, hash=False)
+    """All else that decides a verdict, by name; None in lines of versions that did not say."""
+
+
+class ResumableFile(JsonLines):
+    """A file of verdicts that goes on where it ended: what is in it need not be judged again.
+
+    Lines that do not hold any more leave it: of several about one path all but the last, those about files that
+    changed, and with `retry_errors` those about failures, as far as `wanted` has their paths. A last line that was cut
+    off when its writer was killed is taken out. Raises `OutputError` when the file cannot be written, is not made of
+    verdicts, belongs to another model, constitution, method or settings (unless `mix`), or is being written by another
+    scan. What is refused stays as it was.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        identity: Identity,
+        *,
+        overwrite: bool = False,
+        mix: bool = False,
+        retry_errors: bool = False,
+        wanted: Container[str] | None = None,
+        check: Check | None = None,
+    ) -> None:
+        self._path = path
+        self._identity = None if mix else identity
+        self._retry_errors = retry_errors
+        self._wanted = wanted
+        self._check = check or Check()
+        self._at: dict[str, int] = {}
+        self._telling: set[int] = set()
+        """Where lines begin that say more than that an image is safe."""
+        self._approved: set[bytes] = set()
+        self.changed: set[str] = set()
+        """Paths whose line left because the file had changed."""
+        self._file, self.locked = _open_locked(path)
+        """False: this file system has no locks."""
+        try:
+            with self._writing():
+                if overwrite:
+                    self._file.truncate(0)
+                dropped = self._take_in()
+                if dropped or len(self._check.refreshed) * _REFRESHED > len(self._at):
+                    self._rewrite(dropped)
+        except BaseException:
+            self._file.close()
+            raise
+        super().__init__(self._file)
+
+    @property
+    def done(self) -> set[str]:
+        """Paths of the images that have their line already."""
+        return set(self._at)
+
+    def recorded(self, paths: Container[str], *, telling: bool = False) -> Iterator[Verdict]:
+        """The verdicts on these images that are in the file already; only those that are `telling`, if so wanted.
+
+        A line that is not says that the image is safe, without any exception.
+        """
+        with self._path.open("rb") as file:
+            for at in sorted(self._telling) if telling else sorted(self._at.values()):
+                file.seek(at)
+                verdict = verdict_of(file.readline())
+                if verdict.path in paths:
+                    yield verdict
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one line. Raises `OutputError` when there is no room for it."""
+        with self._writing():
+            super().write(verdict)
+
+    def close(self) -> None:
+        """Close the file. Raises `OutputError` when something is left to write and cannot be written."""
+        with self._writing():
+            self._file.close()
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self._path, "free space, then run the same command again: it goes on where it stopped")
+
+    def _take_in(self) -> set[int]:
+        """Read all lines and cut off the last if it is torn; gives where those begin that do not hold any more."""
+        dropped: set[int] = set()
+        at = 0
+        self._file.seek(0)
+        for number, text in enumerate(self._file, 1):
+            if _is_torn(text):
+                self._file.truncate(at)
+                break
+            line = self._line(text, number)
+            if (before := self._at.get(line.path)) is not None:
+                dropped.add(before)
+                self._telling.discard(before)
+            self._at[line.path] = at
+            if line.verdict != Outcome.SAFE or _EXCEPTED in text:
+                self._telling.add(at)
+            if not self._holds(line):
+                dropped.add(at)
+            at += len(text)
+        self._file.seek(at)
+        return dropped
+
+    def _holds(self, line: Line) -> bool:
+        if not self._check(line):
+            self.changed.add(line.path)
+            return False
+        self.changed.discard(line.path)  # an earlier line's, where there are several
+        retried = self._retry_errors and line.verdict == Outcome.ERROR
+        return not (retried and (self._wanted is None or line.path in self._wanted))
+
+    def _line(self, text: bytes, number: int) -> Line:
+        """Read a line, and compare its identity with this scan's."""
+        start = text.rfind(_IDENTITY)
+        identity = text[start : text.rfind(_AFTER_IDENTITY)]
+        head = HEAD.match(text)
+        if head is None or start < 0 or not text.endswith(b"}\n") or identity not in self._approved:
+            row = self._row(text, number)
+            self._compare(row)
+            if head is not None:
+                self._approved.add(identity)
+            return line_of_row(row)
+        return line_at(head)
+
+    def _row(self, text: bytes, number: int) -> dict[str, Any]:
+        row: Any = None
+        if text.endswith(b"\n"):  # a file of another kind may end without it; what was torn does not come here
+            with suppress(ValueError, RecursionError):
+                row = json.loads(text)
+        if not isinstance(row, dict) or not all(
+            isinstance(row.get(name), str) for name in ("path", "verdict", *_NAMES)
+        ):
+            raise OutputError(
+                f"{self._path}:{number}: this is not a verdict, so nothing was added to the file",
+                "name another file with -o, or give up what is in this one with --overwrite",
+            )
+        return row
+
+    def _compare(self, row: dict[str, Any]) -> None:
+        if self._identity is None:
+            return
+        for name in _NAMES:
+            here, now = row[name], getattr(self._identity, name)
+            if here != now:
+                raise self._refused(f"holds verdicts of another {name} ({here}, now {now})")
+        here, now = row.get("settings"), self._identity.settings
+        if here is None and now is not None:
+            raise self._refused("was written by an earlier version, which did not say with which settings")
+        if words := difference(here if isinstance(here, dict) else {}, now or {}):
+            raise self._refused(f"was written with {words}")
+
+    def _refused(self, why: str) -> OutputError:
+        return OutputError(
+            f"{self._path} {why}",
+            "name another file with -o, start afresh with --overwrite, or allow both in one with --mix",
+        )
+
+    def _rewrite(self, dropped: Container[int]) -> None:
+        """Write the file anew without some lines; the old one is there until the new one is whole."""
+        refreshed = self._check.refreshed
+        target = self._path.resolve()  # a link stays one
+        fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        new, _ = _open_locked(fresh)
+        held, telling = {at: path for path, at in self._at.items()}, set()
+        try:
+            new.truncate(0)  # one of this name may be left of a process that was killed
+            shutil.copymode(target, fresh)
+            self._at.clear()
+            self._file.seek(0)
+            before = after = 0
+            for text in self._file:
+                path = held.get(before)
+                if path is not None and before not in dropped:
+                    kept = restamped(text, refreshed[path]) if path in refreshed else text
+                    new.write(kept)
+                    self._at[path] = after
+                    if before in self._telling:
+                        telling.add(after)
+                    after += len(kept)
+                before += len(text)
+            new.flush()
+            os.fsync(new.fileno())
+            fresh.replace(target)
+        except BaseException:
+            with suppress(OSError):  # what it still holds has no room
+                new.close()
+            fresh.unlink(missing_ok=True)
+            raise
+        self._file.close()
+        self._file, self._telling = new, telling
+
+
+def difference(here: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between the settings of two lines, in words; empty: nothing."""
+    names = [name for name in dict.fromkeys((*now, *here)) if here.get(name) != now.get(name)]
+    return "; ".join(f"{_spelled(name)} {here.get(name, 'none')}, now {now.get(name, 'none')}" for name in names)
+
+
+def _spelled(name: str) -> str:
+    words = name.replace("_", "-")
+    return words if name in _VERSIONS else f"--{words}"
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether this is a verdict whose writer was killed. A file of another kind may also end without a newline."""
+    return not line.endswith(b"\n") and (line.startswith(START) or START.startswith(line))
+
+
+def _open_locked(path: Path) -> tuple[BinaryIO, bool]:
+    """Open a file to add to it; False when its file system has no locks, so that a second writer is not noticed."""
+    with writing(path, "name a file in a folder that exists, with -o"):
+        if path.is_dir():
+            raise OutputError(f"{path} cannot be written: it is a folder", "name a file in it, with -o")
+        if path.exists() and not path.is_file():  # a device may have no end, and a pipe cannot be gone on with
+            raise OutputError(
+                f"{path} cannot be written: it is not a file",
+                "leave -o away: with --format jsonl, standard output gets the same lines",
+            )
+        file = path.open("a+b")
+    if fcntl is None:
+        return file, True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            return file, False
+        file.close()
+        raise OutputError(f"another scan is writing to {path}", "wait for it, or name another file") from error
+    return file, True

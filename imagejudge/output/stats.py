@@ -1,0 +1,61 @@
+"""What a scan amounts to: counts of verdicts and rules, and the exit code they deserve."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from imagejudge.constitution import Severity
+from imagejudge.verdict import Outcome, RuleStatus, Verdict
+
+_SEVERITIES = {Severity.LOW: 1, Severity.MEDIUM: 2, Severity.HIGH: 3}
+
+
+class FailOn(StrEnum):
+    """The least that makes a scan exit with 1."""
+
+    UNSURE = "unsure"
+    UNSAFE = "unsafe"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+_LEAST = {FailOn.UNSURE: 0, FailOn.UNSAFE: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3}
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counts, as verdicts come in."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    rules: Counter[tuple[str, RuleStatus]] = field(default_factory=Counter)
+    levels: Counter[int] = field(default_factory=Counter)
+    """Images by the worst that is not accepted: 0 unsure, 1 to 3 unsafe by their highest severity."""
+    accepted: Counter[Outcome] = field(default_factory=Counter)
+    """Images by their verdict, of those in which all that was found is accepted."""
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one more image."""
+        self.outcomes[verdict.verdict] += 1
+        self.rules.update((result.rule, result.status) for result in verdict.rules)
+        found = [result for result in verdict.rules if result.status in (RuleStatus.VIOLATED, RuleStatus.UNSURE)]
+        if found and all(result.accepted for result in found):
+            self.accepted[verdict.verdict] += 1
+        levels = [_SEVERITIES[violation.severity] for violation in verdict.violations if not violation.accepted]
+        levels += [0 for result in verdict.rules if result.status is RuleStatus.UNSURE and not result.accepted]
+        if levels:
+            self.levels[max(levels)] += 1
+
+    def add_safe(self, images: int) -> None:
+        """Count so many images of which nothing more is to be said."""
+        self.outcomes[Outcome.SAFE] += images
+
+    @property
+    def images(self) -> int:
+        """How many images were counted."""
+        return self.outcomes.total()
+
+    def found(self, fail_on: FailOn) -> bool:
+        """Whether any image is at least that bad."""
+        return any(count for level, count in self.levels.items() if level >= _LEAST[fail_on])
