@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 import imagejudge
+from imagejudge.cli.commands import SUMMARIES
+from imagejudge.cli.output import Format
+from imagejudge.prompts import DIRECT, PROMPT_STYLES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "imagejudge"
@@ -57,10 +60,10 @@ def test_every_step_begins_with_a_file_and_names_what_is_in_it(title: str, step:
         assert re.search(rf"\b{word}\b", text), word
 
 
-def test_the_rooms_are_those_of_the_package() -> None:
-    rooms = re.findall(r"^\| `([^`]+)` \|", SECTIONS["Rooms"], re.MULTILINE)
+def test_the_table_has_all_that_the_package_holds() -> None:
+    listed = re.findall(r"^\| `([^`]+)` \|", SECTIONS["Where things are"], re.MULTILINE)
     there = {path.name + "/" * path.is_dir() for path in PACKAGE.iterdir() if path.is_dir() or path.suffix == ".py"}
-    assert sorted(rooms) == sorted(there - {"__init__.py", "__main__.py", "__pycache__/"})
+    assert sorted(listed) == sorted(there - {"__init__.py", "__main__.py", "__pycache__/"})
 
 
 def test_the_words_are_those_of_the_code() -> None:
@@ -80,6 +83,15 @@ def test_the_picture_shows_modules_that_are_there() -> None:
     modules = {name for line in picture for name in re.findall(r"\b[a-z]+/[a-z_]+\b", line)}
     assert len(modules) >= 12
     assert [name for name in modules if not (PACKAGE / f"{name}.py").is_file()] == []
+
+
+def test_pages_have_a_row_for_all_that_a_how_to_adds() -> None:
+    def rows(page: str) -> set[str]:
+        return set(re.findall(r"^\| `(?:imagejudge )?([\w-]+)", (ROOT / page).read_text("utf-8"), re.MULTILINE))
+
+    assert set(Format) <= rows("docs/outputs.md")
+    assert set(PROMPT_STYLES) - {DIRECT} <= rows("docs/models.md")
+    assert set(SUMMARIES) <= rows("README.md")
 
 
 def test_the_changelog_knows_the_version() -> None:
