@@ -62,8 +62,9 @@ def test_every_step_begins_with_a_file_and_names_what_is_in_it(title: str, step:
 
 def test_the_table_has_all_that_the_package_holds() -> None:
     listed = re.findall(r"^\| `([^`]+)` \|", SECTIONS["Where things are"], re.MULTILINE)
-    there = {path.name + "/" * path.is_dir() for path in PACKAGE.iterdir() if path.is_dir() or path.suffix == ".py"}
-    assert sorted(listed) == sorted(there - {"__init__.py", "__main__.py", "__pycache__/"})
+    code = {path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py")}
+    there = {name if name.endswith(".py") else f"{name}/" for name in code}
+    assert sorted(listed) == sorted(there - {"__init__.py", "__main__.py"})
 
 
 def test_the_words_are_those_of_the_code() -> None:
