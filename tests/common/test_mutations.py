@@ -272,7 +272,7 @@ def test_a_few(kind: str, tmp_path: Path) -> None:
     mutate(kind, tmp_path, FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS)
 def test_many(kind: str, tmp_path: Path) -> None:
     mutate(kind, tmp_path, MANY)

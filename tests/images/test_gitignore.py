@@ -132,7 +132,7 @@ def test_random_trees_are_searched_as_git_lists_them(tmp_path: Path) -> None:
     check_trees(tmp_path, range(60))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("first", range(60, 5060, 500))
 def test_thousands_of_random_trees(tmp_path: Path, first: int) -> None:
     check_trees(tmp_path, range(first, first + 500))
