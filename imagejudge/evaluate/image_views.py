@@ -142,7 +142,7 @@ class ImageViews:
         change: Perturbation | None = None,
     ) -> None:
         self.subject = subject
-        self.meter = Meter(memory, Stopwatch())
+        self.meter = Meter(memory, Stopwatch(), abilities)
         self._stage = stage
         self._blank = blank
         self._abilities = abilities

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
-from imagejudge.engine.base import Answer, Reasoning, View
+from imagejudge.engine.base import Abilities, Answer, Reasoning, View
 from imagejudge.evaluate.metrics import Cost
 from imagejudge.images.picture import Box
 from imagejudge.judge.cached_view import ImageAnswers, Stopwatch
@@ -140,6 +140,8 @@ class Meter:
 
     memory: ImageAnswers
     watch: Stopwatch
+    abilities: Abilities = Abilities()  # noqa: RUF009 - frozen
+    """What the model cannot be asked for costs nothing, and stands on no bill."""
     seconds: dict[Hashable, float | None] = field(default_factory=dict)
     """By request; None for one that was answered in an earlier run. Views are opened under their part's name."""
 
@@ -160,11 +162,15 @@ class Metered(_Fixed):
 
     def reason(self, question: Question) -> Reasoning | None:
         """Think aloud."""
+        if not self._meter.abilities.thoughts:
+            return self.inner.reason(question)
         with _Timed(self._meter, self._part, self._bill, [("reason", self._part, question)]):
             return self.inner.reason(question)
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """Look for objects."""
+        if not self._meter.abilities.boxes:
+            return self.inner.locate(objects)
         with _Timed(self._meter, self._part, self._bill, [("locate", self._part, tuple(objects))]):
             return self.inner.locate(objects)
 
