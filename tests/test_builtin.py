@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from imagejudge import models
-from imagejudge.cli.factory import ENGINE
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement, find_constitution, load_constitution
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
@@ -20,6 +19,7 @@ from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
+from imagejudge.judge.engines import ENGINE
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scanner import Scanner
 from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
@@ -43,8 +43,8 @@ def judged(
     options = {"model": str(files.model), "mmproj": str(files.mmproj), "box_style": files.box_style}
     plan = Plan(rules or load_constitution(find_constitution("stickers")), method, "builtin", "builtin", Limits())
     refs = [ImageRef(str(EXAMPLES / row["path"])) for row in LABELS if not names or row["path"] in names]
-    verdicts = Scanner(plan, cache, [EngineProcess(ENGINE, options, EngineLimits())]).scan(refs)
-    return {Path(verdict.path).name: verdict for verdict in verdicts}
+    with EngineProcess(ENGINE, options, EngineLimits()) as engine:
+        return {Path(verdict.path).name: verdict for verdict in Scanner(plan, cache, [engine]).scan(refs)}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -61,6 +62,16 @@ def test_ci_calls_the_readme_s_test_command() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (command,) = re.findall(r"^    (.* && pytest)$", readme, re.MULTILINE)
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", (DOCS / "api.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_the_examples_of_the_api_run(example: str) -> None:
+    done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout or "print" not in example
 
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, say, warn
 from imagejudge.cli.evaluate import DataOptions, dataset_of, labelled, reopened, run
-from imagejudge.cli.factory import load_rules, make_engines, prepared
+from imagejudge.cli.factory import load_rules, prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, MethodName, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.settings_file import Settings
 from imagejudge.common.atomic_write import write_atomically
@@ -186,13 +186,13 @@ def _judged(
 
     # There is no method to record by that leaves out both; replaying can leave out more than was recorded.
     method = "clue-no-debias" if rules.no_debias else rules.as_method().label
-    with prepared(rules, model, images, cache, settings, quiet=quiet) as setup:
-        rules_alike = tuple(dataclasses.replace(rule, thresholds=None) for rule in setup.plan.constitution.rules)
-        wide = dataclasses.replace(setup.plan.constitution, thresholds=WIDEST, rules=rules_alike)
-        engines = make_engines(setup.spec, model, quiet=quiet)
-        tried = run(Trial(setup.plan, setup.cache, setup.engines, [method]), reopened(data), quiet=quiet)
-        widely = dataclasses.replace(setup.plan, constitution=wide)
-        tried += run(Trial(widely, setup.cache, engines, [method]), reopened(data), quiet=quiet)
+    with prepared(rules, model, images, cache, settings, quiet=quiet) as judge:
+        rules_alike = tuple(dataclasses.replace(rule, thresholds=None) for rule in judge.plan.constitution.rules)
+        wide = dataclasses.replace(judge.plan.constitution, thresholds=WIDEST, rules=rules_alike)
+        engines = judge.new_engines()
+        tried = run(Trial(judge.plan, judge.cache, judge.engines, [method]), reopened(data), quiet=quiet)
+        widely = dataclasses.replace(judge.plan, constitution=wide)
+        tried += run(Trial(widely, judge.cache, engines, [method]), reopened(data), quiet=quiet)
     return [each.cases[method] for each in tried]
 
 

@@ -69,9 +69,9 @@ def hold_to_examples(
     found = rule_tests.find_examples(folder, rules.load_constitution(rules.find_constitution(file)))
     tested = sorted({example.rule for example in found.values()})
     chosen = RuleOptions(file, tested, [], method, no_reasoning, no_debias)
-    with prepared(chosen, model, images, cache) as setup:
-        plan = dataclasses.replace(setup.plan, ignored=partial(rule_tests.others, found, setup.plan.constitution))
-        verdicts = Scanner(plan, setup.cache, setup.engines).scan([ImageRef(path) for path in found])
+    with prepared(chosen, model, images, cache) as judge:
+        plan = dataclasses.replace(judge.plan, ignored=partial(rule_tests.others, found, judge.constitution))
+        verdicts = Scanner(plan, judge.cache, judge.engines).scan([ImageRef(path) for path in found])
         with contextlib.closing(verdicts):
             judged = list(tqdm(verdicts, total=len(found), unit="image", disable=not sys.stderr.isatty(), leave=False))
     wrong = [verdict for verdict in judged if not found[verdict.path].is_met_by(verdict)]

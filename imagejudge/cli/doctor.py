@@ -11,12 +11,13 @@ from rich.table import Table
 
 from imagejudge import __version__, models
 from imagejudge.cli.config_options import Config, Isolated
-from imagejudge.cli.console import console
-from imagejudge.cli.factory import engine_spec, make_engines, model_digest, model_files, model_label, open_cache
+from imagejudge.cli.console import beside_progress, console
+from imagejudge.cli.factory import engine_limits, model_choice, open_cache
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Picture
 from imagejudge.judge.answering import check_answers
+from imagejudge.judge.engines import model_digest, model_label
 from imagejudge.prompts import visible
 
 _PROBES = ("A person is visible.", "An animal is visible.", "A knife is visible.")
@@ -51,7 +52,8 @@ def doctor(*, model: ModelOptions, cache: CacheOptions, isolated: Isolated = Fal
 
 
 def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions) -> None:
-    files = model_files(options)
+    choice = model_choice(options)
+    files = choice.files()
     with open_cache(cache_options) as cache:
         digest = model_digest(files, cache)
     table.add_row("model", model_label(files, digest))
@@ -59,7 +61,7 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
     table.add_row("boxes in the style", files.box_style or "none: it is not asked where things are")
     for title, path in (("text model", files.model), ("image encoder", files.mmproj)):
         table.add_row(title, f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})")
-    with make_engines(engine_spec(files, digest, options), options)[0] as engine:
+    with choice.engines(choice.spec(files, digest), engine_limits(options), beside_progress)[0] as engine:
         try:
             started = time.perf_counter()
             view = engine.view(Picture(64, 64, bytes(64 * 64 * 3)))

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
-from imagejudge.cli.factory import Setup, file_digests, model_files, prepared
+from imagejudge.cli.factory import prepared
 from imagejudge.cli.options import (
     CacheOptions,
     ConstitutionChoice,
@@ -32,6 +32,8 @@ from imagejudge.cli.settings_file import Settings
 from imagejudge.common.gguf import quantisation
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.images.read import Limits
+from imagejudge.judge.engines import file_digests
+from imagejudge.judge.judge import Judge
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Label, Reading
@@ -232,10 +234,10 @@ def _judge(
             raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(METHODS)}")
     changes = [change for text in trial.perturb for change in parse_perturbations(text)]
     dataset, origin = dataset_of(data)
-    with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as setup:
-        judged = run(Trial(setup.plan, setup.cache, setup.engines, methods, changes), dataset, quiet=quiet)
+    with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as judge:
+        judged = run(Trial(judge.plan, judge.cache, judge.engines, methods, changes), dataset, quiet=quiet)
         cases = {name: [each.cases[name] for each in judged] for name in METHODS if name in methods}
-        origin |= _identity(setup, model, images)
+        origin |= _identity(judge, model, images)
         perturbed = (row for each in judged for row in each.perturbed)
         return evaluation(cases, perturbed, origin, command=sys.argv, engine=llama.describe())
 
@@ -292,14 +294,14 @@ def _reading(data: DataOptions) -> Reading:
     return Reading({part: name for part, _, name in pairs}, tuple(data.unsafe), data.split)
 
 
-def _identity(setup: Setup, model: ModelOptions, images: ImageOptions) -> dict[str, Any]:
-    constitution = setup.plan.constitution
-    files = model_files(model)
+def _identity(judge: Judge, model: ModelOptions, images: ImageOptions) -> dict[str, Any]:
+    constitution = judge.plan.constitution
+    files = judge.files
     return {
-        "model": setup.plan.model,
+        "model": judge.plan.model,
         "model_files": [
             {"name": path.name, "sha256": digest, "quantisation": quantisation(path)}
-            for path, digest in zip((files.model, files.mmproj), file_digests(files, setup.cache), strict=True)
+            for path, digest in zip((files.model, files.mmproj), file_digests(files, judge.cache), strict=True)
         ],
         "prompt_style": files.prompt_style,
         "constitution": constitution.label,

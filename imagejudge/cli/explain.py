@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -19,8 +18,6 @@ from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, Rul
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
-from imagejudge.images.find import ImageRef
-from imagejudge.judge.scanner import Scanner
 from imagejudge.judge.summary import overruled, unmeasured
 from imagejudge.output.text import VERDICT_STYLES
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
@@ -57,14 +54,11 @@ def explain(
     removed. gap: Yes over No in nats. off: probability of anything but Yes and No.
     """
     del isolated, config  # they have had their effect
-    with (
-        prepared(rules, model, images, cache, in_force(call)) as setup,
-        closing(Scanner(setup.plan, setup.cache, setup.engines).scan([ImageRef(image)])) as verdicts,
-    ):
-        verdict = next(verdicts)
+    with prepared(rules, model, images, cache, in_force(call)) as judge:
+        verdict = judge.judge(image)
     if verdict.error is not None:
         raise UsageError(f"{image}: {verdict.error.message}", "see docs/images.md for what each kind of failure means")
-    _show(console(sys.stdout, wrap=True), verdict, setup.plan.constitution)
+    _show(console(sys.stdout, wrap=True), verdict, judge.constitution)
 
 
 def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:

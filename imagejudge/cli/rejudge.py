@@ -14,15 +14,17 @@ from tqdm import tqdm
 from imagejudge.cli.baseline import STDIN, Verdicts, opened
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
-from imagejudge.cli.factory import Setup, load_rules, prepared, rule_settings
+from imagejudge.cli.factory import load_rules, prepared, rule_settings
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
-from imagejudge.cli.scan import identity_of, judge_all
+from imagejudge.cli.scan import identity_of, write_all
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
+from imagejudge.judge.judge import Judge
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.replay import Lacking, Recorded, Rejudge, Unrecorded, answered_with
+from imagejudge.judge.scanner import Scanner
 from imagejudge.output.paths import Paths
 from imagejudge.output.recorded import SameDigest
 from imagejudge.output.resume import difference
@@ -74,8 +76,8 @@ def rejudge(
             lacking = _replay(lines, first, again, out)
             if lacking and model.model is not None:
                 say("asking", f"{model.model} about these, and only what is missing", "bold cyan")
-                with prepared(rules, model, image_options, cache, settings, quiet=output.quiet) as setup:
-                    lacking = _ask(lacking, again, setup, out)
+                with prepared(rules, model, image_options, cache, settings, quiet=output.quiet) as judge:
+                    lacking = _ask(lacking, again, judge, out)
     if missing is not None:
         _list(lacking, missing, nul=output.print0)
     out.end(failed=bool(lacking))
@@ -110,30 +112,30 @@ def _compare(first: Verdict, line: Verdict) -> None:
         raise UsageError(f"these verdicts were made with different settings: {words}", hint)
 
 
-def _ask(lacking: Sequence[Lacking], again: Rejudge, setup: Setup, out: Output) -> list[Lacking]:
+def _ask(lacking: Sequence[Lacking], again: Rejudge, judge: Judge, out: Output) -> list[Lacking]:
     """Have the model answer what is missing; gives the images for which that is not possible."""
     for each in lacking:
-        if each.model != setup.plan.model:
-            problem = f"the recorded answers are by {each.model}, and --model is {setup.plan.model}"
+        if each.model != judge.plan.model:
+            problem = f"the recorded answers are by {each.model}, and --model is {judge.plan.model}"
             raise UsageError(problem, "name the same model, or scan the images anew with this one")
         recorded = each.line.settings
         if recorded is None and not out.options.mix:
             problem = "the recorded answers are of an earlier version, which did not say with which settings"
             raise UsageError(problem, "scan the images anew, or allow both with --mix")
-        words = difference(answered_with(recorded), answered_with(setup.plan.settings))
+        words = difference(answered_with(recorded), answered_with(judge.plan.settings))
         if recorded is not None and words:
             raise UsageError(f"the recorded answers were made with {words}", "ask with the same options")
     refs, gone = [], []
     for each in lacking:
-        source = read_image(each.path, setup.plan.limits)
+        source = read_image(each.path, judge.plan.limits)
         if isinstance(source, Source) and source.sha256 == each.sha256:
             refs.append(ImageRef(each.path))
         else:
             gone.append(each)
     if gone:
         warn(f"{len(gone):,} of these images are gone or were changed since, so that they cannot be asked about")
-    setup = dataclasses.replace(setup, cache=Recorded(setup.cache, again, lacking))
-    judge_all(setup, refs, out)
+    scanner = Scanner(judge.plan, Recorded(judge.cache, again, lacking), judge.engines)
+    write_all(scanner.scan(refs), len(refs), out)
     return gone
 
 

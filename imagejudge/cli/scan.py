@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,17 +14,16 @@ from tqdm import tqdm
 
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import warn
-from imagejudge.cli.factory import Setup, prepared
+from imagejudge.cli.factory import prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.errors import UsageError
-from imagejudge.images.find import ImageRef, find_images, read_list
+from imagejudge.images.find import find_images, read_list
 from imagejudge.judge.plan import Plan
-from imagejudge.judge.scanner import Scanner
 from imagejudge.output.recorded import SameFile
 from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
-from imagejudge.verdict import Outcome
+from imagejudge.verdict import Outcome, Verdict
 
 STDIN = "-"
 
@@ -90,13 +89,14 @@ def scan(
     if not refs:
         warn("no images were found")
     gc.freeze()  # a million of them would be looked at again and again by the collector
-    with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as setup:
+    with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
         found = {ref.path for ref in refs}
-        check = SameFile(found, setup.plan.limits)
+        check = SameFile(found, judge.plan.limits)
         how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}
-        with Output(output, setup.plan.constitution, identity_of(setup.plan), **how) as out:
+        with Output(output, judge.constitution, identity_of(judge.plan), **how) as out:
             done = out.go_on(found)
-            judge_all(setup, [ref for ref in refs if ref.path not in done], out, done=len(done))
+            left = [ref for ref in refs if ref.path not in done]
+            write_all(judge.judge_all(left), len(left), out, done=len(done))
     out.end()
 
 
@@ -121,20 +121,19 @@ def identity_of(plan: Plan) -> Identity:
     return Identity(plan.model, plan.constitution.label, plan.method.label, plan.settings)
 
 
-def judge_all(setup: Setup, refs: list[ImageRef], out: Output, *, done: int = 0) -> None:
-    """Judge images and write their verdicts, with a bar on a terminal that also counts those that were done before."""
-    scanner = Scanner(setup.plan, setup.cache, setup.engines)
+def write_all(verdicts: Generator[Verdict, None, None], count: int, out: Output, *, done: int = 0) -> None:
+    """Write so many verdicts, with a bar on a terminal that also counts those that were done before."""
     gc.freeze()  # what was loaded by now stays: no collection needs to look at it again
     with (
         tqdm(
-            total=done + len(refs),
+            total=done + count,
             initial=done,
             unit="image",
             disable=out.hides_progress,
             dynamic_ncols=True,
             smoothing=0.1,
         ) as bar,
-        contextlib.closing(scanner.scan(refs)) as verdicts,
+        contextlib.closing(verdicts),
     ):
         for verdict in verdicts:
             out.write(verdict)

@@ -5,7 +5,6 @@ Knows engines and memories, not what is asked.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from imagejudge.evaluate.perturbations import VERSION, Perturbation, gaussian
 from imagejudge.evaluate.views import Around, Beside, Meter, Metered
 from imagejudge.images.decode import Frame, decode_image
 from imagejudge.images.picture import Box, Picture
-from imagejudge.images.read import Limits, Source, Unreadable, read_image
+from imagejudge.images.read import Limits, Source, Unreadable, given_image, read_image
 from imagejudge.judge.cached_view import CachedView, ImageAnswers, Stopwatch, frame_part
 from imagejudge.verdict import ImageFacts
 
@@ -48,12 +47,7 @@ def subject_of(item: Item, limits: Limits) -> Subject | Unreadable:
 def _read(item: Item, limits: Limits) -> Source | Unreadable:
     if isinstance(item.image, Path):
         return read_image(str(item.image), limits)
-    digest = hashlib.sha256(item.image).hexdigest()
-    if not item.image:
-        return Unreadable("empty", "the image has no bytes", digest)
-    if len(item.image) > limits.bytes:
-        return Unreadable("too-large", f"the image is larger than {limits.bytes:,} bytes; raise it with --max-bytes")
-    return Source(item.label.name, item.image, digest)
+    return given_image(item.label.name, item.image, limits)
 
 
 class EngineSlot:

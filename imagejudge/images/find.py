@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
 from typing import BinaryIO, Final, TypeAlias
@@ -34,10 +34,12 @@ EXTENSIONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A file to judge. Nothing says that it exists or is an image."""
+    """A file to judge, or the bytes of one. Nothing says that it exists or is an image."""
 
     path: str
     """As given, or the folder as given joined with the way below it. Bytes that are not UTF-8 are surrogates."""
+    data: bytes | None = field(default=None, repr=False)
+    """The bytes to judge, where they lie in memory; then `path` is only a name."""
 
 
 def find_images(

@@ -95,6 +95,15 @@ def read_image(path: str, limits: Limits) -> Source | Unreadable:
     return found if found.stamp or found.sha256 else dataclasses.replace(found, stamp=Stamp.of(status))
 
 
+def given_image(name: str, data: bytes, limits: Limits) -> Source | Unreadable:
+    """Bytes that lie in memory already, by the same limits as a file's."""
+    if len(data) > limits.bytes:
+        return _too_large(limits)
+    if not data:
+        return Unreadable("empty", "the image has no bytes", hashlib.sha256().hexdigest())
+    return Source(name, data, hashlib.sha256(data).hexdigest())
+
+
 def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits) -> Unreadable | None:
     """Why not to read on; `where` is the path, or the number of the open file."""
     if (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)) and is_special(where, status.st_dev):

@@ -23,7 +23,7 @@ from imagejudge.errors import EngineFailure, ImageJudgeError, ModelError
 from imagejudge.images.decode import DECODE_VERSION, Decoded, decode_image
 from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
-from imagejudge.images.read import Source, Stamp, Unreadable, read_image, stamp_now
+from imagejudge.images.read import Source, Stamp, Unreadable, given_image, read_image, stamp_now
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.answering import PROVED, check_answers, check_verdicts
 from imagejudge.judge.cached_view import AnswerKey, CachedView, ImageAnswers, Stopwatch, frame_part
@@ -87,7 +87,7 @@ class _FrameResult:
 
 
 class Scanner:
-    """Judges images by one plan with one or more engines, which it closes.
+    """Judges images by one plan with one or more engines, which stay open for the next scan until `close`.
 
     An engine is only used for answers that the cache lacks. Raises `ModelError` when an engine cannot start.
     """
@@ -96,6 +96,7 @@ class Scanner:
         self._plan = plan
         self._cache = cache
         self._engines = engines
+        self.closed = False
         self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
         for engine in engines:
             self._idle.put(engine)
@@ -105,7 +106,7 @@ class Scanner:
         """What is known of the model beside any image."""
 
     def scan(self, refs: Iterable[ImageRef]) -> Generator[Verdict, None, None]:
-        """One verdict for each image, in order. Close the iterator to stop early."""
+        """One verdict for each image, in order. To stop early, close the iterator, which closes the engines too."""
         workers = len(self._engines)
         decoding = ThreadPoolExecutor(max(2, workers), "decode")
         asking = ThreadPoolExecutor(workers, "ask")
@@ -115,12 +116,18 @@ class Scanner:
                 verdict = self._finished(asked) if isinstance(asked, _Asked) else asked
                 self._check_first(verdict)
                 yield verdict
+        except BaseException:
+            self.close()  # a thread that waits for an engine then gets its failure at once
+            raise
         finally:
-            # Engines first: a thread that waits for one then gets its failure at once.
             for pool in (decoding, asking):
                 pool.shutdown(wait=False, cancel_futures=True)
-            for engine in self._engines:
-                engine.close()
+
+    def close(self) -> None:
+        """Close the engines, also while they answer."""
+        self.closed = True
+        for engine in self._engines:
+            engine.close()
 
     def _primed(self, prepared: Iterable[_Prepared | Verdict]) -> Iterator[_Prepared | Verdict]:
         """Measure the priors before the first image that can be judged."""
@@ -176,7 +183,7 @@ class Scanner:
         """Read a file, and decode it unless its answers are known already."""
         started = time.perf_counter()
         limits = self._plan.limits
-        source = read_image(ref.path, limits)
+        source = read_image(ref.path, limits) if ref.data is None else given_image(ref.path, ref.data, limits)
         if isinstance(source, Unreadable):
             return self._error(ref, source, source)
         memory = self._cache.load(self._plan.answers, source.sha256)
@@ -292,7 +299,7 @@ class Scanner:
         return self._verdict(
             path=ref.path,
             sha256=file.sha256 if file else None,
-            stamp=file.stamp if file else stamp_now(ref.path),
+            stamp=file.stamp if file else stamp_now(ref.path) if ref.data is None else None,
             verdict=Outcome.ERROR,
             rationale=why.message,
             image=image,

@@ -216,6 +216,7 @@ def memory(files: models.ModelFiles, count: int) -> None:
                 parent = me.memory_info().rss / 1e6
                 child = sum(process.memory_info().rss for process in me.children()) / 1e6
                 print(f"{number:6,} images: parent {parent:6.1f} MB, child {child:6.1f} MB", flush=True)
+        worker.close()
 
 
 def main() -> None:

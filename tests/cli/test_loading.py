@@ -17,7 +17,7 @@ from conftest_cli import PROGRAM, Run
 
 from imagejudge.cli import factory
 from imagejudge.cli.console import beside_progress
-from imagejudge.cli.options import ModelOptions, WriterOptions
+from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, WriterOptions
 
 
 def test_a_scan_whose_engine_is_stopped_while_it_loads(rules: Sequence[str], images: Path) -> None:
@@ -58,10 +58,12 @@ def test_an_address_space_below_the_model(run: Run, rules: Sequence[str], images
 def test_only_those_who_want_to_hear_it_are_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = factory.model_files(ModelOptions(model="builtin"))
+    options = ModelOptions(model="builtin", load_timeout=7)
+    chosen = RuleOptions("stickers"), options, ImageOptions(), CacheOptions(no_cache=True)
     for quiet in (False, True):
-        options = ModelOptions(model="builtin", load_timeout=7)
-        (engine,) = factory.make_engines(factory.engine_spec(files, "", options), options, quiet=quiet)
+        with factory.prepared(*chosen, quiet=quiet) as judge:
+            (engine,) = judge.engines
+        capsys.readouterr()
         assert engine._limits.load_seconds == 7
         engine._notify("still loading")
         assert capsys.readouterr().err == ("" if quiet else "note: still loading\n")

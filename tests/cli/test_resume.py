@@ -28,7 +28,7 @@ def meaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine of tests/engines.py in the place of llama.cpp, in the program and in its children."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(
-        "import imagejudge.cli.factory\nimagejudge.cli.factory.ENGINE = 'engines:brightness'\n"
+        "import imagejudge.judge.engines\nimagejudge.judge.engines.ENGINE = 'engines:brightness'\n"
     )
     tests = Path(__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), str(tests)]))

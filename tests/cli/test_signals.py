@@ -29,7 +29,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
         site.mkdir()
         (site / "standin.py").write_text(f"import time\nimport engines\n\ndef load(options):\n    {body}\n")
         (site / "sitecustomize.py").write_text(
-            "import imagejudge.cli.factory\nimagejudge.cli.factory.ENGINE = 'standin:load'\n"
+            "import imagejudge.judge.engines\nimagejudge.judge.engines.ENGINE = 'standin:load'\n"
         )
         tests = Path(__file__).parents[1]
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(tests)]))

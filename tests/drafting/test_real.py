@@ -10,12 +10,12 @@ import gguf_pairs
 import pytest
 from text_model import smollm2
 
-from imagejudge.cli.factory import ENGINE
 from imagejudge.constitution import Rule
 from imagejudge.drafting import DraftRejected, decompose, objectify, prompts
 from imagejudge.drafting.replies import RatingReply, RuleReply, ask
 from imagejudge.engine import llama
 from imagejudge.engine.process import EngineProcess, Limits
+from imagejudge.judge.engines import ENGINE
 
 RULE = Rule("scary", "No scary pictures.")
 TASKS = [prompts.rate(RULE.text), prompts.rewrite(RULE.text, "Tastes differ."), prompts.decompose(RULE.text)]

@@ -120,8 +120,8 @@ def test_a_failing_engine_is_a_verdict(folder: Path) -> None:
 def test_a_real_crash_costs_one_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     paint(folder, "b-crash.png", (255, 13, 0))
-    worker = EngineProcess("engines:troubled", {"trouble": "abort"}, EngineLimits())
-    outcomes = [v.verdict for v in scan(folder, worker)]
+    with EngineProcess("engines:troubled", {"trouble": "abort"}, EngineLimits()) as worker:
+        outcomes = [v.verdict for v in scan(folder, worker)]
     assert outcomes.count(Outcome.ERROR) == 1
     assert outcomes[2] is Outcome.ERROR
     assert len(outcomes) == 5

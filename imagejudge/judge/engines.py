@@ -1,0 +1,101 @@
+"""From the choice of a model to engines that answer with it; each default of such a choice is resolved here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imagejudge import models
+from imagejudge.common import system
+from imagejudge.engine.process import EngineProcess, Limits
+from imagejudge.engine.spec import CONTEXT, EngineSpec
+from imagejudge.images.decode import DECODE_VERSION
+from imagejudge.judge.answer_cache import Cache
+from imagejudge.prompts import DIRECT
+
+ENGINE = "imagejudge.engine.llama:load_engine"
+IMAGE_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model, and how it runs."""
+
+    model: str | None = None
+    """`builtin`, a pulled model's name, or the GGUF file of a text model; None: the pulled default."""
+    mmproj: str | None = None
+    """The GGUF file of the image encoder, for a model given by its file."""
+    box_style: str | None = None
+    """How a model given by its files writes boxes; None: it is not asked for any."""
+    prompt_style: str | None = None
+    """In whose words a model given by its files is asked; None: `direct`."""
+    _: dataclasses.KW_ONLY
+    image_max_tokens: int | None = None
+    """Most tokens that one image becomes; None: as the model's entry recommends, or 1024."""
+    ctx: int | None = None
+    """Context length in tokens; None: what is needed."""
+    workers: int = 1
+    """Engines side by side on one device."""
+    gpus: tuple[int, ...] | None = None
+    """One engine on each of these GPUs, in the place of `workers` on `main_gpu`."""
+    main_gpu: int = 0
+    gpu_layers: int | None = None
+    """Layers to put on a GPU; None: all, if there is one."""
+    threads: int | None = None
+    """CPU threads of each engine; None: all it may use."""
+    extra_bufts: bool | None = None
+    """Repacked weights on the CPU; None: where they are known to work."""
+
+    def files(self) -> models.ModelFiles:
+        """The model's files. Raises `ModelError` where there are none."""
+        return models.resolve_model(self.model, self.mmproj, self.box_style, self.prompt_style)
+
+    def spec(self, files: models.ModelFiles, digest: str) -> EngineSpec:
+        """The model as it runs: everything left open resolved."""
+        return EngineSpec(
+            model=str(files.model),
+            mmproj=str(files.mmproj),
+            digest=digest,
+            box_style=files.box_style,
+            prompt_style=files.prompt_style,
+            image_max_tokens=self.image_max_tokens or files.image_tokens or IMAGE_TOKENS,
+            ctx=self.ctx or CONTEXT,
+            gpu_layers=self.gpu_layers,
+            main_gpu=self.main_gpu,
+            threads=self.threads,
+            extra_bufts=self.extra_bufts,
+            decoder=DECODE_VERSION,
+        )
+
+    def engines(self, spec: EngineSpec, limits: Limits, notify: Callable[[str], None]) -> list[EngineProcess]:
+        """One for each GPU named, or as many as asked for on one device. `notify` hears of it when loading is slow."""
+        gpus = [self.main_gpu] * self.workers if self.gpus is None else self.gpus
+        threads = spec.threads
+        if threads is None and len(gpus) > 1:
+            threads = max(1, system.threads() // len(gpus))
+        each = (dataclasses.replace(spec, main_gpu=gpu, threads=threads) for gpu in gpus)
+        return [EngineProcess(ENGINE, one.options, limits, notify) for one in each]
+
+
+def model_label(files: models.ModelFiles, digest: str) -> str:
+    """What verdicts name the model by: its name, the start of its digest, and in whose words it is asked."""
+    style = "" if files.prompt_style == DIRECT else f"+{files.prompt_style}"
+    return f"{files.name}@{digest[:12]}{style}"
+
+
+def model_digest(files: models.ModelFiles, cache: Cache) -> str:
+    """The model's digest."""
+    return models.whole_digest(file_digests(files, cache))
+
+
+def file_digests(files: models.ModelFiles, cache: Cache) -> list[str]:
+    """Of text model and image encoder; a large file is read once and then known by its size and time of change."""
+    digests = []
+    for path in (files.model, files.mmproj):
+        digest = cache.file_digest(path)
+        if digest is None:
+            digest = models.file_digest(path)
+            cache.keep_file_digest(path, digest)
+        digests.append(digest)
+    return digests
