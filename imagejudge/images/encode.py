@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _IN_PNG = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "I;16"))
 """Modes that PNG holds as they are."""
+_NO_COLOURS = frozenset(("F", "I", "I;16B"))
+"""Modes of numbers with no set white: as colours, they would be cut off to all black or all white."""
 
 
 def as_png(image: object) -> bytes:
@@ -33,6 +35,8 @@ def as_png(image: object) -> bytes:
     file = io.BytesIO()
     try:
         upright = ImageOps.exif_transpose(image)
+        if upright.mode in _NO_COLOURS:
+            raise ValueError(f"its mode {upright.mode} does not say what is white")
         if upright.mode not in _IN_PNG:
             upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         upright.save(file, "PNG", compress_level=1)

@@ -217,6 +217,9 @@ def test_what_cannot_be_judged_is_refused(make: Make, tmp_path: Path) -> None:
         for wrong in (7, None, [b"x"]):
             with pytest.raises(UsageError, match="cannot judge something of type"):
                 judge.judge(wrong)  # type: ignore[arg-type]
+        for mode in ("F", "I", "I;16B"):
+            with pytest.raises(UsageError, match="does not say what is white"):
+                judge.judge(Image.new(mode, (8, 8)))
         with pytest.raises(UsageError, match="has its path for a name"):
             judge.judge(tmp_path, name="x")
 
