@@ -244,5 +244,5 @@ def lengths(house: House) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[House], Iterator[str]], ...] = (
-    *(cycles, order, entries, relative_imports, dynamic_imports, private_names, prints, homes, lengths),
+    *(cycles, order, entries, relative_imports, dynamic_imports, private_names, prints, option_names, homes, lengths),
 )

@@ -55,7 +55,7 @@ def test_styles_go_with_a_pair_of_paths_only(tmp_path: Path) -> None:
             models.resolve_model(str(text), str(eye), *styles)
         assert error.value.hint == words
     for model in ("builtin", "shieldstral-3b"):
-        with pytest.raises(ModelError, match=f"--prompt-style does not go with {model}"):
+        with pytest.raises(ModelError, match=f"`prompt_style` does not go with {model}"):
             models.resolve_model(model, None, None, "direct")
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from imagejudge.cli.option_names import with_options
 from imagejudge.common.text import printable
 from imagejudge.errors import ImageJudgeError
 
@@ -111,8 +112,8 @@ def table() -> Table:
 
 
 def say(label: str, message: str, style: str) -> None:
-    """One labelled line (or several, where the message has several)."""
-    lines = "\n".join(printable(line) for line in message.splitlines())
+    """One labelled line (or several, where the message has several). Settings that it names are shown as options."""
+    lines = "\n".join(printable(line) for line in with_options(message).splitlines())
     console(sys.stderr).print(Text.assemble((f"{label}: ", style), lines))
 
 

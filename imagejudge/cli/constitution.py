@@ -14,6 +14,7 @@ from imagejudge.cli import author, constitution_test
 from imagejudge.cli.changes import objects_in_brackets, show_change
 from imagejudge.cli.console import console, table
 from imagejudge.cli.help import Command
+from imagejudge.cli.option_names import with_options
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
 from imagejudge.constitution.diff import compare
@@ -80,7 +81,7 @@ def new(
     """
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(template(file.stem))
+            opened.write(with_options(template(file.stem)))
     except FileExistsError:
         raise UsageError(f"{file}: exists already", "give another name; nothing is ever overwritten") from None
     except OSError as error:

@@ -18,6 +18,7 @@ from imagejudge import constitution as rules
 from imagejudge.cli.config_options import Config, Isolated
 from imagejudge.cli.console import console, table
 from imagejudge.cli.factory import prepared
+from imagejudge.cli.option_names import shown
 from imagejudge.cli.options import (
     CacheOptions,
     ImageOptions,
@@ -73,7 +74,8 @@ def hold_to_examples(
         plan = dataclasses.replace(judge.plan, ignored=partial(rule_tests.others, found, judge.constitution))
         verdicts = Scanner(plan, judge.cache, judge.engines).scan([ImageRef(path) for path in found])
         with contextlib.closing(verdicts):
-            judged = list(tqdm(verdicts, total=len(found), unit="image", disable=not sys.stderr.isatty(), leave=False))
+            bar = tqdm(verdicts, total=len(found), unit="image", disable=not sys.stderr.isatty(), leave=False)
+            judged = [shown(verdict) for verdict in bar]
     wrong = [verdict for verdict in judged if not found[verdict.path].is_met_by(verdict)]
     _show(found, wrong)
     if any(verdict.verdict is Outcome.ERROR for verdict in wrong):

@@ -15,6 +15,7 @@ from rich.text import Text
 from tqdm import tqdm
 
 from imagejudge.cli.console import console, say, table, warn
+from imagejudge.cli.option_names import shown
 from imagejudge.cli.signals import unbroken
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
@@ -190,7 +191,7 @@ class Output:
 
     def write(self, verdict: Verdict) -> None:
         """Write one more."""
-        verdict = self._accepted.mark(verdict)
+        verdict = self._accepted.mark(shown(verdict))
         beside_a_bar = self._shown is not None and not self.hides_progress
         with unbroken(), tqdm.external_write_mode(sys.stdout) if beside_a_bar else contextlib.nullcontext():
             if self._record is not None:

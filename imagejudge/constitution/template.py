@@ -21,7 +21,7 @@ description = "What these rules are for"
 # is there to be seen, in a short sentence with a full stop, without "and", "or" and "not".
 [[rules]]
 id = "alcohol-near-child"
-category = "alcohol"             # for --select and --ignore; several rules may share it
+category = "alcohol"             # for `select` and `ignore`; several rules may share it
 severity = "high"                # "low", "medium" or "high"
 text = "Should not show an alcoholic drink in the same picture as a child."
 preconditions = [

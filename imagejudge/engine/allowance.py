@@ -31,7 +31,7 @@ class Allowance:
         if self.memory is not None and (used := resident(pid)) > self.memory:
             return EngineFailure(
                 "engine-memory",
-                f"the engine took {gigabytes(used)}, more than the limit of {gigabytes(self.memory)} (--memory-limit)",
+                f"the engine took {gigabytes(used)}, more than the limit of {gigabytes(self.memory)} (`memory_limit`)",
             )
         return None
 
@@ -69,8 +69,8 @@ def room_hint(message: str = _EXHAUSTED[0]) -> str | None:
 
 
 _HINTS = {
-    "engine-timeout": "raise --load-timeout if the disk is slow; `imagejudge doctor --model` loads the model alone",
-    "engine-memory": "raise --memory-limit above the size of the model's files, or use a smaller model",
+    "engine-timeout": "raise `load_timeout` if the disk is slow; `imagejudge doctor` loads a `model` alone",
+    "engine-memory": "raise `memory_limit` above the size of the model's files, or use a smaller model",
 }
 
 

@@ -174,7 +174,7 @@ class LlamaEngine(Engine):
                 raise EngineFailure(
                     "engine-error",
                     f"the image makes {sum(images)} tokens, too many for a context of {self._loaded.memory.size}; "
-                    "raise --ctx or lower --image-max-tokens",
+                    "raise `ctx` or lower `image_max_tokens`",
                 )
             parts = [self._encode_image(chunk) if is_image(chunk) else chunk_tokens(chunk) for chunk in chunks]
         if self.style.question_first:
@@ -235,7 +235,7 @@ class LlamaEngine(Engine):
         except NoRoom as error:
             raise EngineFailure(
                 "engine-error",
-                f"what the model is to read does not fit a context of {self._loaded.memory.size}; raise --ctx",
+                f"what the model is to read does not fit a context of {self._loaded.memory.size}; raise `ctx`",
             ) from error
 
     def _decode_image_prefix(self, parts: Sequence[Part], *, wipe: bool) -> None:

@@ -155,7 +155,7 @@ class LoadedModel:
         if not context:
             raise ModelError(
                 f"llama.cpp cannot make a context for {self.options.model}: {log_tail()}",
-                "Try a smaller --ctx or --image-max-tokens, or fewer --gpu-layers.",
+                "Try a smaller `ctx` or `image_max_tokens`, or fewer `gpu_layers`.",
             )
         self._owned.callback(llama_cpp.llama_free, context)
         self.memory = Memory(context, self.vocabulary.size)

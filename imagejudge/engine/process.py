@@ -145,7 +145,7 @@ class EngineProcess(Engine):
     def _loaded(self, child: _Child) -> dict[str, Any]:
         """What a new child says when it has loaded the model, or cannot."""
         seconds = self._limits.load_seconds
-        late = f"the model was not loaded within {seconds:g} seconds (--load-timeout)"
+        late = f"the model was not loaded within {seconds:g} seconds (`load_timeout`)"
         notice = threading.Timer(_PATIENCE, self._notify, [f"still loading the model; given up after {seconds:g} s"])
         notice.daemon = True
         notice.start()
@@ -170,7 +170,7 @@ class EngineProcess(Engine):
             raise EngineFailure("engine-crash", "the engine that held this view is gone")
         sent, self._ahead = self._ahead, ahead
         try:
-            late = f"no answer within the time limit of {self._limits.seconds:g} seconds (--timeout)"
+            late = f"no answer within the time limit of {self._limits.seconds:g} seconds (`timeout`)"
             with child.within(Allowance(self._deadline, late, self._limits.memory)):
                 if sent != request:
                     if sent is not None:

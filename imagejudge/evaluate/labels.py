@@ -81,11 +81,11 @@ class Columns:
         self._reading = reading
         unknown = [part for part in reading.columns if part not in PARTS]
         if unknown:
-            raise UsageError(f"--column {unknown[0]}=... names no part", f"there are: {', '.join(PARTS)}")
+            raise UsageError(f"`column` {unknown[0]}=... names no part", f"there are: {', '.join(PARTS)}")
         wanted = {part: part for part in PARTS if part != "image"} | dict(usual) | dict(reading.columns)
         for part, name in wanted.items():
             if name not in found and (part in ("image", "label") or part in reading.columns):
-                raise missing(f"column {name!r}", table, found, f"name the right one with --column {part}=NAME")
+                raise missing(f"column {name!r}", table, found, f"name the right one with `column` {part}=NAME")
         self.names = {part: name for part, name in wanted.items() if name in found}
 
     def value(self, row: Mapping[str, Any], part: str) -> Any:
@@ -113,7 +113,7 @@ class Columns:
         if word not in _UNSAFE | _SAFE:
             raise UsageError(
                 f"{where}: {self.names['label']!r} is {word[:80]!r}, which says neither safe nor unsafe",
-                f"say which values mean unsafe with --unsafe; known are {', '.join(sorted(_UNSAFE | _SAFE))}",
+                f"say which values mean unsafe with `unsafe`; known are {', '.join(sorted(_UNSAFE | _SAFE))}",
             )
         return word in _UNSAFE
 

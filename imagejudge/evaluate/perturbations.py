@@ -30,7 +30,7 @@ class Perturbation:
 
     @property
     def label(self) -> str:
-        """As it is written after --perturb."""
+        """As it is written to name it."""
         return f"{self.kind}:{self.value}"
 
     def __call__(self, picture: Picture) -> Picture:

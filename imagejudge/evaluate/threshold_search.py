@@ -151,7 +151,7 @@ def _plain(rule: Rule, before: Rule, constitution: Constitution) -> Rule:
 def _unreached(target: Target, best: str) -> UsageError:
     return UsageError(
         f"no thresholds reach a {target.rate} of {target.least:g}: {best}",
-        "aim lower, or work on the rules: `imagejudge evaluate --html` shows the worst mistakes",
+        "aim lower, or work on the rules: `imagejudge evaluate` with `html` shows the worst mistakes",
     )
 
 

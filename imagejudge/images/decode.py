@@ -91,7 +91,7 @@ def decode_image(source: Source, limits: Limits) -> Decoded | Unreadable:
 
 def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
     if not available(format_):
-        advice = "pip install imagejudge[heif]" if format_ == "HEIF" else "pip install --upgrade pillow"
+        advice = "pip install imagejudge[heif]" if format_ == "HEIF" else "pip install -U pillow"
         raise Refused("unsupported", f"reading {format_} needs one more package; run `{advice}`")
     match format_:
         case "GIF":
@@ -193,7 +193,7 @@ def _turned(
             frames.append(_frame(page, index, turn, most, format_))
             kept += len(frames[-1].picture.rgb) // 3
             if kept > max(_KEPT_PIXELS, limits.pixels):  # pages that grow
-                raise Refused("too-many-pixels", "its pages are too large together; look at fewer with --frames")
+                raise Refused("too-many-pixels", "its pages are too large together; look at fewer with `frames`")
     return _decoded(size, format_, total, frames)
 
 
@@ -226,7 +226,7 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
     if width * height > limits.pixels:
         raise Refused(
             "too-many-pixels",
-            f"{width} x {height} is more than {limits.pixels:,} pixels; raise the limit with --max-pixels",
+            f"{width} x {height} is more than {limits.pixels:,} pixels; raise the limit with `max_pixels`",
         )
     if not width or not height:
         raise Refused("corrupt", "the image has no pixels; replace the file")
@@ -247,7 +247,7 @@ def _check_blocks(image: Any, limits: Limits) -> None:
     if block + 4 * image.width * image.height > _allowed(limits):
         raise Refused(
             "too-many-pixels",
-            "is stored in blocks that need too much memory; save it anew, or raise the limit with --max-pixels",
+            "is stored in blocks that need too much memory; save it anew, or raise the limit with `max_pixels`",
         )
 
 
@@ -258,7 +258,7 @@ def _check_planes(image: Image.Image, data: bytes, limits: Limits) -> None:
     if (planes + len(image.getbands()) + 4 + _AV1_OWN) * image.width * image.height > _allowed(limits):
         raise Refused(
             "too-many-pixels",
-            "has a depth that needs too much memory; save it with 8 bits, or raise the limit with --max-pixels",
+            "has a depth that needs too much memory; save it with 8 bits, or raise the limit with `max_pixels`",
         )
 
 

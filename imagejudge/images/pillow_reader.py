@@ -188,7 +188,7 @@ def _explained(error: Exception, format_: str) -> Refused:
     from PIL.Image import DecompressionBombError
 
     if isinstance(error, DecompressionBombError):
-        return Refused("too-many-pixels", "holds more pixels than allowed; raise the limit with --max-pixels")
+        return Refused("too-many-pixels", "holds more pixels than allowed; raise the limit with `max_pixels`")
     if isinstance(error, MemoryError):
         return Refused("too-many-pixels", NO_MEMORY)
     words = str(error)

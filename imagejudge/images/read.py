@@ -158,7 +158,7 @@ def _all_of(file: BinaryIO, most: int) -> bytes:
 
 
 def _too_large(limits: Limits) -> Unreadable:
-    return Unreadable("too-large", f"the file is larger than {limits.bytes:,} bytes; raise the limit with --max-bytes")
+    return Unreadable("too-large", f"the file is larger than {limits.bytes:,} bytes; raise the limit with `max_bytes`")
 
 
 def _os_error(path: str, error: OSError) -> Unreadable:

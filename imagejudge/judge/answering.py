@@ -17,7 +17,7 @@ PROVED = AnswerKey("answers", b"")
 
 HINT = (
     "use an Instruct file rather than one that thinks first, a file with its original chat template, or the prompt "
-    "style that the model was taught (--prompt-style); `imagejudge doctor --model` asks it a few questions"
+    "style that the model was taught (`prompt_style`); `imagejudge doctor` with `model` asks it a few questions"
 )
 
 

@@ -256,7 +256,7 @@ def _explained(repository: str, name: str) -> Iterator[None]:
     except RevisionNotFoundError as error:
         raise ModelError(
             f"{hub} no longer has the commit of {repository} that was pulled first",
-            "to trust what is there now, `imagejudge models rm --forget` this model, then pull again",
+            "to trust what is there now, `imagejudge models rm` this model with `forget`, then pull again",
         ) from error
     except RemoteEntryNotFoundError as error:
         raise ModelError(

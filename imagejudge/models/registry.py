@@ -70,7 +70,7 @@ class Entry(BaseModel):
         if (self.model is None) != (self.mmproj is None):
             raise ValueError("model and mmproj belong together: give both or neither")
         if self.name == "builtin" or self.name.endswith(".gguf"):
-            raise ValueError(f"{self.name} already means something else after --model")
+            raise ValueError(f"{self.name} already means something else as a model")
         if self.box_style is not None and self.box_style not in BOX_STYLES:
             raise ValueError(f"box_style is one of {', '.join(BOX_STYLES)}")
         if self.prompt_style not in PROMPT_STYLES:

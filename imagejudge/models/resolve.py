@@ -1,4 +1,4 @@
-"""From what the user wrote after --model to files. Never touches the network."""
+"""From the name of a model, or of its file, to files. Never touches the network."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BUILTIN_NOTE = "the built-in model understands stickers, emoji and icons, not ph
 _BUILTIN_FOLDER = Path(__file__).parent.parent / "builtin"
 _WAYS_ON = (
     "three ways on: fetch a model with `imagejudge models pull` (`imagejudge models list` shows which there are); "
-    "name the two GGUF files of your own, `--model x.gguf --mmproj mmproj-x.gguf`; "
-    "or take `--model builtin` for stickers, emoji and icons"
+    "name the two GGUF files of your own, `model=x.gguf mmproj=mmproj-x.gguf`; "
+    "or take `model=builtin` for stickers, emoji and icons"
 )
 _WAYS_TO_WRITE = (
-    "name the GGUF file of an instruction-tuned text model, `--model x.gguf`, or a model fetched with "
+    "name the GGUF file of an instruction-tuned text model, `model=x.gguf`, or a model fetched with "
     "`imagejudge models pull`"
 )
 
@@ -30,7 +30,7 @@ _WAYS_TO_WRITE = (
 def resolve_model(
     model: str | None, mmproj: str | None, box_style: str | None = None, prompt_style: str | None = None
 ) -> ModelFiles:
-    """The files for what was given as --model and --mmproj; for neither, those of the pulled default.
+    """The files for what was given as `model` and `mmproj`; for neither, those of the pulled default.
 
     The styles, by their names, are those of a model that is given by its files; of others they are known.
     Raises `ModelError` with what to do instead.
@@ -39,11 +39,11 @@ def resolve_model(
         model = lock.read_lock().default
     if model is None:
         raise ModelError("no model was chosen", _WAYS_ON)
-    _check_style("--box-style", box_style, BOX_STYLES, model)
-    _check_style("--prompt-style", prompt_style, PROMPT_STYLES, model)
+    _check_style("`box_style`", box_style, BOX_STYLES, model)
+    _check_style("`prompt_style`", prompt_style, PROMPT_STYLES, model)
     if model == BUILTIN:
         if mmproj is not None:
-            raise ModelError("--mmproj does not go with the built-in model", "leave it out")
+            raise ModelError("`mmproj` does not go with the built-in model", "leave it out")
         return _present(
             ModelFiles(BUILTIN, _BUILTIN_FOLDER / "model.gguf", _BUILTIN_FOLDER / "mmproj.gguf", "bbox-xyxy-1000")
         )
@@ -51,12 +51,12 @@ def resolve_model(
         known = registry.load_registry()
         if model in known:
             if mmproj is not None:
-                raise ModelError(f"--mmproj does not go with {model}, which has its own image encoder", "leave it out")
+                raise ModelError(f"`mmproj` does not go with {model}, which has its own image encoder", "leave it out")
             return pulled(known[model])
         if not exists(model):
             raise ModelError(f"no model is called {model!r}", registry.nearest(model, known) or _WAYS_ON)
     if mmproj is None:
-        raise ModelError(f"{model} is only half of a model: it cannot see", "name its image encoder with --mmproj")
+        raise ModelError(f"{model} is only half of a model: it cannot see", "name its image encoder with `mmproj`")
     style = prompt_style or DIRECT
     return _present(ModelFiles(Path(model).stem, Path(model), Path(mmproj), box_style, style))
 

@@ -54,7 +54,7 @@ def pull(entry: Entry, tell: Tell) -> Pin:
     if not entry.files:
         raise ModelError(
             f"no GGUF files of {entry.name} are known",
-            f"convert https://huggingface.co/{entry.repository} and name the two files with --model and --mmproj, "
+            f"convert https://huggingface.co/{entry.repository} and name the two files with `model` and `mmproj`, "
             f"or list them in {user_file()}",
         )
     pin = lock.read_lock().pin(entry)
@@ -91,7 +91,7 @@ def _refuse_other(entry: Entry, remote: Remote, pinned: PinnedFile) -> None:
     if remote.sha256 not in (None, pinned.sha256):
         raise ModelError(
             f"the hub offers another {remote.name} than the one that was pinned at the first pull",
-            f"if you trust the new one, `imagejudge models rm --forget {entry.name}`, then pull again",
+            f"if you trust the new one, `imagejudge models rm` {entry.name} with `forget`, then pull again",
         )
 
 

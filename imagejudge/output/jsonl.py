@@ -23,7 +23,7 @@ def read_verdicts(stream: Iterable[bytes], name: str) -> Iterator[Verdict]:
             yield verdict_of(line)
         except (ValueError, RecursionError):
             problem = f"{name}:{number}: this is not a verdict of this version"
-            raise UsageError(problem, "give a file that `imagejudge scan -o` wrote to its end") from None
+            raise UsageError(problem, "give a file that `imagejudge scan` with `output` wrote to its end") from None
 
 
 class Latest:

@@ -34,7 +34,7 @@ class Paths:
         """Whether a reader can be misled."""
         if not self._broken:
             return ""
-        return f"{self._broken:,} of these paths hold a newline and look like several; --print0 tells them apart"
+        return f"{self._broken:,} of these paths hold a newline and look like several; `print0` tells them apart"
 
     def write(self, verdict: Verdict) -> None:
         """Write the path, if its verdict is wanted."""

@@ -178,7 +178,7 @@ class ResumableFile(JsonLines):
         ):
             raise OutputError(
                 f"{self._path}:{number}: this is not a verdict, so nothing was added to the file",
-                "name another file with -o, or give up what is in this one with --overwrite",
+                "name another file with `output`, or give up what is in this one with `overwrite`",
             )
         return row
 
@@ -198,7 +198,7 @@ class ResumableFile(JsonLines):
     def _refused(self, why: str) -> OutputError:
         return OutputError(
             f"{self._path} {why}",
-            "name another file with -o, start afresh with --overwrite, or allow both in one with --mix",
+            "name another file with `output`, start afresh with `overwrite`, or allow both in one with `mix`",
         )
 
     def _rewrite(self, dropped: Container[int]) -> None:
@@ -254,13 +254,13 @@ def _is_torn(line: bytes) -> bool:
 
 def _open_locked(path: Path) -> tuple[BinaryIO, bool]:
     """Open a file to add to it; False when its file system has no locks, so that a second writer is not noticed."""
-    with writing(path, "name a file in a folder that exists, with -o"):
+    with writing(path, "name a file in a folder that exists, with `output`"):
         if path.is_dir():
-            raise OutputError(f"{path} cannot be written: it is a folder", "name a file in it, with -o")
+            raise OutputError(f"{path} cannot be written: it is a folder", "name a file in it, with `output`")
         if path.exists() and not path.is_file():  # a device may have no end, and a pipe cannot be gone on with
             raise OutputError(
                 f"{path} cannot be written: it is not a file",
-                "leave -o away: with --format jsonl, standard output gets the same lines",
+                "leave `output` away: with `format` jsonl, standard output gets the same lines",
             )
         file = path.open("a+b")
     if fcntl is None:

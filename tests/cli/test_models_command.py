@@ -110,7 +110,7 @@ def test_what_was_pinned_is_asked_for_and_nothing_else_is_believed(run: Run, hub
     hub.commits.clear()
     hub.commit = "c0ffee" * 6 + "aaaa"
     fetched = hub.sent
-    refused(run, "pull", NAME, words="offers another", hint=f"rm --forget {NAME}")
+    refused(run, "pull", NAME, words="offers another", hint=f"rm` {NAME} with --forget")
     # Or it gives no digest at all.
     hub.etags[MODEL] = "short"
     refused(run, "pull", NAME, words="as was pinned at the first pull")

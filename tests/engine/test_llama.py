@@ -199,7 +199,7 @@ class TestReading:
 
     def test_a_prompt_that_does_not_fit_costs_one_text(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"], ctx=256) as engine:
-            with pytest.raises(EngineFailure, match="--ctx"):
+            with pytest.raises(EngineFailure, match="`ctx`"):
                 engine.write("cat " * 400, "root ::= [0-9]+", 7)
             assert len(engine.write("cat", "root ::= [0-9]{9}", 7)) == 7
 
@@ -430,7 +430,7 @@ class TestPromptStyles:
         with start(pairs["plain"], ctx=1024, prompt_style="shieldstral") as engine:
             view = engine.view(picture(1))
             before = gaps(view, QUESTIONS[:2])
-            with pytest.raises(EngineFailure, match="--ctx"):
+            with pytest.raises(EngineFailure, match="`ctx`"):
                 view.ask([visible("cat " * 900)])
             assert gaps(view, QUESTIONS[:2]) == pytest.approx(before, abs=1e-4)
 
@@ -464,14 +464,14 @@ class TestResources:
             view = engine.view(picture(1))
             before = gaps(view, QUESTIONS[:2])
             for questions in ([visible("cat " * 400)], [visible("cat " * 400)] * 2):
-                with pytest.raises(EngineFailure, match="--ctx") as caught:
+                with pytest.raises(EngineFailure, match="`ctx`") as caught:
                     view.ask(questions)
                 assert caught.value.kind == "engine-error"
             assert gaps(view, QUESTIONS[:2]) == pytest.approx(before, abs=1e-4)
 
     def test_image_larger_than_the_batch(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["mrope"], ctx=256, image_max_tokens=None) as engine:
-            with pytest.raises(EngineFailure, match="--image-max-tokens"):
+            with pytest.raises(EngineFailure, match="`image_max_tokens`"):
                 engine.view(picture(1, 2000, 2000))
             assert engine.view(picture(1)).ask(QUESTIONS[:2])
 
@@ -485,7 +485,7 @@ class TestResources:
         try:
             answers = engine.view(picture(1, *size)).ask(QUESTIONS[:2])
         except EngineFailure as failure:
-            assert "--image-max-tokens" in failure.message  # noqa: PT017 - either is fine, a crash is not
+            assert "`image_max_tokens`" in failure.message  # noqa: PT017 - either is fine, a crash is not
         else:
             assert len(answers) == 2
 

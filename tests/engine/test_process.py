@@ -85,8 +85,8 @@ def test_everything_a_view_can_do_reaches_the_engine(make_worker: MakeWorker) ->
     [
         ("abort", "engine-crash", "SIGABRT: GGML_ASSERT"),
         ("segfault", "engine-crash", "SIGSEGV"),
-        ("hang", "engine-timeout", "--timeout"),
-        ("eat", "engine-memory", "--memory-limit"),
+        ("hang", "engine-timeout", "`timeout`"),
+        ("eat", "engine-memory", "`memory_limit`"),
         ("raise", "engine-error", "decode failed with 1"),
     ],
 )
@@ -232,10 +232,10 @@ def test_loading_that_does_not_end_is_given_up(make_worker: MakeWorker, delay: f
     started = time.monotonic()
     with (
         stopping_the_next_child(delay),
-        pytest.raises(ModelError, match=r"within 1\.5 seconds \(--load-timeout") as error,
+        pytest.raises(ModelError, match=r"within 1\.5 seconds \(`load_timeout`") as error,
     ):
         ask(worker)
-    assert "raise --load-timeout" in error.value.hint
+    assert "raise `load_timeout`" in error.value.hint
     assert time.monotonic() - started < 10
 
 
@@ -243,15 +243,15 @@ def test_a_large_picture_for_a_stopped_child_costs_its_time(make_worker: MakeWor
     worker = make_worker("brightness", seconds=1.5)
     ask(worker)
     os.kill(engines()[0].pid, signal.SIGSTOP)
-    with pytest.raises(EngineFailure, match=r"1\.5 seconds \(--timeout"):
+    with pytest.raises(EngineFailure, match=r"1\.5 seconds \(`timeout`"):
         worker.view(Picture(4000, 3000, bytes(4000 * 3000 * 3)))
     assert ask(worker) > 0.9
 
 
 def test_memory_is_limited_from_the_first_byte(make_worker: MakeWorker) -> None:
-    with pytest.raises(ModelError, match=r"more than the limit of 0\.40 GB \(--memory-limit") as error:
+    with pytest.raises(ModelError, match=r"more than the limit of 0\.40 GB \(`memory_limit`") as error:
         ask(make_worker("gorging", memory=400_000_000))
-    assert "raise --memory-limit" in error.value.hint
+    assert "raise `memory_limit`" in error.value.hint
 
 
 @pytest.mark.parametrize(("load", "said"), [(0.0, 0), (2.5, 1)])
@@ -285,7 +285,7 @@ def test_all_frames_of_an_image_share_its_time(make_worker: MakeWorker) -> None:
         ask(worker)
     worker.view(GOOD).ask([QUESTION])
     worker.view(GOOD, same_image=True).ask([QUESTION])
-    with pytest.raises(EngineFailure, match="--timeout"):
+    with pytest.raises(EngineFailure, match="`timeout`"):
         worker.view(GOOD, same_image=True).ask([QUESTION])
 
 

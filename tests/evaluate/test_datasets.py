@@ -124,7 +124,7 @@ def test_what_a_table_lacks_is_named(tmp_path: Path) -> None:
     write(tmp_path, "a.png")
     table = tmp_path / "x.csv"
     table.write_text("path,rating\na.png,unsafe\n")
-    assert "no column 'label'; found: path, rating; name the right one with --column label=NAME" in complaint(
+    assert "no column 'label'; found: path, rating; name the right one with `column` label=NAME" in complaint(
         table, "csv"
     )
     assert "no column 'rules'" in complaint(table, "csv", columns={"label": "rating", "rule": "rules"})

@@ -333,4 +333,4 @@ def test_paths_are_the_same_bytes(nul: bool) -> None:
         b"broken.png",
     ]
     assert stream.getvalue() == b"".join(name + (b"\0" if nul else b"\n") for name in names)
-    assert ("--print0" in sink.note) is not nul
+    assert ("`print0`" in sink.note) is not nul

@@ -255,7 +255,7 @@ def test_only_files_are_written(tmp_path: Path, overwrite: bool) -> None:
     for path in map(Path, ("/dev/null", "/dev/zero", tmp_path / "pipe")):
         with pytest.raises(OutputError, match=f"{path} cannot be written: it is not a file") as caught:
             ResumableFile(path, HERE, overwrite=overwrite)
-        assert "leave -o away" in caught.value.hint
+        assert "leave `output` away" in caught.value.hint
     with pytest.raises(OutputError, match="it is a folder") as caught:
         ResumableFile(tmp_path, HERE, overwrite=overwrite)
     assert "name a file in it" in caught.value.hint

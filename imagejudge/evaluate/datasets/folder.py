@@ -17,7 +17,7 @@ _HINT = "make unsafe/ and safe/, or a folder for each rule's id with violating/ 
 def load(path: Path, reading: Reading) -> Dataset:
     """Every image below the folders; the first of each pair of folders holds the unsafe ones."""
     if reading.columns or reading.unsafe or reading.split:
-        raise UsageError("folders have no columns, label values or splits", "leave out --column, --unsafe and --split")
+        raise UsageError("folders have no columns, label values or splits", "leave out `column`, `unsafe` and `split`")
     if not path.is_dir():
         raise UsageError(f"{path} is not a folder", _HINT)
     items = list(_items(path))

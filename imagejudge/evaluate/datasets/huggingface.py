@@ -22,7 +22,7 @@ def load(path: Path, reading: Reading) -> Dataset:
         return parquet.load(path, {"image": "image"}, reading)
     if reading.split:
         if not is_folder(path / reading.split):
-            raise missing(f"split {reading.split!r}", str(path), (e.name for e in path.iterdir()), "correct --split")
+            raise missing(f"split {reading.split!r}", str(path), (e.name for e in path.iterdir()), "correct `split`")
         path /= reading.split
     reading = Reading(reading.columns, reading.unsafe)
     for name in _METADATA:
@@ -38,7 +38,7 @@ def _by_folders(path: Path, reading: Reading) -> Dataset:
         found = (entry.name for entry in path.iterdir())
         raise missing("Parquet file, metadata file or folder of a label", str(path), found, "see docs/evaluate.md")
     if reading.columns:
-        raise UsageError(f"{path} has no columns", "leave out --column")
+        raise UsageError(f"{path} has no columns", "leave out `column`")
     columns = Columns(str(path), ["label"], {}, reading)
     items = [
         Item(columns.label({"label": folder.name}, ref.path), Path(ref.path))

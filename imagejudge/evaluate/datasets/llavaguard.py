@@ -28,7 +28,7 @@ def load(path: Path, reading: Reading) -> Dataset:
     named = reading.columns.get("image")
     image = named or next((name for name in _IMAGE if name in found), None)
     if image is None:
-        raise missing("column of image paths", str(path), found, "name it with --column image=NAME")
+        raise missing("column of image paths", str(path), found, "name it with `column` image=NAME")
     usual = {"image": image, "label": "rating", "category": "category", "exception": "exception"}
     return table.dataset_of(path, rows, usual, reading)
 

@@ -19,7 +19,7 @@ _SAFE_FROM = 2000
 def load(path: Path, reading: Reading) -> Dataset:
     """A folder with prompt.txt and images or images2; sentences whose image is not there are left out and counted."""
     if reading.columns or reading.unsafe or reading.split:
-        raise UsageError("MMSafeAware's labels are known", "leave out --column, --unsafe and --split")
+        raise UsageError("MMSafeAware's labels are known", "leave out `column`, `unsafe` and `split`")
     prompts = path / "prompt.txt"
     if not prompts.is_file():
         found = [entry.name for entry in path.iterdir()] if path.is_dir() else []

@@ -65,7 +65,7 @@ def files_of(path: Path, split: str) -> list[Path]:
         raise missing("*.parquet file", str(path), (entry.name for entry in path.iterdir()), "name their folder")
     chosen = [file for file in files if not split or file.name.startswith(split) or file.parent.name == split]
     if not chosen:
-        raise missing(f"split {split!r}", str(path), (file.name for file in files), "correct --split")
+        raise missing(f"split {split!r}", str(path), (file.name for file in files), "correct `split`")
     return chosen
 
 
@@ -84,7 +84,7 @@ def image_in(cell: object, folder: Path, name: str) -> Path | bytes:
             return base64.b64decode(cell, validate=True)
         except (binascii.Error, ValueError):
             raise UsageError(f"{name}: there is no image {cell[:80]!r} in {folder}", "put it there") from None
-    raise UsageError(f"{name} holds no image", "name the right column with --column image=NAME")
+    raise UsageError(f"{name} holds no image", "name the right column with `column` image=NAME")
 
 
 def _rows(table: Any, columns: Columns) -> Iterator[dict[str, Any]]:
@@ -97,13 +97,13 @@ def _check_labels(file: Path, table: Any, columns: Columns, reading: Reading) ->
     column, names = columns.names["label"], _class_names(table, columns)
     rows = table.read(columns=[column]).column(column).to_pylist()
     if rows and all(value is None for value in rows):
-        raise UsageError(f"{file}: no row has a label in {column!r}", "name the right column with --column label=NAME")
+        raise UsageError(f"{file}: no row has a label in {column!r}", "name the right column with `column` label=NAME")
     values = list({str(value): _named(value, names) for value in rows if value is not None}.values())
     for value in values:
         columns.label({column: value}, str(file))
     words = {word.lower() for word in reading.unsafe}
     if words and not words & {str(value).lower() for value in values}:
-        raise missing(f"label {reading.unsafe[0]!r}", str(file), map(str, names or values), "correct --unsafe")
+        raise missing(f"label {reading.unsafe[0]!r}", str(file), map(str, names or values), "correct `unsafe`")
     return [number for number, value in enumerate(rows) if value is None]
 
 

@@ -71,7 +71,7 @@ def labels_in(path: Path, reading: Reading) -> tuple[list[Label], tuple[str, ...
 def dataset_of(path: Path, table: Table, usual: Mapping[str, str], reading: Reading) -> Dataset:
     """Labelled images from a table's rows. Raises `UsageError` where more than a few of them cannot be used."""
     if reading.split:
-        raise UsageError("a table has no splits", "leave out --split")
+        raise UsageError("a table has no splits", "leave out `split`")
     if not table.rows and not table.lost:
         return Dataset((), 0)
     columns = Columns(str(path), table.columns, usual, reading) if table.rows else None

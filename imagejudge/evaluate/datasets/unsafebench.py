@@ -34,7 +34,7 @@ def load(path: Path, reading: Reading) -> Dataset:
     """All its images, or those of `train` or `test`."""
     if reading.columns or reading.unsafe:
         raise UsageError(
-            "UnsafeBench's columns and labels are known", "leave out --column and --unsafe, or use huggingface"
+            "UnsafeBench's columns and labels are known", "leave out `column` and `unsafe`, or use huggingface"
         )
     # The category says under which word an image was found, not which rule it violates.
     names = {"label": "safety_label", "category": "category", "source": "source"}
