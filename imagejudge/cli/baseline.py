@@ -17,6 +17,7 @@ from rich.text import Text
 from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
 from imagejudge.common.existing import exists
+from imagejudge.common.open_input import open_input
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output import baseline
@@ -85,7 +86,7 @@ def opened(name: str) -> Iterator[Latest]:
     """The verdicts in a file or on standard input. Raises `UsageError` where there is something else."""
     with contextlib.ExitStack() as stack:
         try:
-            file = sys.stdin.buffer if name == STDIN else stack.enter_context(Path(name).open("rb"))
+            file = sys.stdin.buffer if name == STDIN else stack.enter_context(open_input(Path(name)))
             seekable = name != STDIN and file.seekable()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "no file can have this name"
@@ -94,5 +95,7 @@ def opened(name: str) -> Iterator[Latest]:
         if not seekable:  # a pipe can be read only once
             kept = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
             shutil.copyfileobj(file, kept)
+            if name != STDIN and not kept.tell():
+                raise UsageError(f"{name}: a pipe into which nobody writes", "give a file")
             file = cast("BinaryIO", kept)
         yield Latest(file, "standard input" if name == STDIN else printable(name))

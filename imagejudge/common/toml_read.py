@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli
 
+from imagejudge.common.open_input import is_pipe, open_input
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_lines import locate, nearest
 
@@ -40,15 +39,9 @@ def text_of(path: Path, limit: int) -> str:
     """A file's text, its byte order mark included. Raises `UnreadableError`, or `OSError` where the file cannot be
     opened. Waits for nobody who might write into a pipe.
     """
-
-    def without_waiting(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-
-    with open(path, "rb", opener=without_waiting) as file:  # Path.open takes none
-        pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
-        if pipe:  # that of `<(...)` has its writer already
-            os.set_blocking(file.fileno(), True)
+    with open_input(path) as file:
         data = file.read(limit + 1) or b""
+        pipe = is_pipe(file)
     if pipe and not data:
         raise UnreadableError("a pipe into which nobody writes", "give a file")
     if len(data) > limit:

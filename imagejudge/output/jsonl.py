@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from imagejudge.errors import UsageError
@@ -12,18 +12,30 @@ from imagejudge.verdict import Verdict, line_of, verdict_of
 
 START = b'{"schema":1,"path":'
 """How every line begins: what else a file ends with was not written here."""
+_LONGEST: Final = 64_000_000
+"""Bytes of a line. That of the largest constitution, with all its statements reasoned about, has a tenth of it."""
+_HINT: Final = "give a file that `imagejudge scan` with `output` wrote to its end"
 _SUBJECT: Final = re.compile(rb'\{"schema":1,"path":("(?:[^"\\]|\\.)*"),"sha256":(?:"([0-9a-f]{64})"|null),')
 """What a line that `line_of` wrote is about."""
 
 
-def read_verdicts(stream: Iterable[bytes], name: str) -> Iterator[Verdict]:
+def read_verdicts(stream: BinaryIO, name: str) -> Iterator[Verdict]:
     """The verdicts in a file, one a line. Raises `UsageError`, with `name` and the line, for what is none."""
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_lines(stream, name), 1):
         try:
             yield verdict_of(line)
         except (ValueError, RecursionError):
             problem = f"{name}:{number}: this is not a verdict of this version"
-            raise UsageError(problem, "give a file that `imagejudge scan` with `output` wrote to its end") from None
+            raise UsageError(problem, _HINT) from None
+
+
+def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    number = 0
+    while line := stream.readline(_LONGEST + 1):
+        number += 1
+        if len(line) > _LONGEST:
+            raise UsageError(f"{name}:{number}: a line longer than any verdict", _HINT)
+        yield line
 
 
 class Latest:
@@ -40,7 +52,7 @@ class Latest:
         last: dict[str, int] = {}
         self._earlier: set[int] = set()
         stream.seek(0)
-        for number, line in enumerate(stream):
+        for number, line in enumerate(_lines(stream, name)):
             subject = _subject_of(line)
             if subject is not None:  # else `read` will say what is wrong
                 path, digest = subject

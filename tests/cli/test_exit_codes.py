@@ -141,7 +141,9 @@ def test_a_bug_without_room_for_its_log_is_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", ["EOFError", "BrokenPipeError", "RuntimeError"])
 def test_no_escaped_exception_is_1(tmp_path: Path, error: str) -> None:
-    code = f"import imagejudge.cli.check as check\ndef boom(*given):\n    raise {error}\ncheck.find_constitution = boom\n"
+    code = (
+        f"import imagejudge.cli.check as check\ndef boom(*given):\n    raise {error}\ncheck.find_constitution = boom\n"
+    )
     done = shell(tmp_path, '"$@"', "check", "stickers", env=with_bug(tmp_path, code) | {"TMPDIR": str(tmp_path)})
     assert done.returncode == 2
     assert b"error: " in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import random
@@ -25,8 +26,13 @@ from imagejudge.errors import ImageJudgeError
 from imagejudge.evaluate import datasets
 from imagejudge.evaluate.datasets import table
 from imagejudge.evaluate.labels import Reading
+from imagejudge.images.read import Limits
+from imagejudge.judge.clue import Method
+from imagejudge.judge.plan import Plan
+from imagejudge.judge.replay import Rejudge, Unrecorded
 from imagejudge.models import lock, registry
 from imagejudge.output import baseline, jsonl
+from imagejudge.output.stats import Stats
 from imagejudge.verdict import line_of
 
 FEW, MANY = 200, 5000
@@ -178,7 +184,12 @@ def parquet_table(luck: random.Random) -> bytes:
     written = io.BytesIO()
     parquet.write_table(held, written)
     data = written.getvalue()
-    return data[: luck.randrange(len(data))] if luck.random() < 0.1 else data
+    if luck.random() < 0.1:
+        return data[: luck.randrange(len(data))]
+    if luck.random() < 0.2:  # within, where it shows only when rows are read
+        at = luck.randrange(len(data) // 2)
+        return data[:at] + luck.randbytes(4) + data[at + 4 :]
+    return data
 
 
 def read_constitution(path: Path) -> None:
@@ -208,8 +219,16 @@ def read_lock(path: Path) -> None:
 
 
 def read_verdicts(path: Path) -> None:
+    """And count and judge again by what they say, as commands do."""
+    rules = file.load_constitution(SHIPPED)
+    rejudge = Rejudge(Plan(rules, Method(), "model", "answers", Limits()))
+    stats = Stats()
     with path.open("rb") as stream:
-        list(jsonl.read_verdicts(stream, str(path)))
+        for verdict in jsonl.read_verdicts(stream, str(path)):
+            stats.add(verdict)
+            assert line_of(verdict).endswith(b"}\n")
+            with contextlib.suppress(Unrecorded):
+                rejudge.judge(verdict)
 
 
 def read_labels(adapter: str) -> Load:
@@ -225,8 +244,6 @@ def read_labels(adapter: str) -> Load:
 
 def verdicts() -> list[Any]:
     """Two whole lines, with everything in them that a scan writes."""
-    from imagejudge.judge.clue import Method
-
     rules = file.load_constitution(SHIPPED)
     return [json.loads(line_of(test_replay.judged(seed, rules, Method()))) for seed in (1, 2)]
 

@@ -377,3 +377,20 @@ def test_parquet_rows_without_image_or_label(tmp_path: Path) -> None:
 def test_a_pipe_into_which_nobody_writes_is_no_table(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.csv")
     assert "x.csv: a pipe into which nobody writes" in complaint(tmp_path / "x.csv", "csv")
+
+
+def test_parquet_that_is_damaged_within(tmp_path: Path) -> None:
+    """The list of contents at the end is whole, so that the damage shows only when rows are read."""
+    file = write_parquet(tmp_path / "x.parquet", {"image": [PNG] * 40, "label": ["safe"] * 40})
+    whole = file.read_bytes()
+    label = whole.rindex(b"safe", 0, len(whole) // 2)
+    image = whole.index(PNG[:8])
+    for at in (image - 12, label - 12):
+        file.write_bytes(whole[:at] + bytes(10) + whole[at + 10 :])
+        assert "x.parquet cannot be read as Parquet" in complaint(file, "huggingface")
+
+
+def test_parquet_files_are_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.parquet")
+    assert "x.parquet cannot be read as Parquet: it is no file" in complaint(tmp_path, "huggingface")
+    assert "x.parquet is neither a file nor a folder" in complaint(tmp_path / "x.parquet", "unsafebench")

@@ -280,6 +280,6 @@ def test_a_number_that_is_none_is_no_verdict(number: str) -> None:
     step |= {"ask": "A knife is visible.", "item": 1, "status": "unsure", "gap": 1.5, "off_mass": 0.1}
     row = json.loads(line_of(verdict("a.png"))) | {"rules": [{"rule": "knife", "status": "unsure", "steps": [step]}]}
     line = json.dumps(row).encode()
-    assert len(list(read_verdicts([line], "v"))) == 1
+    assert len(list(read_verdicts(io.BytesIO(line), "v"))) == 1
     with pytest.raises(UsageError, match="v:1: this is not a verdict"):
-        list(read_verdicts([line.replace(b"1.5", number.encode())], "v"))
+        list(read_verdicts(io.BytesIO(line.replace(b"1.5", number.encode())), "v"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from imagejudge.common.existing import exists
+from imagejudge.common.existing import exists, is_file, is_folder
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import folder, huggingface, llavaguard, mmsafeaware, table, unsafebench
 from imagejudge.evaluate.labels import Dataset, Reading
@@ -19,12 +19,16 @@ ADAPTERS: dict[str, Callable[[Path, Reading], Dataset]] = {
     "mmsafeaware": mmsafeaware.load,
     "huggingface": huggingface.load,
 }
+_TABLES = ("csv", "jsonl", "llavaguard")
+"""They are read once, from the start, and within bounds: from anything."""
 
 
 def load_dataset(path: Path, adapter: str, reading: Reading) -> Dataset:
     """The labelled images at a path. Raises `UsageError` for what the adapter misses, with what it found instead."""
     if not exists(path):
         raise UsageError(f"there is no file or folder {path}", "check the path of the data set")
+    if adapter not in _TABLES and not (is_file(path) or is_folder(path)):
+        raise UsageError(f"{path} is neither a file nor a folder", "a pipe will do only for a table of labels")
     dataset = ADAPTERS[adapter](path, reading)
     if not dataset.count:
         raise UsageError(f"{path} holds no labelled images", f"see docs/evaluate.md for the shape {adapter!r} reads")

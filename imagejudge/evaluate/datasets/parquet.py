@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = 
     def items() -> Iterator[Item]:
         for file, table in files:
             names = _class_names(table, columns[file])
-            for number, row in enumerate(_rows(table, columns[file])):
+            for number, row in enumerate(_rows(file, table, columns[file])):
                 name = f"{file}#{number}"
                 if number in unlabelled[file]:
                     continue
@@ -50,12 +51,22 @@ def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = 
 
 
 def _opened(file: Path, parquet: Any) -> Any:
-    try:
+    if not is_file(file):  # a pipe or a device has no end to begin at
+        raise UsageError(f"{file} cannot be read as Parquet: it is no file", "give a file")
+    with _whole(file):
         return parquet.ParquetFile(file)
-    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-        raise UsageError(
-            f"{file} cannot be read as Parquet: {error}"[:300], "fetch it again, or leave it out"
-        ) from None
+
+
+@contextlib.contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """Say of which file it is that something in it cannot be read: damage may show only when rows are."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, ValueError) as error:
+        problem = f"{file} cannot be read as Parquet: {error}"[:300].strip()
+        raise UsageError(problem, "fetch it again, or leave it out") from None
 
 
 def files_of(path: Path, split: str) -> list[Path]:
@@ -87,15 +98,22 @@ def image_in(cell: object, folder: Path, name: str) -> Path | bytes:
     raise UsageError(f"{name} holds no image", "name the right column with `column` image=NAME")
 
 
-def _rows(table: Any, columns: Columns) -> Iterator[dict[str, Any]]:
-    for batch in table.iter_batches(batch_size=_ROWS, columns=sorted(set(columns.names.values()))):
-        yield from batch.to_pylist()
+def _rows(file: Path, table: Any, columns: Columns) -> Iterator[dict[str, Any]]:
+    batches = table.iter_batches(batch_size=_ROWS, columns=sorted(set(columns.names.values())))
+    while True:
+        with _whole(file):
+            batch = next(batches, None)
+            rows = [] if batch is None else batch.to_pylist()
+        if batch is None:
+            return
+        yield from rows
 
 
 def _check_labels(file: Path, table: Any, columns: Columns, reading: Reading) -> list[int]:
     """Complain of labels before anything is judged: they are quickly read without images. Gives the rows without."""
     column, names = columns.names["label"], _class_names(table, columns)
-    rows = table.read(columns=[column]).column(column).to_pylist()
+    with _whole(file):
+        rows = table.read(columns=[column]).column(column).to_pylist()
     if rows and all(value is None for value in rows):
         raise UsageError(f"{file}: no row has a label in {column!r}", "name the right column with `column` label=NAME")
     values = list({str(value): _named(value, names) for value in rows if value is not None}.values())
