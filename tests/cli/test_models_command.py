@@ -68,7 +68,7 @@ def test_a_pull_through_interruptions_fetches_only_what_is_missing(run: Run, hub
 def test_a_pulled_model_scans_without_network_or_name(
     run: Run, hub: Hub, tmp_path: Path, rules: Sequence[str], images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair = gguf_pairs.tiny_pair(tmp_path)
+    pair = gguf_pairs.tiny_pair(tmp_path, answers=gguf_pairs.ANSWERS)
     hub.add(REPOSITORY, MODEL, Path(pair.model).read_bytes())
     hub.add(REPOSITORY, MMPROJ, Path(pair.mmproj).read_bytes())
     named = ["scan", str(images), *rules, "--no-reasoning"]

@@ -495,5 +495,5 @@ def test_a_settings_file_can_name_the_baseline(run: Run, base: Options, folder: 
     (tmp_path / "imagejudge.toml").write_text('baseline = ".imagejudge-baseline.toml"\nformat = "github"\n')
     done = run("scan", "d", *base)
     assert (done.returncode, done.stdout) == (0, b"")
-    assert run("rejudge", "v.jsonl", *base[-2:]).returncode == 0
+    assert run("rejudge", "v.jsonl", *base[-3:]).returncode == 0
     assert run("scan", "d", *base, "--isolated").returncode == 1

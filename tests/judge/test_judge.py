@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -56,7 +57,15 @@ def make(rules: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 
 def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    """Engines of this process; other tests in it may have left helpers of their own."""
+    alive = psutil.Process().children(recursive=True)
+    return [child for child in alive if _runs_an_engine(child)]
+
+
+def _runs_an_engine(child: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return "imagejudge.engine.process_main" in child.cmdline()
+    return False
 
 
 def picture(colour: tuple[int, int, int] = BRIGHT) -> Image.Image:
