@@ -149,7 +149,7 @@ def test_a_paused_scan_goes_on(
     assert plain(out.read_bytes()) == plain(whole.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_hundred_kills_lose_and_change_nothing(run: Run, pair: Options, rules: Options, tmp_path: Path) -> None:
     """While images change as well: whatever the last scan says is about the bytes that lie there."""
     folder = make_images(tmp_path / "many", 260)

@@ -106,7 +106,7 @@ def test_a_file_at_the_limit_of_pixels(name: str, tmp_path: Path) -> None:
     check(QUICK[name](), tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SLOW)
 def test_more_files_at_the_limit_of_pixels(name: str, tmp_path: Path) -> None:
     check(SLOW[name](), tmp_path)
