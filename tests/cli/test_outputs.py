@@ -135,7 +135,7 @@ def test_sarif_of_no_images_is_a_document_too(run: Run, base: Options, tmp_path:
 def test_github_annotates_each_finding(run: Run, base: Options, folder: Path) -> None:
     found = run("scan", "d", *base, "--format", "github").stdout.splitlines()
     assert found == [
-        b"::warning file=d/=bad \xff%0A%2C%3A%25.png,title=imagejudge%3A knife::a knife is visible (0.96).",
+        b"::warning file=d/=bad \\udcff%0A%2C%3A%25.png,title=imagejudge%3A knife::a knife is visible (0.96).",
         b"::warning file=d/bad.png,title=imagejudge%3A knife::a knife is visible (0.96).",
     ]
 
@@ -471,7 +471,7 @@ def test_answers_of_two_models_are_not_mixed(
     assert foreign.returncode == 2
     assert b"the recorded answers are by else@123456789abc" in foreign.stderr
     (tmp_path / "mixed.jsonl").write_text(text.replace(model, "else@123456789abc", 1))
-    mixed = ("rejudge", "mixed.jsonl", *base[-2:])
+    mixed = ("rejudge", "mixed.jsonl", *base[-3:])
     assert b"different models" in run(*mixed).stderr
     assert {line["model"] for line in lines(run(*mixed, "--mix").stdout)} == {model, "else@123456789abc"}
 
