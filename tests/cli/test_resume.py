@@ -72,7 +72,7 @@ FIRST = {"a.bmp": "safe", "b.bmp": "unsafe", "c.bmp": "safe"}
         (["--box-style", "bbox-xyxy-1000"], b"was written with --box-style none, now bbox-xyxy-1000"),
         (["--ctx", "512", "--frames", "1"], b"was written with --ctx 4096, now 512; --frames 4, now 1"),
         (["--prompt-style", "shieldstral"], b"holds verdicts of another model"),
-        (["--no-reasoning"], b"holds verdicts of another method (clue, now clue-no-reasoning)"),
+        (["--no-debias"], b"another method (clue-no-reasoning, now clue-no-debias-no-reasoning)"),
         (["--ignore", "fire"], b"holds verdicts of another constitution"),
         (["-c", "thresholds.toml"], b"holds verdicts of another constitution"),
         (["--config", "ignores.toml"], b"was written with per-path-ignores none, now "),
