@@ -27,7 +27,7 @@ HOMES: Mapping[str, set[str]] = {
     "huggingface_hub": {"models"},
     "jinja2": {"engine", "evaluate"},
     "llama_cpp": {"engine"},
-    "pathspec": {"cli", "images"},
+    "pathspec": {"images"},
     "platformdirs": {"judge", "models"},
     "pyarrow": {"evaluate"},
     "pydantic": {"drafting", "models", "verdict"},

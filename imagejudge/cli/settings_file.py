@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from pathspec import GitIgnoreSpec
 
 from imagejudge.common.existing import exists
 from imagejudge.common.text import printable
@@ -21,6 +20,7 @@ from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_read import UnreadableError, parse, text_of
 from imagejudge.common.toml_table import Report, Table, quote
 from imagejudge.errors import SettingsError
+from imagejudge.images.gitignore import patterns
 
 NAMES = (".imagejudge.toml", "imagejudge.toml")
 """Looked for in this order in every folder; then `[tool.imagejudge]` in `PROJECT`."""
@@ -75,10 +75,7 @@ class Settings:
             return frozenset()
         below = os.path.relpath(path, self.path.parent)
         return frozenset(
-            rule
-            for ignores in self.ignores
-            if GitIgnoreSpec.from_lines([ignores.pattern]).match_file(below)
-            for rule in ignores.rules
+            rule for ignores in self.ignores if patterns([ignores.pattern]).match_file(below) for rule in ignores.rules
         )
 
 
@@ -100,8 +97,8 @@ def load_settings(path: Path, options: Mapping[str, Option]) -> Settings:
     if values is None:
         raise SettingsError(f"{printable(path)}: there is no [tool.imagejudge] in it", "add one, or name another file")
     place = ("tool", "imagejudge") if path.name == PROJECT else ()
-    patterns = values.get(IGNORES)
-    examples = dict.fromkeys(patterns if isinstance(patterns, dict) else (), '["rule"]')
+    ignores = values.get(IGNORES)
+    examples = dict.fromkeys(ignores if isinstance(ignores, dict) else (), '["rule"]')
     examples |= {name: option.example for name, option in options.items()} | {IGNORES: '{ "icons/**" = ["rule"] }'}
     report = Report(lines, examples)
     table = Table(values, place, "the settings", (*options, IGNORES), report)
@@ -148,8 +145,14 @@ def _value(table: Table, name: str, option: Option, folder: Path, report: Report
 
 
 def _ignores(table: Table, report: Report) -> tuple[PathIgnores, ...]:
-    patterns = table.get(IGNORES, dict) or {}
-    inner = Table(patterns, table.path(IGNORES), f"[{IGNORES}]", tuple(patterns), report)
+    given = table.get(IGNORES, dict) or {}
+    inner = Table(given, table.path(IGNORES), f"[{IGNORES}]", tuple(given), report)
+    for pattern in given:
+        try:
+            patterns([pattern])
+        except (ValueError, re.error) as error:
+            problem = f"{quote(pattern)} in [{IGNORES}] is no pattern: {error}"
+            inner.complain(pattern, problem, "write it as in a .gitignore file")
     return tuple(
         PathIgnores(
             pattern,
@@ -158,5 +161,5 @@ def _ignores(table: Table, report: Report) -> tuple[PathIgnores, ...]:
                 for place, item in inner.items(pattern, limit=1000)
             ),
         )
-        for pattern in patterns
+        for pattern in given
     )

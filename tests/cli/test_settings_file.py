@@ -81,6 +81,10 @@ def test_rules_can_be_ignored_below_a_path(tmp_path: Path) -> None:
         ("exclude = [1]", [":1: an item of 'exclude' must be a string, not a whole number"]),
         ("threads = 1.5\ntimeout = ''", [":1: 'threads'", ":2: 'timeout'"]),
         ("[per-path-ignores]\n'a' = 'b'", [":2: 'a' in [per-path-ignores] must be a list, not a string"]),
+        ("[per-path-ignores]\na = ['b']\n'!' = ['b']", [":3: '!' in [per-path-ignores] is no pattern"]),
+        ("[per-path-ignores]\n'a\\' = ['b']", [":2: 'a\\\\' in [per-path-ignores] is no pattern"]),
+        ("[per-path-ignores]\n'[z-a]' = ['b']", [":2: '[z-a]' in [per-path-ignores] is no pattern"]),
+        ("[per-path-ignores]\n'[[:number:]]' = ['b']", [":2: '[[:number:]]' in [per-path-ignores] is no pattern"]),
         ("threads = ", [":1: not TOML at column 11"]),
     ],
 )
@@ -106,3 +110,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
 def test_a_project_without_settings_says_so(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"no \[tool.imagejudge\]"):
         load_settings(write(tmp_path / "pyproject.toml", "[tool.other]"), OPTIONS)
+
+
+def test_patterns_read_classes_as_git_does(tmp_path: Path) -> None:
+    file = write(tmp_path / "imagejudge.toml", '[per-path-ignores]\n"a[[:digit:]].png" = ["faces"]')
+    settings = load_settings(file, OPTIONS)
+    ignored = [bool(settings.ignored(str(tmp_path / name))) for name in ("a7.png", "ad.png", "a:.png")]
+    assert ignored == [True, False, False]
