@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imagejudge.verdict import Outcome, Verdict
+if TYPE_CHECKING:  # `--help` prints through here, and waits for no verdict to be defined
+    from imagejudge.verdict import Verdict
 
 NAMES = frozenset(
     {
@@ -33,7 +34,7 @@ def with_options(message: str) -> str:
 
 def shown(verdict: Verdict) -> Verdict:
     """A verdict as the program gives it out. What a model said of an image stays word for word as it is."""
-    if verdict.verdict is not Outcome.ERROR or verdict.error is None:
+    if verdict.error is None:
         return verdict
     message = with_options(verdict.error.message)
     said: dict[str, Any] = {"rationale": with_options(verdict.rationale)}

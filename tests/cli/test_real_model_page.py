@@ -11,6 +11,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import gguf_pairs
 import pyarrow as pa
 from conftest_cli import Run
 from models.fixtures import MMPROJ, MODEL, REPOSITORY, hub  # noqa: F401 - a fixture
@@ -36,9 +37,13 @@ def test_the_data_are_fetched_by_options_that_there_are() -> None:
 
 
 def test_every_command_runs(run: Run, hub: Hub, tmp_path: Path) -> None:
-    files, guard = models.resolve_model(models.BUILTIN, None), registry.find_entry("shieldstral-3b")
-    for repository, names in ((REPOSITORY, (MODEL, MMPROJ)), (guard.repository, guard.files)):
-        for name, path in zip(names, (files.model, files.mmproj), strict=True):
+    guard = registry.find_entry("shieldstral-3b")
+    # The built-in model answers a guard's prompts with noise, and is refused: another stands in for that.
+    answering = gguf_pairs.tiny_pair(tmp_path, answers=gguf_pairs.ANSWERS)
+    builtin = models.resolve_model(models.BUILTIN, None)
+    pairs = ((REPOSITORY, (MODEL, MMPROJ), builtin), (guard.repository, guard.files, answering))
+    for repository, names, pair in pairs:
+        for name, path in zip(names, (pair.model, pair.mmproj), strict=True):
             hub.add(repository, name, path.read_bytes())
     data = tmp_path / "unsafebench" / "data"
     data.mkdir(parents=True)
