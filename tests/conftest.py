@@ -12,8 +12,11 @@ import pytest
 
 from imagejudge.judge import answer_cache
 
-# Where pytest itself was started in the background, it ignores Ctrl-C, and so would the programs that tests interrupt.
+# Where pytest itself was started in the background, it ignores Ctrl-C or the end of its terminal, and so would the
+# programs to which tests send these signals.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
