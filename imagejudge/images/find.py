@@ -85,7 +85,7 @@ class _Rules:
 
     def ignores(self, name: str) -> bool | None:
         """True: leave it out; False: a later `!pattern` takes it back; None: not mentioned."""
-        return self.spec.check_file(self.way + name).include
+        return self.spec.check_file(self.way + name).include if len(self.spec) else None
 
     def below(self, name: str) -> _Rules:
         return _Rules(self.spec, f"{self.way}{name}/")
@@ -132,6 +132,7 @@ class _Level:
     """One folder in the middle of being walked."""
 
     key: str
+    """Its `_key`, ending in a separator."""
     entries: Iterator[os.DirEntry[str]]
     excluded: _Rules
     git: _Git | None
@@ -178,7 +179,7 @@ class _Walk:
             if entry is None:
                 stack.pop()
                 continue
-            name, key = entry.name, os.path.join(level.key, entry.name)
+            name, key = entry.name, level.key + entry.name
             if name.startswith("."):
                 continue
             if _is_folder(entry):
@@ -186,7 +187,7 @@ class _Walk:
                     yield from self._enter(
                         stack, entry.path, key, level.excluded.below(name), partial(self._git_below, level, entry)
                     )
-            elif os.path.splitext(name)[1].lower() in EXTENSIONS and key not in self._named and not level.ignores(name):
+            elif name[name.rfind(".") :].lower() in EXTENSIONS and key not in self._named and not level.ignores(name):
                 yield entry.path
 
     def _enter(
@@ -209,7 +210,7 @@ class _Walk:
         git = ask_git()
         if isinstance(git, _IgnoreFiles) and any(entry.name == ".gitignore" for entry in entries):
             git = git.inside(path)
-        stack.append(_Level(key, iter(entries), excluded, git))
+        stack.append(_Level(os.path.join(key, ""), iter(entries), excluded, git))
 
     def _git_of(self, folder: str) -> _Git | None:
         """What git says of a folder that is named, or that is a work tree of its own."""
