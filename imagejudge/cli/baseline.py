@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, cast
+from typing import IO, Annotated, BinaryIO, Final, cast
 
 import typer
 from rich.text import Text
@@ -22,7 +21,7 @@ from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output import baseline
 from imagejudge.output.baseline import Baseline
-from imagejudge.output.jsonl import Latest
+from imagejudge.output.jsonl import Latest, keep
 
 STDIN = "-"
 _IN_MEMORY: Final = 64_000_000
@@ -94,8 +93,18 @@ def opened(name: str) -> Iterator[Latest]:
             raise UsageError(f"the verdicts {name} cannot be read: {why}", hint) from error
         if not seekable:  # a pipe can be read only once
             kept = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
-            shutil.copyfileobj(file, kept)
-            if name != STDIN and not kept.tell():
-                raise UsageError(f"{name}: a pipe into which nobody writes", "give a file")
+            _keep(file, kept, _shown(name))
             file = cast("BinaryIO", kept)
-        yield Latest(file, "standard input" if name == STDIN else printable(name))
+        yield Latest(file, _shown(name))
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == STDIN else printable(name)
+
+
+def _keep(stream: BinaryIO, kept: IO[bytes], name: str) -> None:
+    try:
+        keep(stream, kept, name)
+    except OSError as error:
+        problem = f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror}"
+        raise UsageError(problem, "save it to a file, and give that") from error

@@ -30,7 +30,7 @@ from imagejudge.cli.options import (
 )
 from imagejudge.cli.settings_file import Settings
 from imagejudge.common.gguf import quantisation
-from imagejudge.common.open_input import is_pipe, open_input
+from imagejudge.common.open_input import open_input
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.images.read import Limits
 from imagejudge.judge.engines import file_digests
@@ -186,8 +186,6 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     try:
         with open_input(path) as file:
             verdicts = list(read_verdicts(file, str(path)))
-            if not verdicts and is_pipe(file):
-                raise UsageError(f"{path}: a pipe into which nobody writes", "give a file")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
     matched = match(labels, verdicts)

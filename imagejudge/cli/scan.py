@@ -17,6 +17,7 @@ from imagejudge.cli.console import warn
 from imagejudge.cli.factory import prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
+from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images, read_list
 from imagejudge.judge.plan import Plan
@@ -76,7 +77,7 @@ def scan(
         raise UsageError("nothing to scan was named", "give files or folders, or - for a list on standard input")
     if null and files_from is None and STDIN not in (paths or []):
         raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
-    named = list(_named(paths or [], files_from, null))
+    named = list(dict.fromkeys(_named(paths or [], files_from, null)))  # an endless list may be of one path
     refs = list(
         find_images(
             named,
@@ -110,7 +111,7 @@ def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[st
         yield from read_list(sys.stdin.buffer, null)
     elif files_from is not None:
         try:
-            with files_from.open("rb") as listed:
+            with open_input(files_from) as listed:
                 yield from read_list(listed, null)
         except OSError as error:
             raise UsageError(f"the list {files_from} cannot be read: {error.strerror}", "check --files-from") from error

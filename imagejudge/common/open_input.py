@@ -1,24 +1,58 @@
-"""Opening what a user named as an input, without waiting: a named pipe may have nobody who ever writes into it."""
+"""Reading what a user named as an input, without waiting and within bounds.
+
+A named pipe may have nobody who ever writes into it, and a device may have no end, nor any end of a line.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import stat
+from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final
+
+_PATIENCE: Final = 2
+"""Seconds for a pipe's writer to appear: a shell may start it after the reader."""
 
 
 def open_input(path: Path) -> BinaryIO:
-    """A file to read from. One that is a pipe without a writer is empty. Raises `OSError`."""
-    file = cast("BinaryIO", open(path, "rb", opener=_without_waiting))  # noqa: SIM115 - Path.open takes no opener
-    if is_pipe(file):  # that of `<(...)` has its writer already
-        os.set_blocking(file.fileno(), True)
+    """A file to read from. Raises `OSError`, also for a pipe that has no writer within 2 s."""
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - Path.open takes no opener
+    try:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            _await_writer(file)
+        elif file.isatty():
+            os.set_blocking(file.fileno(), True)
+    except BaseException:
+        file.close()
+        raise
     return file
 
 
-def is_pipe(file: BinaryIO) -> bool:
-    """Whether an open file is a pipe."""
-    return stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+def _await_writer(file: BufferedReader) -> None:
+    """Once there is a writer, however slow, reading waits for it."""
+    waiting = select.poll()
+    waiting.register(file, select.POLLIN)
+    # Nothing happens to a pipe that never had a writer: one that left is told, and to read of one that is there but
+    # silent gives None.
+    if not waiting.poll(_PATIENCE * 1000) and not file.peek(1) and file.raw.read(1) is not None:
+        raise OSError(errno.EPIPE, "a pipe into which nobody writes")
+    os.set_blocking(file.fileno(), True)
+
+
+def lines_of(stream: BinaryIO, longest: int, complaint: Callable[[int], Exception]) -> Iterator[bytes]:
+    """The lines of a stream with their ends, each held to `longest` bytes; raises `complaint` of a longer one's number,
+    from 1.
+    """
+    number = 0
+    while line := stream.readline(longest + 1):
+        number += 1
+        if len(line) > longest:
+            raise complaint(number)
+        yield line
 
 
 def _without_waiting(name: str, flags: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli
 
-from imagejudge.common.open_input import is_pipe, open_input
+from imagejudge.common.open_input import open_input
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_lines import locate, nearest
 
@@ -37,13 +37,10 @@ class UnreadableError(Exception):
 
 def text_of(path: Path, limit: int) -> str:
     """A file's text, its byte order mark included. Raises `UnreadableError`, or `OSError` where the file cannot be
-    opened. Waits for nobody who might write into a pipe.
+    opened, or is a pipe without a writer.
     """
     with open_input(path) as file:
         data = file.read(limit + 1) or b""
-        pipe = is_pipe(file)
-    if pipe and not data:
-        raise UnreadableError("a pipe into which nobody writes", "give a file")
     if len(data) > limit:
         raise UnreadableError(f"larger than {limit:,} bytes", "split it up")
     try:

@@ -31,6 +31,12 @@ EXTENSIONS: Final = frozenset(
 )
 """What a file found in a folder must end in, in lower case; a file that is named may end in anything."""
 
+_CHUNK: Final = 65_536
+_LONGEST_PATH: Final = 100_000
+"""Bytes; no system takes longer ones."""
+_LONGEST_LIST: Final = 1_000_000_000
+"""Bytes of a list; that of ten million paths has most often fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
@@ -70,8 +76,24 @@ def find_images(
 
 
 def read_list(stream: BinaryIO, nul: bool) -> Iterator[str]:
-    """The paths in a list, one a line (LF or CRLF), or ended by NUL bytes. Empty entries are skipped."""
-    for entry in stream.read().split(b"\0" if nul else b"\n"):
+    """The paths in a list, one a line (LF or CRLF), or ended by NUL bytes. Empty entries are skipped.
+
+    Raises UsageError for one that is longer than any path, and for a list without end.
+    """
+    size, rest = 0, b""
+    while chunk := stream.read(_CHUNK):
+        size += len(chunk)
+        *entries, rest = (rest + chunk).split(b"\0" if nul else b"\n")
+        if len(rest) > _LONGEST_PATH:
+            raise UsageError("an entry in the list is longer than any path", "give one path a line, or end them by NUL")
+        if size > _LONGEST_LIST:
+            raise UsageError(f"the list is longer than {_LONGEST_LIST:,} bytes", "give several, one after another")
+        yield from _paths(entries, nul)
+    yield from _paths([rest], nul)
+
+
+def _paths(entries: Sequence[bytes], nul: bool) -> Iterator[str]:
+    for entry in entries:
         if entry := entry if nul else entry.removesuffix(b"\r"):
             yield os.fsdecode(entry)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final
 
+from imagejudge.common.open_input import lines_of
 from imagejudge.errors import UsageError
 from imagejudge.verdict import Verdict, line_of, verdict_of
 
 START = b'{"schema":1,"path":'
 """How every line begins: what else a file ends with was not written here."""
-_LONGEST: Final = 64_000_000
+LONGEST: Final = 64_000_000
 """Bytes of a line. That of the largest constitution, with all its statements reasoned about, has a tenth of it."""
+_MOST_KEPT: Final = 20_000_000_000
+"""Bytes that are copied from a pipe: about four million verdicts. Files are read where they lie, however long."""
 _HINT: Final = "give a file that `imagejudge scan` with `output` wrote to its end"
 _SUBJECT: Final = re.compile(rb'\{"schema":1,"path":("(?:[^"\\]|\\.)*"),"sha256":(?:"([0-9a-f]{64})"|null),')
 """What a line that `line_of` wrote is about."""
@@ -25,17 +28,31 @@ def read_verdicts(stream: BinaryIO, name: str) -> Iterator[Verdict]:
         try:
             yield verdict_of(line)
         except (ValueError, RecursionError):
-            problem = f"{name}:{number}: this is not a verdict of this version"
-            raise UsageError(problem, _HINT) from None
+            raise _no_verdict(name, number) from None
+
+
+def _no_verdict(name: str, number: int) -> UsageError:
+    return UsageError(f"{name}:{number}: this is not a verdict of this version", _HINT)
 
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    number = 0
-    while line := stream.readline(_LONGEST + 1):
-        number += 1
-        if len(line) > _LONGEST:
-            raise UsageError(f"{name}:{number}: a line longer than any verdict", _HINT)
-        yield line
+    return lines_of(
+        stream, LONGEST, lambda number: UsageError(f"{name}:{number}: a line longer than any verdict", _HINT)
+    )
+
+
+def keep(stream: BinaryIO, kept: IO[bytes], name: str) -> None:
+    """Copy verdicts from a stream that can be read only once. Raises `UsageError` for the first line that is none, and
+    for what has no end; `OSError` where there is no room.
+    """
+    size = 0
+    for number, line in enumerate(_lines(stream, name), 1):
+        if _subject_of(line) is None:
+            raise _no_verdict(name, number)
+        size += len(line)
+        if size > _MOST_KEPT:
+            raise UsageError(f"{name} is longer than {_MOST_KEPT:,} bytes", "save it to a file, and give that")
+        kept.write(line)
 
 
 class Latest:

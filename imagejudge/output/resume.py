@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError
-from imagejudge.output.jsonl import START, JsonLines
+from imagejudge.output.jsonl import LONGEST, START, JsonLines
 from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
 from imagejudge.output.writing import writing
 from imagejudge.verdict import Outcome, Verdict, verdict_of
@@ -130,7 +131,7 @@ class ResumableFile(JsonLines):
         dropped: set[int] = set()
         at = 0
         self._file.seek(0)
-        for number, text in enumerate(self._file, 1):
+        for number, text in enumerate(lines_of(self._file, LONGEST, self._not_a_verdict), 1):
             if _is_torn(text):
                 self._file.truncate(at)
                 break
@@ -176,11 +177,14 @@ class ResumableFile(JsonLines):
         if not isinstance(row, dict) or not all(
             isinstance(row.get(name), str) for name in ("path", "verdict", *_NAMES)
         ):
-            raise OutputError(
-                f"{self._path}:{number}: this is not a verdict, so nothing was added to the file",
-                "name another file with `output`, or give up what is in this one with `overwrite`",
-            )
+            raise self._not_a_verdict(number)
         return row
+
+    def _not_a_verdict(self, number: int) -> OutputError:
+        return OutputError(
+            f"{self._path}:{number}: this is not a verdict, so nothing was added to the file",
+            "name another file with `output`, or give up what is in this one with `overwrite`",
+        )
 
     def _compare(self, row: dict[str, Any]) -> None:
         if self._identity is None:

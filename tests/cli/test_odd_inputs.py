@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from conftest_cli import Run
+from conftest_cli import PROGRAM, Run
 
 HUGE = 3_000_000_000
 ROOM = 2_500_000_000
@@ -36,10 +37,16 @@ def huge(path: Path) -> None:
     os.truncate(path, HUGE)  # takes no room on the disk
 
 
+def torn(path: Path) -> None:
+    path.write_bytes(b'{"schema":1,"path":')
+    os.truncate(path, HUGE)
+
+
 def itself(path: Path) -> None:
     path.symlink_to(path)
 
 
+SCAN = ("scan", ".", "-c", "stickers", "--model", "builtin")
 EVALUATE = ("evaluate", "-c", "stickers", "--model", "builtin", "--adapter")
 
 
@@ -50,7 +57,7 @@ EVALUATE = ("evaluate", "-c", "stickers", "--model", "builtin", "--adapter")
         (itself, ("scan", ".", "--model", "builtin", "-c", "odd"), "neither a file nor a shipped name"),
         (huge, ("constitution", "diff", "odd", "stickers"), "odd: larger than 1,000,000 bytes"),
         (endless, ("scan", ".", "--config", "odd"), "odd: larger than 1,000,000 bytes"),
-        (pipe, ("scan", ".", "--config", "odd"), "odd: a pipe into which nobody writes"),
+        (pipe, ("scan", ".", "--config", "odd"), "odd: cannot be read: a pipe into which nobody writes"),
         (folder, ("scan", ".", "--isolated", "--config", "odd"), "contradict"),
         (endless, ("baseline", "unused", "/dev/null", "-b", "odd"), "odd: larger than 100,000,000 bytes"),
         (endless, (*EVALUATE, "csv", "odd"), "odd: larger than"),
@@ -58,10 +65,19 @@ EVALUATE = ("evaluate", "-c", "stickers", "--model", "builtin", "--adapter")
         (pipe, (*EVALUATE, "huggingface", "odd"), "odd is neither a file nor a folder"),
         (endless, (*EVALUATE, "huggingface", "odd"), "odd is neither a file nor a folder"),
         (nothing, (*EVALUATE, "huggingface", "odd"), "odd is neither a file nor a folder"),
-        (pipe, ("baseline", "add", "odd"), "odd: a pipe into which nobody writes"),
+        (pipe, ("baseline", "add", "odd"), "odd cannot be read: a pipe into which nobody writes"),
+        (pipe, ("scan", "--files-from", "odd"), "odd cannot be read: a pipe into which nobody writes"),
+        (endless, ("scan", "--files-from", "odd"), "an entry in the list is longer than any path"),
+        (nothing, ("scan", "--null", "--files-from", "page"), "an entry in the list is longer than any path"),
+        (huge, (*SCAN, "-o", "odd"), "odd:1: this is not a verdict"),
+        (torn, (*SCAN, "-o", "odd"), "odd:1: this is not a verdict"),
         (endless, ("baseline", "add", "odd"), "odd:1: a line longer than any verdict"),
         (huge, ("rejudge", "odd", "-c", "stickers"), "odd:1: a line longer than any verdict"),
-        (pipe, ("evaluate", "--labels", "labels.csv", "--verdicts", "odd"), "odd: a pipe into which nobody writes"),
+        (
+            pipe,
+            ("evaluate", "--labels", "labels.csv", "--verdicts", "odd"),
+            "odd cannot be read: a pipe into which nobody writes",
+        ),
         (endless, ("evaluate", "--labels", "labels.csv", "--verdicts", "odd"), "odd:1: a line longer than any verdict"),
     ],
 )
@@ -69,6 +85,7 @@ def test_what_is_no_file(
     run: Run, tmp_path: Path, make: Callable[[Path], None], command: Sequence[str], words: str
 ) -> None:
     make(tmp_path / "odd")
+    (tmp_path / "page").write_bytes(b"x" * 1_000_000)
     (tmp_path / "labels.csv").write_text("path,label\na.png,unsafe\n")
     done = run(*command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM)))
     said = done.stderr.decode()
@@ -95,3 +112,58 @@ def test_a_pipe_is_read_while_it_is_written(run: Run, tmp_path: Path) -> None:
     done = run("baseline", "add", f"/dev/fd/{reader}", pass_fds=(reader,))
     os.close(reader)
     assert f"/dev/fd/{reader}:1: this is not a verdict".encode() in done.stderr
+
+
+def test_a_named_pipe_whose_writer_comes_after_its_reader(run: Run, tmp_path: Path) -> None:
+    """As where shells make `<(...)` of one."""
+    os.mkfifo(tmp_path / "odd")
+    with subprocess.Popen(["sh", "-c", "sleep 1; exec >odd; sleep 3; echo missing.png"], cwd=tmp_path):
+        done = run("scan", "-c", "stickers", "--model", "builtin", "--files-from", "odd")
+    assert done.returncode == 2
+    assert b'"path":"missing.png"' in done.stdout
+
+
+def test_a_list_that_is_an_empty_pipe_is_an_empty_list(run: Run) -> None:
+    """As from `--files-from <(git diff --name-only)` where nothing changed."""
+    reader, writer = os.pipe()
+    os.close(writer)
+    listed = f"/dev/fd/{reader}"
+    done = run("scan", "-c", "stickers", "--model", "builtin", "--files-from", listed, pass_fds=(reader,))
+    os.close(reader)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"no images were found" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("writer", "words"),
+    [
+        ("yes no verdict", "standard input:1: this is not a verdict"),
+        ("cat /dev/zero", "standard input:1: a line longer"),
+    ],
+)
+def test_verdicts_without_end(tmp_path: Path, writer: str, words: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'{writer} 2>&- | TMPDIR="$PWD" "$0" rejudge - -c stickers', PROGRAM],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr.decode()
+
+
+def test_no_room_for_verdicts_from_a_pipe(tmp_path: Path) -> None:
+    line = b'{"schema":1,"path":"a","sha256":null,"padding":"' + b"x" * 50_000_000 + b'"}\n'
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1000; TMPDIR="$PWD" "$0" rejudge - -c stickers', PROGRAM],
+        cwd=tmp_path,
+        input=line * 2,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    said = done.stderr.decode()
+    assert done.returncode == 2
+    assert f"standard input cannot be kept in {tmp_path}: File too large" in said
+    assert "this is a bug" not in said

@@ -81,9 +81,14 @@ def files_of(path: Path, split: str) -> list[Path]:
 
 
 def image_in(cell: object, folder: Path, name: str) -> Path | bytes:
-    """An image from a cell: bytes, Hugging Face's `{bytes, path}`, a path below the file's folder, or Base64."""
+    """An image from a cell: bytes, Hugging Face's `{bytes, path}`, a path below the file's folder, or Base64.
+
+    A path at which there is nothing is given too: reading it will say so, at the cost of this row.
+    """
     if isinstance(cell, Mapping):
-        cell = cell.get("bytes") or cell.get("path")
+        path, cell = cell.get("path"), cell.get("bytes")
+        if not cell and isinstance(path, str) and path:
+            return folder / path
     if cell is None:
         return b""  # judged as the empty file it is, so that its row is counted among the errors
     if isinstance(cell, bytes):
@@ -94,7 +99,7 @@ def image_in(cell: object, folder: Path, name: str) -> Path | bytes:
         try:
             return base64.b64decode(cell, validate=True)
         except (binascii.Error, ValueError):
-            raise UsageError(f"{name}: there is no image {cell[:80]!r} in {folder}", "put it there") from None
+            return folder / cell
     raise UsageError(f"{name} holds no image", "name the right column with `column` image=NAME")
 
 
