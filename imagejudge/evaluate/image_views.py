@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +46,10 @@ def subject_of(item: Item, limits: Limits) -> Subject | Unreadable:
 
 def _read(item: Item, limits: Limits) -> Source | Unreadable:
     if isinstance(item.image, Path):
-        return read_image(str(item.image), limits)
+        read = read_image(str(item.image), limits)
+        if isinstance(read, Unreadable) and str(item.image) != item.label.name:
+            return replace(read, message=f"{item.image}: {read.message}")
+        return read
     return given_image(item.label.name, item.image, limits)
 
 

@@ -278,6 +278,22 @@ def test_images_in_parquet_are_judged(run: Run, pair: Options, rules: Options, l
     assert b"not judged: 1 (25.0 %)" in done.stdout
 
 
+def test_a_missing_image_costs_one_row(run: Run, pair: Options, rules: Options, labelled: Path, tmp_path: Path) -> None:
+    data = [(labelled / f"000{number}.png").read_bytes() for number in range(2)]
+    cells = [{"bytes": each, "path": "a.png"} for each in data] + [{"bytes": None, "path": "gone.png"}]
+    parquet.write_table(pa.table({"image": [cells[2], *cells[:2]], "label": [1, 0, 1]}), tmp_path / "t.parquet")
+    done = run(
+        *("evaluate", "t.parquet", "--adapter", "huggingface", *pair, *rules[:2], "--method", METHOD),
+        *("--json", "m.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"3 images, 2 of them unsafe" in done.stdout
+    assert b"not judged: 1 (33.3 %)" in done.stdout
+    first, *others = json.loads((tmp_path / "m.json").read_text())["images"]
+    assert first["verdicts"][METHOD]["verdict"] == "error"
+    assert "error" not in {each["verdicts"][METHOD]["verdict"] for each in others}
+
+
 def test_the_page_finds_pictures_in_tables(run: Run, images: Path, tmp_path: Path) -> None:
     data = [{"bytes": (images / "0000.png").read_bytes(), "path": None}, {"bytes": b"broken", "path": None}]
     parquet.write_table(pa.table({"image": data, "label": [1, 0]}), tmp_path / "t.parquet")

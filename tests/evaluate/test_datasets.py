@@ -185,7 +185,8 @@ def test_unsafebench(tmp_path: Path) -> None:
 def test_what_is_not_unsafebench(tmp_path: Path) -> None:
     assert "no *.parquet file; found: nothing" in complaint(tmp_path, "unsafebench")
     file = unsafebench(tmp_path / "test.parquet", category=["Hate", "self harm"])
-    assert "test.parquet#1: 'category' is 'self harm'; UnsafeBench has: Hate" in complaint(tmp_path, "unsafebench")
+    with pytest.raises(UsageError, match=r"test\.parquet#1: 'category' is 'self harm'"):  # before anything is judged
+        load_dataset(tmp_path, "unsafebench", Reading())
     unsafebench(file, safety_label=["Safe", "Harmful"])
     assert "'harmful', which says neither" in complaint(tmp_path, "unsafebench")
     write_parquet(file, {"image": [PNG], "label": ["Safe"]})
@@ -209,8 +210,11 @@ def test_huggingface_parquet(tmp_path: Path) -> None:
     write_parquet(tmp_path / "x.parquet", {"image": ["a.png", base64.b64encode(PNG).decode()], "label": [1.0, 0.0]})
     path, data = items(tmp_path, "huggingface")
     assert (path.image, data.image) == (tmp_path / "a.png", PNG)
-    write_parquet(tmp_path / "x.parquet", {"image": ["b.png"], "label": [True]})
-    assert "there is no image 'b.png'" in complaint(tmp_path, "huggingface")
+    absent = [{"bytes": None, "path": "b.png"}, {"bytes": b"", "path": "c"}, {"bytes": None, "path": None}]
+    write_parquet(tmp_path / "x.parquet", {"image": absent, "label": [1, 0, 1]})
+    assert [item.image for item in items(tmp_path, "huggingface")] == [tmp_path / "b.png", tmp_path / "c", b""]
+    write_parquet(tmp_path / "x.parquet", {"image": ["b.png", "b\0.png"], "label": [True, False]})
+    assert [item.image for item in items(tmp_path, "huggingface")] == [tmp_path / "b.png", tmp_path / "b\0.png"]
 
 
 def test_huggingface_class_labels(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = 
     files = [(file, _opened(file, parquet)) for file in files_of(path, reading.split)]
     columns = {file: Columns(str(file), table.schema_arrow.names, usual, reading) for file, table in files}
     unlabelled = {file: _check_labels(file, table, columns[file], reading) for file, table in files}
+    for file, table in files:
+        _check_rows(file, table, columns[file], unlabelled[file], check)
 
     def items() -> Iterator[Item]:
         for file, table in files:
@@ -37,7 +39,6 @@ def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = 
                 name = f"{file}#{number}"
                 if number in unlabelled[file]:
                     continue
-                check(row, name)
                 row[columns[file].names["label"]] = _named(columns[file].value(row, "label"), names)
                 yield Item(
                     columns[file].label(row, name), image_in(columns[file].value(row, "image"), file.parent, name)
@@ -128,6 +129,16 @@ def _check_labels(file: Path, table: Any, columns: Columns, reading: Reading) ->
     if words and not words & {str(value).lower() for value in values}:
         raise missing(f"label {reading.unsafe[0]!r}", str(file), map(str, names or values), "correct `unsafe`")
     return [number for number, value in enumerate(rows) if value is None]
+
+
+def _check_rows(file: Path, table: Any, columns: Columns, unlabelled: Container[int], check: Check) -> None:
+    """Complain of all other cells before anything is judged, too."""
+    names = set(columns.names.values()) - {columns.names["image"]}
+    with _whole(file):
+        rows = table.read(columns=sorted(names)).to_pylist()
+    for number, row in enumerate(rows):
+        if number not in unlabelled:
+            check(row, f"{file}#{number}")
 
 
 def _class_names(table: Any, columns: Columns) -> Sequence[str]:
