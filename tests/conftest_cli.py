@@ -66,6 +66,22 @@ def rules(tmp_path: Path) -> Sequence[str]:
 
 
 @pytest.fixture
+def base(pair: Sequence[str], rules: Sequence[str]) -> list[str]:
+    """Options that name both."""
+    return [*pair, *rules]
+
+
+@pytest.fixture
+def brightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine of tests/engines.py in the place of llama.cpp, in the program and in its children: bright is Yes."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import imagejudge.judge.engines\nimagejudge.judge.engines.ENGINE = 'engines:brightness'\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), str(Path(__file__).parent)]))
+
+
+@pytest.fixture
 def images(tmp_path: Path) -> Path:
     """A folder of three images."""
     return make_images(tmp_path / "images", 3)

@@ -95,7 +95,11 @@ Threads = Annotated[
 Context = Annotated[
     int | None,
     typer.Option(
-        metavar="N", min=256, help="Context length in tokens. [default: what is needed]", rich_help_panel="Model"
+        metavar="N",
+        min=256,
+        max=10_000_000,  # as many as any model was made for
+        help="Context length in tokens. [default: what is needed]",
+        rich_help_panel="Model",
     ),
 ]
 ExtraBufts = Annotated[
@@ -192,7 +196,11 @@ class ModelOptions:
     timeout: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", min=0.1, help="Seconds for one image before it is given up.", rich_help_panel="Model"
+            metavar="SECONDS",
+            min=0.1,
+            max=1_000_000,
+            help="Seconds for one image before it is given up.",
+            rich_help_panel="Model",
         ),
     ] = 600.0
     load_timeout: LoadTimeout = 3600.0
@@ -225,6 +233,7 @@ class WriterOptions:
         typer.Option(
             metavar="SECONDS",
             min=0.1,
+            max=1_000_000,
             help="Seconds for one reply before its rule is given up.",
             rich_help_panel="Model",
         ),

@@ -1,1 +1,1 @@
-from conftest_cli import broken_program, images, pair, rules, run  # noqa: F401 - fixtures for this folder
+from conftest_cli import base, brightness, broken_program, images, pair, rules, run  # noqa: F401 - fixtures here

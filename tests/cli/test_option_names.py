@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import imagejudge
 from imagejudge.cli.commands import Commands
+from imagejudge.cli.main import app
 from imagejudge.cli.option_names import NAMES, option, shown, with_options
 from imagejudge.verdict import Failure, Outcome, Verdict
 
@@ -94,3 +96,24 @@ def test_only_errors_are_reworded() -> None:
     )
     unsafe = Verdict(**facts, verdict=Outcome.UNSAFE)
     assert shown(unsafe) == unsafe
+
+
+def numbers(command: Any) -> Iterator[tuple[Any, Any]]:
+    """A command and each of its options that is a number, of it and of those below."""
+    for parameter in command.params:
+        if getattr(parameter, "type_descriptor", None) and parameter.type_descriptor.annotation in (int, float):
+            yield command, parameter
+    for below in getattr(command, "commands", {}).values():
+        yield from numbers(below)
+
+
+def test_every_number_has_bounds() -> None:
+    found = [each for command in Commands().values() for each in numbers(command)]
+    assert {"timeout", "load_timeout", "memory_limit", "target_recall", "ctx"} <= {option.name for _, option in found}
+    program: Any = typer.main.get_command(app)
+    parent = program.context_class(program)
+    for command, parameter in found:
+        endless = ["nan", "inf", "1e400"] if parameter.type_descriptor.annotation is float else ["1.5", "nan"]
+        for text in ["-1", "-inf", "", "0x10", *endless]:
+            with pytest.raises(typer.BadParameter):
+                command.make_context("x", [f"{parameter.opts[0]}={text}"], parent=parent)

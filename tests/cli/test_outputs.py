@@ -22,26 +22,12 @@ from PIL import Image
 
 from imagejudge.verdict import json_schema
 
+pytestmark = pytest.mark.usefixtures("brightness")
+
 Options = Sequence[str]
 FORMATS = ["jsonl", "text", "csv", "github", "paths", "sarif"]
 BRIGHT, DIM, DARK = 250, 150, 0
 """An image of the first violates the rule on knives, the second leaves it open, the third is safe."""
-
-
-@pytest.fixture(autouse=True)
-def meaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine of tests/engines.py in the place of llama.cpp, in the program and in its children."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(
-        "import imagejudge.judge.engines\nimagejudge.judge.engines.ENGINE = 'engines:brightness'\n"
-    )
-    tests = Path(__file__).parents[1]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), str(tests)]))
-
-
-@pytest.fixture
-def base(pair: Options, rules: Options) -> list[str]:
-    return [*pair, *rules]
 
 
 def paint(file: str | Path, shade: int, mark: int = 0) -> None:

@@ -18,25 +18,11 @@ import pytest
 from conftest_cli import PROGRAM, RULES, Run
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("brightness")
+
 Options = Sequence[str]
 BRIGHT, DARK = 250, 0
 """An image of the first violates the rule on knives, the second is safe."""
-
-
-@pytest.fixture(autouse=True)
-def meaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine of tests/engines.py in the place of llama.cpp, in the program and in its children."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(
-        "import imagejudge.judge.engines\nimagejudge.judge.engines.ENGINE = 'engines:brightness'\n"
-    )
-    tests = Path(__file__).parents[1]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), str(tests)]))
-
-
-@pytest.fixture
-def base(pair: Options, rules: Options) -> list[str]:
-    return [*pair, *rules]
 
 
 def paint(file: Path, shade: int) -> None:

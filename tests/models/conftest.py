@@ -1,1 +1,1 @@
-from models.fixtures import hub  # noqa: F401 - a fixture for this folder
+from models.fixtures import hub, hub_in_process  # noqa: F401 - fixtures for this folder

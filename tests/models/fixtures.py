@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
+from huggingface_hub.utils import close_session
 from models.hub_server import Hub, serve
+
+from imagejudge.models import transfer
 
 REPOSITORY = "Qwen/Qwen3-VL-4B-Instruct-GGUF"
 MODEL = "Qwen3VL-4B-Instruct-Q4_K_M.gguf"
@@ -25,3 +29,15 @@ def hub(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         served.add(REPOSITORY, MODEL, b"GGUF" + bytes(range(256)) * 1000)
         served.add(REPOSITORY, MMPROJ, b"GGUF" + bytes(reversed(range(256))) * 200)
         yield served
+
+
+@pytest.fixture
+def hub_in_process(hub: Hub, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same hub for the test's own process: what huggingface_hub would read if it were imported now."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(isolated / "hub"))
+    monkeypatch.setattr(transfer, "_PAUSES", (0.0, 0.0, 0.0))
+    close_session()

@@ -5,26 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
-from huggingface_hub.utils import close_session
 from models.fixtures import MODEL, REPOSITORY
 from models.hub_server import Hub
 
 from imagejudge.errors import ModelError
 from imagejudge.models import hub as client
-from imagejudge.models import transfer
 
-
-@pytest.fixture(autouse=True)
-def here(hub: Hub, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What huggingface_hub would read from the environment if it were imported now."""
-    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(isolated / "hub"))
-    monkeypatch.setattr(transfer, "_PAUSES", (0.0, 0.0, 0.0))
-    close_session()
+pytestmark = pytest.mark.usefixtures("hub_in_process")
 
 
 def fetch(told: list[int] | None = None) -> str:
