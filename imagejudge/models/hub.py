@@ -15,12 +15,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
 
 from imagejudge.errors import ModelError
-from imagejudge.models import transfer
+from imagejudge.models import patience, transfer
 from imagejudge.models.files import file_digest
 from imagejudge.models.transfer import KEPT, TIMEOUT
 
@@ -111,7 +112,8 @@ def partials(repository: str) -> list[Path]:
 def look(repository: str, name: str, revision: str) -> Remote:
     """Ask the hub about a file. Raises `ModelError` with what to do."""
     with _explained(repository, name):
-        found = get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=TIMEOUT)
+        url = hf_hub_url(repository, name, revision=revision)
+        found = patience.within(patience.WINDOW, partial(get_hf_file_metadata, url, timeout=TIMEOUT))
     commit, etag, size = found.commit_hash, found.etag, found.size
     if (
         not commit

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import httpx2
 
 from imagejudge.errors import ModelError
+from imagejudge.models import patience
+from imagejudge.models.patience import TooSlow, body_of, within
 
 KEPT = "what was fetched is kept, and the same command goes on there"
 TIMEOUT = 30.0
@@ -28,10 +31,6 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each new attempt; all of them again once an attempt was worth its while."""
 _WORTH = 4096
 """Bytes that make an attempt worth its while: servers that send a byte and hang up are given up."""
-_WINDOW = 60.0
-"""Seconds after which a connection is measured."""
-_SLOWEST = 1000
-"""Bytes a second below which it counts as lost: at this pace a model would take a month."""
 _LONGEST_WAIT = 120.0
 """Seconds that a server may ask to be left alone before the user is told to come back."""
 _REDIRECTS = 10
@@ -60,10 +59,6 @@ class Target:
 
 class _NotThisRange(Exception):  # noqa: N818 - asks for another attempt
     """The server does not continue the file; the whole of it must be asked for."""
-
-
-class _TooSlow(httpx2.TransportError):
-    """Bytes arrive, but so few that it would never end."""
 
 
 class _Busy(httpx2.TransportError):
@@ -128,7 +123,7 @@ class _Download:
             except _NotThisRange:
                 self._in_parts = False
             except httpx2.TransportError as error:
-                worth = self._file.seek(0, os.SEEK_END) - have >= _WORTH and not isinstance(error, _TooSlow)
+                worth = self._file.seek(0, os.SEEK_END) - have >= _WORTH and not isinstance(error, TooSlow)
                 failures = 1 if worth else failures + 1
                 if failures > len(_PAUSES):
                     raise
@@ -195,10 +190,12 @@ class _Download:
 
     def _receive(self, response: httpx2.Response, at: int, have: int, length: int) -> None:
         """Take in the body, `at` being where it begins; what is here already is compared and not written again."""
-        end, began, arrived = at + length, time.monotonic(), 0
-        with self._target.partial.open("rb") as kept:
-            for chunk in response.iter_raw():
-                arrived += len(chunk)
+        end = at + length
+        with (
+            self._target.partial.open("rb") as kept,
+            contextlib.closing(body_of(response, patience.WINDOW)) as pieces,
+        ):
+            for chunk in pieces:
                 part = memoryview(chunk)[: end - at]  # what comes after the end belongs to nothing
                 known = min(len(part), max(0, have - at))
                 if kept.read(known) != part[:known] if known else False:
@@ -210,10 +207,6 @@ class _Download:
                     self._tell(at)
                 if at >= end:
                     return
-                if (passed := time.monotonic() - began) > _WINDOW:
-                    if arrived < _SLOWEST * passed:
-                        raise _TooSlow(f"only {arrived:,} bytes arrived in {passed:,.0f} seconds")
-                    began, arrived = time.monotonic(), 0
 
     def _check_beginning(self, response: httpx2.Response, part: memoryview, at: int) -> None:
         expected = self._target.begins[at : at + len(part)]
@@ -246,7 +239,7 @@ def _answer(client: httpx2.Client, url: str, headers: Mapping[str, str]) -> Iter
     """
     request = client.build_request("GET", url, headers=dict(headers), timeout=TIMEOUT)
     for _ in range(_REDIRECTS + 1):
-        response = client.send(request, stream=True, follow_redirects=False)
+        response = within(patience.WINDOW, partial(client.send, request, stream=True, follow_redirects=False))
         try:
             if response.next_request is None:
                 yield response
@@ -276,7 +269,8 @@ def followed(request: httpx2.Request, onward: httpx2.Request) -> httpx2.Request:
 
 def _excerpt(response: httpx2.Response) -> httpx2.Response:
     """An error with the beginning of its page: the page may have no end."""
-    page = next(iter(response.iter_raw()), b"")[:_EXCERPT]
+    with contextlib.closing(body_of(response, patience.WINDOW)) as pieces:
+        page = next(pieces, b"")[:_EXCERPT]
     headers = httpx2.Headers(response.headers)
     for name in ("Content-Length", "Content-Encoding", "Transfer-Encoding"):
         headers.pop(name, None)

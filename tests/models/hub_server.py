@@ -38,6 +38,8 @@ class Reply:
     """The body is sent again and again, until the reader hangs up."""
     pause: float = 0.0
     """Seconds between the bytes of the body."""
+    slow_head: bool = False
+    """The head has no end, and one more byte comes every 20 ms, until the reader hangs up."""
 
 
 @dataclass
@@ -57,6 +59,8 @@ class Hub:
     """By file name: status and X-Error-Code of the answer to everything about it."""
     cuts: list[int] = field(default_factory=list)
     """For each of the next answers: after how many bytes the connection breaks."""
+    slow_heads: bool = False
+    """Whether the answer to every question about a file has a head without end."""
     lies: list[Reply] = field(default_factory=list)
     """For each of the next requests for a file's bytes: what is answered instead of them."""
     ranges: bool = True
@@ -104,6 +108,15 @@ class _Handler(BaseHTTPRequestHandler):
             with contextlib.suppress(ConnectionError):  # a reader that was killed
                 self.wfile.write(body)
 
+    def drip(self) -> None:
+        """A head without end."""
+        with contextlib.suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            for _ in range(1500):
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.02)
+
     def note(self) -> None:
         told = [self.headers.get(name) for name in ("Range", "Authorization", "If-Range")]
         seen = Request(self.kind, self.command, self.path, *told)
@@ -141,6 +154,10 @@ class _Front(_Handler):
     kind = "hub"
 
     def give(self, repository: str, commit: str, name: str, data: bytes) -> None:
+        if self.hub.slow_heads:
+            self.close_connection = True
+            self.drip()
+            return
         etag = self.hub.etags.get(name) or hashlib.sha256(data).hexdigest()
         self.answer(
             302,
@@ -160,8 +177,12 @@ class _Store(_Handler):
 
     def lie(self, reply: Reply) -> None:
         self.close_connection = True
+        if reply.slow_head:
+            self.drip()
+            return
         self.send_response(reply.status)
-        length = {} if "Content-Length" in reply.headers or reply.endless else {"Content-Length": str(len(reply.body))}
+        given = {"Content-Length", "Transfer-Encoding"} & set(reply.headers)
+        length = {} if given or reply.endless else {"Content-Length": str(len(reply.body))}
         for key, value in {**length, **reply.headers, "Connection": "close"}.items():
             self.send_header(key, value)
         self.end_headers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -14,7 +15,7 @@ from models.hub_server import Hub, Reply, serve
 
 from imagejudge.errors import ModelError
 from imagejudge.models import hub as client
-from imagejudge.models import transfer
+from imagejudge.models import patience, transfer
 
 pytestmark = pytest.mark.usefixtures("hub_in_process")
 
@@ -177,17 +178,40 @@ def test_a_length_that_is_never_reached(hub: Hub, begun: client.Remote, data: by
     assert begun.partial.read_bytes() == data[:BEGUN]
 
 
+@pytest.mark.parametrize("where", ["body", "head", "framing", "error page"])
 def test_a_connection_that_drips_is_given_up(
-    hub: Hub, begun: client.Remote, data: bytes, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, begun: client.Remote, data: bytes, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr(transfer, "_WINDOW", 0.1)
-    hub.lies = [Reply(206, data[BEGUN:], REST, pause=0.02), *[Reply(503)] * 3]
+    monkeypatch.setattr(patience, "WINDOW", 0.2)
+    chunked = {"Transfer-Encoding": "chunked"}
+    slow = {
+        "body": Reply(206, data[BEGUN:], REST, pause=0.02),
+        "head": Reply(slow_head=True),
+        "framing": Reply(206, b"1;" + b"x" * 1000, {**REST, **chunked}, pause=0.02),
+        "error page": Reply(404, b"1;" + b"x" * 1000, chunked, pause=0.02),
+    }[where]
+    hub.lies = [slow, *[Reply(503)] * 3]
+    start = time.monotonic()
     with pytest.raises(ModelError, match="503"):
         fetch(begun)
+    assert time.monotonic() - start < 5
     assert len(hub.gets()) == 4
     kept = begun.partial.read_bytes()
-    assert BEGUN < len(kept) < BEGUN + 100
+    assert BEGUN + (where == "body") <= len(kept) < BEGUN + 100
     assert kept == data[: len(kept)]
+
+
+def test_a_hub_that_drips_is_given_up(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "WINDOW", 0.2)
+    hub.slow_heads = True
+    with pytest.raises(ModelError, match=r"no answer within 0\.2 s"):
+        client.look(REPOSITORY, MODEL, "main")
+
+
+def test_nobody_goes_on_reading_what_was_left(hub: Hub, begun: client.Remote, data: bytes) -> None:
+    hub.lies = [Reply(206, data[BEGUN:], REST, endless=True)]
+    fetch(begun)
+    assert not [thread for thread in threading.enumerate() if thread.name == "body"]
 
 
 def test_servers_that_send_a_byte_and_hang_up_are_given_up(hub: Hub) -> None:
