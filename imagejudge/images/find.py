@@ -4,24 +4,22 @@ Knows names, folders and ignore rules; never opens an image, so what a file real
 """
 
 # A path must come out exactly as it went in, and pathlib rewrites `./a`, `a//b` and the empty path.
-# ruff: noqa: PTH109, PTH112, PTH113, PTH116, PTH118, PTH122, PTH123
+# ruff: noqa: PTH109, PTH112, PTH116, PTH118, PTH122
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
-from typing import BinaryIO, Final, TypeAlias
-
-from pathspec import GitIgnoreSpec
+from typing import BinaryIO, Final
 
 from imagejudge.errors import UsageError
-from imagejudge.images.gitignore import GitFailed, kept_below, patterns
+from imagejudge.images.gitignore import patterns
 from imagejudge.images.special_files import is_special
+from imagejudge.images.work_tree import Ignored, IgnoreFiles, Rules, WorkTrees
 
 EXTENSIONS: Final = frozenset(
     (
@@ -71,8 +69,11 @@ def find_images(
         raise UsageError(f"cannot use an exclude pattern: {error}", "write it as in a .gitignore file") from None
     if force_exclude:
         paths = [path for path in paths if not excluded.match_file(_from_here(path))]
-    walk = _Walk(respect_gitignore, frozenset(map(_key, paths)), warn)
-    return (ImageRef(path) for path in _find(paths, _Rules(excluded), walk))
+    # What is named like an image is hardly ever a folder, and there may be a million of them.
+    folders = [path for path in paths if not _is_image(path)]
+    trees = WorkTrees(folders, warn) if respect_gitignore else None
+    walk = _Walk(trees, frozenset(map(_key, paths)))
+    return (ImageRef(path) for path in _find(paths, Rules(excluded), walk))
 
 
 def read_list(stream: BinaryIO, nul: bool) -> Iterator[str]:
@@ -99,72 +100,21 @@ def _paths(entries: Sequence[bytes], nul: bool) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """Ignore patterns, and the way from the folder they count from to the one being walked: '' or ending in '/'."""
-
-    spec: GitIgnoreSpec
-    way: str = ""
-
-    def ignores(self, name: str) -> bool | None:
-        """True: leave it out; False: a later `!pattern` takes it back; None: not mentioned."""
-        return self.spec.check_file(self.way + name).include if len(self.spec) else None
-
-    def below(self, name: str) -> _Rules:
-        return _Rules(self.spec, f"{self.way}{name}/")
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What git does not ignore in a work tree, and the way to here as in `_Rules`."""
-
-    names: Container[str]
-    way: str = ""
-
-    def ignores(self, name: str) -> bool:
-        return self.way + name.removesuffix("/") not in self.names
-
-    def below(self, name: str) -> _Kept:
-        return _Kept(self.names, f"{self.way}{name}/")
-
-
-@dataclass(frozen=True, slots=True)
-class _IgnoreFiles:
-    """The .gitignore files that count in a folder, outermost first: what is left where git cannot be asked."""
-
-    rules: tuple[_Rules, ...] = ()
-
-    def ignores(self, name: str) -> bool:
-        """What the innermost of the rules that mention a name says of it. A folder's name ends in '/'."""
-        verdicts = (each.ignores(name) for each in reversed(self.rules))
-        return next((verdict for verdict in verdicts if verdict is not None), False)
-
-    def below(self, name: str) -> _IgnoreFiles:
-        return _IgnoreFiles(tuple(each.below(name) for each in self.rules))
-
-    def inside(self, folder: str) -> _IgnoreFiles:
-        """With the rules that stand in the folder itself."""
-        return _IgnoreFiles((*self.rules, *_git_file(folder)))
-
-
-_Git: TypeAlias = _Kept | _IgnoreFiles
-
-
-@dataclass(frozen=True, slots=True)
 class _Level:
     """One folder in the middle of being walked."""
 
     key: str
     """Its `_key`, ending in a separator."""
     entries: Iterator[os.DirEntry[str]]
-    excluded: _Rules
-    git: _Git | None
+    excluded: Rules
+    git: Ignored | None
     """What git says of what lies here; None outside a git work tree, and where nobody wants to know."""
 
     def ignores(self, name: str) -> bool:
         return bool(self.excluded.ignores(name)) or (self.git is not None and self.git.ignores(name))
 
 
-def _find(paths: Sequence[str], excluded: _Rules, walk: _Walk) -> Iterator[str]:
+def _find(paths: Sequence[str], excluded: Rules, walk: _Walk) -> Iterator[str]:
     done: set[str] = set()
     for path in paths:
         key = _key(path)
@@ -185,13 +135,12 @@ class _Walk:
     they all differ, and a file that is named as well is left for where it is named.
     """
 
-    def __init__(self, respect_gitignore: bool, named: Container[str], warn: Callable[[str], None]) -> None:
-        self._respect_gitignore = respect_gitignore
+    def __init__(self, trees: WorkTrees | None, named: Container[str]) -> None:
+        self._trees = trees
         self._named = named
-        self._warn = warn
         self._walked: set[tuple[int, int]] = set()
 
-    def below(self, folder: str, excluded: _Rules) -> Iterator[str]:
+    def below(self, folder: str, excluded: Rules) -> Iterator[str]:
         """The images below a named folder, and the folders that cannot be listed."""
         stack: list[_Level] = []  # our own, as folders may lie deeper than calls may go
         yield from self._enter(stack, folder, _key(folder), excluded, lambda: self._git_of(folder))
@@ -213,7 +162,7 @@ class _Walk:
                 yield entry.path
 
     def _enter(
-        self, stack: list[_Level], path: str, key: str, excluded: _Rules, ask_git: Callable[[], _Git | None]
+        self, stack: list[_Level], path: str, key: str, excluded: Rules, ask_git: Callable[[], Ignored | None]
     ) -> Iterator[str]:
         """Put a folder on the stack, unless it was walked before; give its path instead when it cannot be listed."""
         try:
@@ -230,29 +179,26 @@ class _Walk:
             yield path
             return
         git = ask_git()
-        if isinstance(git, _IgnoreFiles) and any(entry.name == ".gitignore" for entry in entries):
+        if isinstance(git, IgnoreFiles) and any(entry.name == ".gitignore" for entry in entries):
             git = git.inside(path)
         stack.append(_Level(os.path.join(key, ""), iter(entries), excluded, git))
 
-    def _git_of(self, folder: str) -> _Git | None:
+    def _git_of(self, folder: str) -> Ignored | None:
         """What git says of a folder that is named, or that is a work tree of its own."""
-        if not self._respect_gitignore or (chain := _up_to_repository(folder)) is None:
-            return None
-        try:
-            kept = kept_below(folder)
-        except GitFailed as reason:
-            self._warn(f"{folder}: .gitignore files are read without git, which may differ in details: {reason}")
-            return _ignore_files_above(chain)
-        # Naming an ignored folder means that it is wanted: then only the rules within it count.
-        return _IgnoreFiles() if kept is None else _Kept(kept)
+        return None if self._trees is None else self._trees.of(folder)
 
-    def _git_below(self, level: _Level, entry: os.DirEntry[str]) -> _Git | None:
+    def _git_below(self, level: _Level, entry: os.DirEntry[str]) -> Ignored | None:
         """The same for a folder that was found: a link and a repository of its own are asked about by themselves."""
-        if not self._respect_gitignore:
+        if self._trees is None:
             return None
         if entry.is_symlink() or os.path.lexists(os.path.join(entry.path, ".git")):
             return self._git_of(entry.path)
         return None if level.git is None else level.git.below(entry.name)
+
+
+def _is_image(name: str) -> bool:
+    """Whether it is called as one."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -272,39 +218,3 @@ def _from_here(path: str) -> str:
     here, key = PurePath(os.getcwd()), PurePath(_key(path))
     seen = key.relative_to(here) if key.is_relative_to(here) else key
     return seen.as_posix().lstrip("/") + ("/" if os.path.isdir(path) else "")
-
-
-def _up_to_repository(folder: str) -> list[PurePath] | None:
-    """The folder and all above it, up to the root of its git work tree; None when it lies in none."""
-    real = PurePath(os.path.realpath(folder))
-    chain = [real, *real.parents]
-    root = next((at for at, each in enumerate(chain) if os.path.lexists(each / ".git")), None)
-    return None if root is None else chain[: root + 1]
-
-
-def _ignore_files_above(chain: Sequence[PurePath]) -> _IgnoreFiles:
-    """The .gitignore files from the root of a work tree, the last of the chain, down to above the first."""
-    files = _IgnoreFiles()
-    for folder, below in zip(reversed(chain[1:]), reversed(chain[:-1]), strict=True):
-        files = files.inside(str(folder))
-        # Naming a folder means that it is wanted: rules that ignore it must not go on to ignore what it holds.
-        files = _IgnoreFiles() if files.ignores(below.name + "/") else files.below(below.name)
-    return files
-
-
-def _git_file(folder: str) -> tuple[_Rules, ...]:
-    """The rules of a folder's .gitignore; nothing when there is none that can be read."""
-    path = os.path.join(folder, ".gitignore")
-    try:
-        if not os.path.isfile(path):  # opening a pipe would wait for ever
-            return ()
-        with open(path, "rb") as file:
-            lines = os.fsdecode(file.read().removeprefix(b"\xef\xbb\xbf")).split("\n")
-    except OSError:
-        return ()
-    rules: list[str] = []
-    for line in lines:
-        with suppress(ValueError, re.error):  # git skips patterns that mean nothing
-            patterns([line.removesuffix("\r")])
-            rules.append(line.removesuffix("\r"))
-    return (_Rules(patterns(rules)),)

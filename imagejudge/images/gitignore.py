@@ -3,20 +3,31 @@
 Also patterns in .gitignore's form that a user gives. Knows names only; never opens an image.
 """
 
+# Folders keep their spelling, and pathlib rewrites it.
+# ruff: noqa: PTH116, PTH118, PTH208
+
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import stat
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
 
 _SECONDS = 60
-"""Within which git must have listed one work tree: a rule file that is a pipe would let it wait for ever."""
-_LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-_IS_IGNORED = ("check-ignore", "--quiet", "--no-index", ".")
+"""Within which git must have listed one work tree."""
+_PATIENCE = 0.5
+"""Seconds after which it is looked for a rule file that is a pipe, which would let git wait for ever."""
+_LONGEST_COMMAND = 50_000
+"""Characters of folders' names; where there are more, the whole work tree is listed."""
+_LIST = ("--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+_ARE_IGNORED = ("check-ignore", "--stdin", "-z", "--no-index")
 _SAFE = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
 """A repository's own settings could otherwise name a program that git starts."""
 _OFFLINE = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
@@ -56,44 +67,111 @@ def _posix_class(found: re.Match[str]) -> str:
         raise ValueError(f"there is no character class {found[0]}") from None
 
 
-def kept_below(folder: str) -> frozenset[str] | None:
-    """Names that git does not ignore below a folder of a work tree, counted from it, with all folders above them.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What git says of some folders of a work tree. All names count from its root."""
+
+    names: frozenset[str]
+    """What it does not ignore below them, with all folders above.
 
     A link, a submodule and a repository within the repository are names that nothing lies below. What is tracked is not
-    ignored. None when the folder itself is ignored. Raises `GitFailed`.
+    ignored.
     """
-    is_root = os.path.lexists(os.path.join(folder, ".git"))  # noqa: PTH118 - folders keep their spelling
-    if not is_root and _git(folder, _IS_IGNORED).returncode == 0:  # the rule ** would be said to ignore a root
-        return None
-    done = _git(folder, _LIST)
+    ignored: frozenset[str]
+    """Those of the folders that it ignores."""
+
+
+def kept_in(root: str, folders: Sequence[str]) -> Kept:
+    """Ask git about folders of a work tree, given as ways from its root; '' is the root. Raises `GitFailed`."""
+    below = [folder for folder in folders if folder]
+    ignored: set[str] = set()
+    if below:  # the rule ** would be said to ignore a root
+        listed = b"\0".join(map(os.fsencode, below)) + b"\0"
+        ignored.update(_names(_git(root, _ARE_IGNORED, below, given=listed)))
+    whole = len(below) < len(folders) or sum(map(len, below)) > _LONGEST_COMMAND
+    done = _git(root, _LIST if whole else (*_LIST, "--", *below), below)
     if done.returncode:
         (first, *_) = done.stderr.decode(errors="replace").splitlines() or ["no reason given"]
         raise GitFailed(f"git says: {first}")
     kept: set[str] = set()
-    for name in filter(None, done.stdout.split(b"\0")):
-        way = os.fsdecode(name.rstrip(b"/"))
+    for way in _names(done):
         while way and way not in kept:
             kept.add(way)
             way = way.rpartition("/")[0]
-    return frozenset(kept)
+    return Kept(frozenset(kept), frozenset(ignored))
 
 
-def _git(folder: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+def _names(done: subprocess.CompletedProcess[bytes]) -> Iterator[str]:
+    return (os.fsdecode(name.rstrip(b"/")) for name in done.stdout.split(b"\0") if name)
+
+
+def _git(
+    root: str, arguments: Sequence[str], folders: Sequence[str], given: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git at the root of a work tree, to look at some folders in it."""
     git = shutil.which("git")
     if git is None:
         raise GitFailed("there is no git on the PATH")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
+    command = [git, *_SAFE, *arguments]
     try:
-        return subprocess.run(  # noqa: S603 - the program is git, the arguments are fixed
-            [git, *_SAFE, *arguments],
-            cwd=folder,
+        with subprocess.Popen(  # noqa: S603 - the program is git, the arguments are fixed but for folders after --
+            command,
+            cwd=root,
             env={**environment, **_OFFLINE, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            endless: list[str] = []
+            watch = threading.Timer(_PATIENCE, _end_if_waiting, (process, root, folders, endless))
+            watch.daemon = True
+            watch.start()
+            try:
+                said = process.communicate(given, _SECONDS)
+            finally:
+                process.kill()
+                watch.cancel()
     except subprocess.TimeoutExpired as error:
         raise GitFailed(f"git did not answer within {_SECONDS} s") from error
     except (OSError, ValueError) as error:
         raise GitFailed(f"git cannot be started: {error}") from error
+    if endless:
+        raise GitFailed(f"{endless[0]} is a pipe or a device, for which git would wait")
+    return subprocess.CompletedProcess(command, process.returncode, *said)
+
+
+def _end_if_waiting(process: subprocess.Popen[bytes], root: str, folders: Sequence[str], endless: list[str]) -> None:
+    """End git if there is something among the files it reads that may never end, and say what."""
+    for path in _files_read(root, folders):
+        if process.poll() is not None:
+            return
+        with suppress(OSError, ValueError):
+            status = os.stat(path)
+            if stat.S_ISFIFO(status.st_mode) or (stat.S_ISCHR(status.st_mode) and not _is_null(status)):
+                endless.append(path)
+                process.kill()
+                return
+
+
+def _is_null(status: os.stat_result) -> bool:
+    return status.st_rdev == os.stat(os.devnull).st_rdev
+
+
+def _files_read(root: str, folders: Sequence[str]) -> Iterator[str]:
+    """What git may open: its own files, and ignore files in folders, above and below them."""
+    for place in (".git", ".git/info"):
+        with suppress(OSError):
+            yield from (os.path.join(root, place, name) for name in os.listdir(os.path.join(root, place)))
+    above = {parent for folder in folders for parent in _above(folder)}
+    yield from (os.path.join(root, folder, ".gitignore") for folder in sorted(above))
+    for folder in folders or ("",):
+        for place, inside, _ in os.walk(os.path.join(root, folder)):
+            inside[:] = [name for name in inside if name != ".git"]
+            yield os.path.join(place, ".gitignore")
+
+
+def _above(way: str) -> Iterator[str]:
+    while way:
+        way = way.rpartition("/")[0]
+        yield way

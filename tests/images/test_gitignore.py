@@ -6,14 +6,16 @@ import os
 import random
 import stat
 import subprocess
+import time
 import tracemalloc
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imagejudge.images.find import find_images
-from imagejudge.images.gitignore import GitFailed, kept_below, patterns
+from imagejudge.images.gitignore import GitFailed, kept_in, patterns
 
 FOLDERS = ["a", "b", "a/b", "a/c", "b/a", "a/b/c", "x1", "x1/a"]
 FILES = ["p.png", "q.png", "1.png", "12.png", "a.png", "[.png", "b c.png", "!q.png", "#q.png", "\udcff.png", "Q.png"]
@@ -201,7 +203,146 @@ def test_without_git_the_user_is_told_and_ignore_files_are_read(
 
 def test_git_failing_is_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="not a git repository"):
-        kept_below(str(tmp_path))
+        kept_in(str(tmp_path), [""])
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [(".gitignore", ["a/b", "c"]), ("a/.gitignore", ["a"]), ("a/b/.gitignore", [""]), (".git/index", ["a", "c"])],
+)
+def test_an_ignore_file_without_end_is_not_waited_for(tmp_path: Path, place: str, named: list[str]) -> None:
+    git(tmp_path, "init", "--quiet")
+    for folder in ("a/b", "c"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.png").touch()
+    (tmp_path / place).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / place)
+    told: list[str] = []
+    start = time.monotonic()
+    found = {ref.path for ref in find_images([str(tmp_path / folder) for folder in named], warn=told.append)}
+    assert time.monotonic() - start < 5
+    below = ["a/b"] if named == ["a"] else ["a/b", "c"]
+    assert found == {str(tmp_path / folder / "x.png") for folder in below}
+    assert len(told) == 1
+    assert f"{tmp_path / place} is a pipe or a device" in told[0]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Commands of the processes that are started from now on."""
+    started: list[list[str]] = []
+    real = subprocess.Popen.__init__
+
+    def init(self: Any, command: list[str], *arguments: Any, **more: Any) -> None:
+        started.append(command)
+        real(self, command, *arguments, **more)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", init)
+    return started
+
+
+def test_git_is_asked_once_for_each_work_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tree in ("one", "two"):
+        git(tmp_path, "init", "--quiet", tree)
+        (tmp_path / tree / ".gitignore").write_text("bad*.png\nout\n")
+        for folder in ("a", "b/c", "*", "-d", "out"):
+            (tmp_path / tree / folder).mkdir(parents=True)
+            (tmp_path / tree / folder / "good.png").touch()
+            (tmp_path / tree / folder / "bad.png").touch()
+        (tmp_path / tree / "a" / "link").symlink_to("../b")
+    folders = [
+        str(tmp_path / tree / folder) for tree in ("one", "two") for folder in ("a", "b", "b/c", "*", "-d", "out")
+    ]
+    started = counted(monkeypatch)
+    found = [os.path.relpath(ref.path, tmp_path) for ref in find_images(folders, warn=pytest.fail)]
+    assert sorted(found) == sorted(
+        [
+            *(f"{tree}/{name}.png" for tree in ("one", "two") for name in ("*/good", "-d/good", "out/good", "out/bad")),
+            *(f"{tree}/a/{name}.png" for tree in ("one", "two") for name in ("good", "link/c/good")),
+        ]
+    )
+    assert len(started) == 4  # whether folders are ignored is another question
+    started.clear()
+    assert len(list(find_images([str(tmp_path / "one"), str(tmp_path / "one" / "a")], warn=pytest.fail))) == 4
+    assert len(started) == 2
+    started.clear()
+    assert len(list(find_images([str(tmp_path / "one")], warn=pytest.fail))) == 4
+    assert len(started) == 1
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"):
+        monkeypatch.setenv(f"GIT_{name}", "nobody")
+    for at, (key, value) in enumerate({"protocol.file.allow": "always", "commit.gpgSign": "false"}.items()):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{at}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{at}", value)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+
+
+def repository(root: Path, rule: str) -> Path:
+    git(root.parent, "init", "--quiet", root.name)
+    (root / ".gitignore").write_text(f"{rule}\n")
+    for name in ("a.png", "b.png", "c.png"):
+        (root / name).touch()
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "--message", "Begin")
+    return root
+
+
+def names(*folders: Path, told: list[str] | None = None) -> list[str]:
+    warn = pytest.fail if told is None else told.append
+    return sorted(os.path.relpath(ref.path, folders[0]) for ref in find_images(list(map(str, folders)), warn=warn))
+
+
+@pytest.mark.usefixtures("commits")
+def test_submodules_have_rules_of_their_own(tmp_path: Path) -> None:
+    inner, outer = repository(tmp_path / "inner", "b.png"), repository(tmp_path / "outer", "c.png")
+    git(outer, "submodule", "--quiet", "add", str(inner), "sub")
+    git(outer, "commit", "--quiet", "--message", "More")
+    for folder in (outer, outer / "sub"):
+        (folder / "b.png").touch()
+        (folder / "c.png").touch()
+    (outer / "sub" / "new.png").touch()
+    assert names(outer) == ["a.png", "b.png", "sub/a.png", "sub/c.png", "sub/new.png"]
+    assert names(outer / "sub") == ["a.png", "c.png", "new.png"]
+    assert names(outer, outer / "sub") == names(outer)
+    clone = tmp_path / "clone"  # in which the submodule is an empty folder
+    git(tmp_path, "clone", "--quiet", str(outer), "clone")
+    assert names(clone) == ["a.png", "b.png"]
+    (clone / ".gitignore").write_text("sub\n")  # what is tracked is not ignored
+    git(clone, "submodule", "--quiet", "update", "--init")
+    assert names(clone) == ["a.png", "b.png", "sub/a.png", "sub/c.png"]
+
+
+@pytest.mark.usefixtures("commits")
+def test_a_submodule_that_lost_its_repository(tmp_path: Path) -> None:
+    """As where only the work tree was copied, or mounted into a container."""
+    inner, outer = repository(tmp_path / "inner", "b.png"), repository(tmp_path / "outer", "c.png")
+    git(outer, "submodule", "--quiet", "add", str(inner), "sub")
+    (outer / "sub" / "b.png").touch()
+    (outer / "sub" / ".git").write_text("gitdir: ../nowhere\n")
+    told: list[str] = []
+    assert names(outer, told=told) == ["a.png", "b.png", "sub/a.png", "sub/c.png"]
+    assert [message.split(":")[0] for message in told] == [str(outer / "sub")]
+
+
+@pytest.mark.usefixtures("commits")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_linked_worktrees(tmp_path: Path, ignored: bool) -> None:
+    main = repository(tmp_path / "main", "/trees" if ignored else "c.png")
+    git(main, "worktree", "add", "--quiet", "trees/one")
+    linked = main / "trees" / "one"
+    (linked / ".gitignore").write_text("new*.png\n")
+    for folder in (main, linked):
+        (folder / "new.png").touch()
+        (folder / "c.png").touch()
+    assert names(linked) == ["a.png", "b.png", "c.png"]
+    inside = [] if ignored else ["trees/one/a.png", "trees/one/b.png", "trees/one/c.png"]
+    assert names(main) == ["a.png", "b.png", *["c.png"] * ignored, "new.png", *inside]
+    (main / ".git" / "info").mkdir(exist_ok=True)
+    (main / ".git" / "info" / "exclude").write_text("d.png\n")  # which all work trees share
+    (linked / "d.png").touch()
+    assert names(linked) == ["a.png", "b.png", "c.png"]
 
 
 def test_a_partial_clone_fetches_nothing_and_starts_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
