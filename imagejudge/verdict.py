@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from imagejudge.common.text import quiet_json
 from imagejudge.constitution import Severity
 
 SCHEMA_VERSION: Final = 1
@@ -182,12 +183,12 @@ class Verdict(_Row):
 
 
 def line_of(verdict: Verdict) -> bytes:
-    """A verdict as one line of JSON, newline included."""
+    """A verdict as one line of JSON, newline included. It may be shown on a terminal, whatever files are called."""
     try:
         text = verdict.model_dump_json(by_alias=True)
     except PydanticSerializationError:  # a path that is not UTF-8: its stray bytes need escapes
         text = json.dumps(verdict.model_dump(mode="json", by_alias=True), separators=(",", ":"))
-    return text.encode() + b"\n"
+    return quiet_json(text).encode() + b"\n"
 
 
 def verdict_of(line: bytes) -> Verdict:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+# Controls that JSON need not escape, line ends of Unicode, and characters that turn the direction of text around.
+_ACTING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 
 def printable(text: object) -> str:
     """Write everything a terminal might act on, and bytes that are not UTF-8, as escapes."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+
+
+def quiet_json(text: str) -> str:
+    """JSON that means the same, with escapes for what a terminal or an editor might act on."""
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

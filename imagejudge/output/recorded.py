@@ -8,6 +8,7 @@ from collections.abc import Container, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
+from imagejudge.common.text import quiet_json
 from imagejudge.images.read import Limits, Stamp, read_image, stamp_now
 
 # A million lines are gone through at each start, so most are not parsed: these find what matters in a line that
@@ -106,4 +107,5 @@ def restamped(text: bytes, stamp: Stamp) -> bytes:
     if head := HEAD.match(text):
         start, end = head.span("file")
         return text[:start] + now.encode() + text[end:]
-    return json.dumps({**json.loads(text), "file": stamp._asdict()}, separators=(",", ":")).encode() + b"\n"
+    row = {**json.loads(text), "file": stamp._asdict()}
+    return quiet_json(json.dumps(row, separators=(",", ":"))).encode() + b"\n"

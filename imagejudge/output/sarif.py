@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from imagejudge import __version__
-from imagejudge.common.text import printable
+from imagejudge.common.text import printable, quiet_json
 from imagejudge.constitution import Constitution, Rule, Severity
 from imagejudge.output.findings import Finding, findings
 from imagejudge.output.location import below_here
@@ -55,7 +55,7 @@ class Sarif:
 
     def close(self) -> None:
         """Write the document; the stream stays open for whoever opened it."""
-        self._stream.write(json.dumps(self._document(), indent=2).encode() + b"\n")
+        self._stream.write(quiet_json(json.dumps(self._document(), indent=2)).encode() + b"\n")
         self._stream.flush()
 
     def _document(self) -> dict[str, Any]:

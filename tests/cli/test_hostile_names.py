@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "github", "sarif"])
+@pytest.mark.parametrize("form", ["jsonl", "text", "csv", "github", "sarif"])
 def test_in_every_format_for_people_and_logs(run: Run, folder: Path, form: str) -> None:
     done = run("scan", str(folder / "images"), *BASE, "--format", form)
     assert done.returncode == 2

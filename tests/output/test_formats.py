@@ -36,6 +36,9 @@ from imagejudge.verdict import (
 )
 
 HOSTILE = [
+    "\x9b2J\x7f\x85.png",
+    "\u202egnp.exe\u2066\u200f\u061c.png",
+    "a\u2028b\u2029c.png",
     "plain.png",
     "a b/ü ✓.png",
     "-rf",

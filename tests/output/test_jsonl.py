@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from imagejudge.errors import OutputError, UsageError
-from imagejudge.output.jsonl import START, JsonLines, read_verdicts
+from imagejudge.output.jsonl import START, JsonLines, Latest, read_verdicts
 from imagejudge.output.resume import Identity, ResumableFile
 from imagejudge.verdict import Failure, Outcome, Verdict, line_of
 
@@ -53,12 +53,20 @@ def test_a_line_is_there_as_soon_as_it_is_written(tmp_path: Path) -> None:
     file.close()
 
 
-@pytest.mark.parametrize("name", ["a b.png", "new\nline.png", "\udcff.png", "ü.png", '"quoted".png', "-rf"])
+ACTING = "\x07\x1b\x7f\x85\x9b\u061c\u200e\u2028\u2029\u202e\u2066"
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.png", "new\nline.png", "\udcff.png", "ü.png", '"quoted".png', "-rf", ACTING, f"\\{ACTING}\udcff"]
+)
 def test_any_path_is_read_back(name: str, tmp_path: Path) -> None:
     stream = io.BytesIO()
     JsonLines(stream).write(verdict(name))
     assert stream.getvalue().count(b"\n") == 1
     assert json.loads(stream.getvalue())["path"] == name
+    assert not set(ACTING) & set(stream.getvalue().decode())
+    assert [each.path for each in read_verdicts(io.BytesIO(stream.getvalue()), "x")] == [name]
+    assert Latest(io.BytesIO(stream.getvalue()), "x").digests == {name: None}
     file = tmp_path / "v.jsonl"
     write(file, verdict(name))
     again = ResumableFile(file, HERE)
@@ -283,3 +291,13 @@ def test_a_number_that_is_none_is_no_verdict(number: str) -> None:
     assert len(list(read_verdicts(io.BytesIO(line), "v"))) == 1
     with pytest.raises(UsageError, match="v:1: this is not a verdict"):
         list(read_verdicts(io.BytesIO(line.replace(b"1.5", number.encode())), "v"))
+
+
+def test_a_file_of_a_version_that_escaped_less_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "v.jsonl"
+    escaped = line_of(verdict("a\u202e.png"))
+    file.write_bytes(escaped.replace(rb"\u202e", "\u202e".encode()))
+    write(file, verdict("b.png"))
+    again = ResumableFile(file, HERE)
+    assert again.done == {"a\u202e.png", "b.png"}
+    again.close()
