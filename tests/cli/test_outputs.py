@@ -377,6 +377,28 @@ def test_the_same_rules_give_the_same_lines(
     assert (piped.returncode, piped.stdout) == (1, again.stdout)
 
 
+def test_rejudged_lines_keep_the_stamps_of_the_files_they_are_about(
+    run: Run, base: Options, rules: Options, folder: Path, tmp_path: Path
+) -> None:
+    """So a scan that goes on with them judges anew what has changed since it was looked at, and nothing else."""
+    run("scan", "d", *base, "-o", "v.jsonl")
+    old = lines((tmp_path / "v.jsonl").read_bytes())
+    for line in old:
+        status = (tmp_path / line["path"]).stat()  # as a scan says of files that are not as young
+        line["file"] = {"size": status.st_size, "modified": status.st_mtime_ns, "changed": status.st_ctime_ns}
+    (tmp_path / "v.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    paint(folder / "good.png", BRIGHT)
+    (folder / "bad.png").unlink()
+    assert run("rejudge", "v.jsonl", *rules, "-o", "new.jsonl").returncode == 1
+    new = lines((tmp_path / "new.jsonl").read_bytes())
+    assert [(line["path"], line["file"]) for line in new] == [(line["path"], line["file"]) for line in old]
+    on = run("scan", "d", *base, "-o", "new.jsonl")
+    assert b"changed: 1 image since" in on.stderr
+    after = {line["path"]: line["verdict"] for line in lines((tmp_path / "new.jsonl").read_bytes())}
+    assert after["d/good.png"] == "unsafe"
+    assert len(after) == 4
+
+
 def test_a_changed_threshold_needs_no_model(run: Run, base: Options, folder: Path, tmp_path: Path) -> None:
     paint(folder / "dim.png", DIM)
     run("scan", "d/dim.png", *base, "--no-reasoning", "-o", "v.jsonl")

@@ -67,6 +67,19 @@ def test_the_model_is_quoted_when_it_reasoned() -> None:
     assert summary.rationale == "a: a dog is visible (0.60, reasoned: There is a dog.)."
 
 
+def test_where_reasoning_overruled_the_figure_that_is_said() -> None:
+    against = step("Flames are visible.", 1, 0.17, said="Flames rise from the roof.")
+    summary = summarise(RULES, [result("a", RuleStatus.VIOLATED, against)])
+    assert summary.rationale == (
+        "a: flames are visible (decided by reasoning; 0.17 before it: Flames rise from the roof.)."
+    )
+    silent = against.model_copy(update={"rationale": None})
+    said = summarise(RULES, [result("a", RuleStatus.VIOLATED, silent)]).rationale
+    assert said == "a: flames are visible (decided by reasoning; 0.17 before it)."
+    even = against.model_copy(update={"p_yes": 0.5})
+    assert "decided by" not in summarise(RULES, [result("a", RuleStatus.VIOLATED, even)]).rationale
+
+
 @pytest.mark.parametrize("severity", list(Severity))
 def test_severity_comes_from_the_rule(severity: Severity) -> None:
     rules = Constitution("t", "1", (Rule("a", "No A.", severity=severity),))
