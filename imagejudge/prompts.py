@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 
 
 def _digest_of(words: Any) -> str:
@@ -56,10 +56,18 @@ _HOW = (
 
 SUMMARISE = 'Summarise your decision as JSON: {"rating": "Yes" or "No", "rationale": one short sentence}.'
 
-SUMMARY_GRAMMAR = r"""
-root ::= "{\"rating\": \"" ("Yes" | "No") "\", \"rationale\": \"" char+ "\"}"
+RATING = ('{"rating":', r'root ::= " \"" ("Yes" | "No")')
+RATIONALE = (
+    '", "rationale":',
+    r"""
+root ::= " \"" char+ "\"" "}"?
 char ::= [^"\\\x00-\x1F\x7F] | "\\" ["\\/bnrt]
-""".strip()
+""".strip(),
+)
+"""How the model's summary goes: words that are put into its mouth, and a grammar for those that are its own.
+
+What is given ends before a space, because a word and the space or quote before it are often one token.
+"""
 
 
 class Question(NamedTuple):
@@ -236,7 +244,7 @@ BOX_STYLES = {
 WORDING: Final = _digest_of(
     [
         PROMPT_VERSION,
-        *(_DIRECT, _DELIBERATE, _HOW, SUMMARISE, SUMMARY_GRAMMAR),
+        *(_DIRECT, _DELIBERATE, _HOW, SUMMARISE, *RATING, *RATIONALE),
         {name: prompts.digest for name, prompts in PROMPT_STYLES.items()},
         {name: boxes.digest for name, boxes in BOX_STYLES.items()},
     ]

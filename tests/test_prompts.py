@@ -13,7 +13,8 @@ from imagejudge.prompts import (
     DIRECT,
     PROMPT_STYLES,
     PROMPT_VERSION,
-    SUMMARY_GRAMMAR,
+    RATING,
+    RATIONALE,
     BoxStyle,
     Kind,
     PromptStyle,
@@ -36,7 +37,7 @@ def test_questions_of_a_kind_share_all_but_their_subject(kind: Kind) -> None:
 def test_the_house_wording_is_what_models_and_caches_know() -> None:
     """A change of these words needs another `PROMPT_VERSION`, and weights that were trained on them."""
     assert PROMPT_STYLES[DIRECT].digest.startswith("23351b8cd536")
-    assert PROMPT_VERSION == 1
+    assert PROMPT_VERSION == 2
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -85,6 +86,6 @@ def test_several_objects_are_asked_for_as_one() -> None:
     assert "this: flames and body?" in BOX_STYLES["bbox-xyxy-1000"].locate(["flames", "body"])
 
 
-def test_the_summary_grammar_names_what_is_read() -> None:
-    assert "rating" in SUMMARY_GRAMMAR
-    assert "rationale" in SUMMARY_GRAMMAR
+def test_what_is_put_into_the_model_s_mouth_makes_a_summary_with_its_own_words() -> None:
+    summary = f'{RATING[0]} "Yes{RATIONALE[0]} "A cup."}}'
+    assert json.loads(summary) == {"rating": "Yes", "rationale": "A cup."}

@@ -50,7 +50,7 @@ class Reasoning:
 
     yes: bool
     rationale: str
-    """One sentence, as the model put it: untrusted text."""
+    """One sentence, as the model put it: untrusted text. For a Yes its summary, for a No the end of its thoughts."""
     thoughts: str
     """The free text that led there: untrusted text."""
 
@@ -75,8 +75,8 @@ class View(ABC):
         """Answer yes/no questions together, in their order."""
 
     @abstractmethod
-    def reason(self, question: Question) -> Reasoning | None:
-        """Let the model think aloud, then decide; None when its summary could not be read.
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        """Let the model think aloud about each, side by side, then decide; None where its decision cannot be read.
 
         Of a model that cannot think aloud nobody may ask this: see `Abilities`.
         """

@@ -33,14 +33,15 @@ from imagejudge.engine.llama_bindings import (
 )
 from imagejudge.engine.llama_model import LlamaOptions, LoadedModel
 from imagejudge.engine.pair import check
-from imagejudge.engine.parse import answer, box, clean, reasoning, spellings, total
+from imagejudge.engine.parse import answer, box, clean, spellings, total
 from imagejudge.engine.prefix_cache import IMAGE, NoRoom, PrefixCache, Tokens
+from imagejudge.engine.reasoning import reasonings
 from imagejudge.engine.thought import open_thought
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Box, Picture
-from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, SUMMARISE, SUMMARY_GRAMMAR, Question
+from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, SUMMARISE, Question
 
-_THOUGHT_TOKENS, _SUMMARY_TOKENS, _BOX_TOKENS = 192, 96, 64
+_BOX_TOKENS = 64
 
 
 def load_engine(options: Mapping[str, Any]) -> LlamaEngine:
@@ -150,16 +151,17 @@ class LlamaEngine(Engine):
 
     # --- prompts and pictures -------------------------------------------------------------------------------------
 
-    def prompt(self, turns: Sequence[str], *, image: bool) -> Tokens:
+    def prompt(self, turns: Sequence[str | Tokens], *, image: bool) -> Tokens:
         """All tokens after the image (all of them, without one) of a chat whose last turn awaits a reply.
 
-        Turns hold statements and model output: whatever looks like a control token in them stays plain text.
+        Turns hold statements and model output: whatever looks like a control token in them stays plain text. What the
+        model wrote may be given as the tokens that it wrote.
         """
         self._check_open()
         around = self._around[len(turns), image]
         tokens = list(around[0])
         for turn, after in zip(turns, around[1:], strict=True):
-            tokens += self._tokens_of(turn)
+            tokens += self._tokens_of(turn) if isinstance(turn, str) else turn
             tokens += after
         return tokens
 
@@ -222,6 +224,16 @@ class LlamaEngine(Engine):
                 prompt = [*prompt, token]
         return reply
 
+    def reasonings(self, view: LlamaView, questions: Sequence[str]) -> list[Reasoning | None]:
+        """Think about several questions side by side."""
+
+        def summing_up(number: int, thoughts: Tokens) -> Tokens:
+            return self.prompt([questions[number], thoughts, SUMMARISE], image=view.sees)
+
+        prompts = [self.prompt([question], image=view.sees) for question in questions]
+        with self._prefixes_of(view) as prefixes:
+            return reasonings(prefixes, self._loaded.vocabulary, prompts, summing_up)
+
     @contextmanager
     def _prefixes_of(self, view: LlamaView) -> Iterator[PrefixCache]:
         """The trunk with the view's picture at its root. After any failure the memory is built anew."""
@@ -275,14 +287,11 @@ class LlamaView(View):
             return [self._engine.answer_behind(self, words) for words in said]
         return self._engine.answers(self, [self._prompt(words) for words in said])
 
-    def reason(self, question: Question) -> Reasoning | None:
-        """Greedy: at most 192 tokens of thoughts, then a JSON summary of at most 96, bound by a grammar."""
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        """Greedy, side by side: thoughts, then a rating bound by a grammar, and a rationale where that is Yes."""
         if not self._engine.style.thinks:
             raise EngineFailure("engine-error", "this model cannot think aloud, so it must not be asked to")
-        thoughts = self.reply(question.deliberate, limit=_THOUGHT_TOKENS)
-        turns = (question.deliberate, clean(thoughts, len(thoughts)), SUMMARISE)
-        summary = self.reply(*turns, limit=_SUMMARY_TOKENS, grammar=SUMMARY_GRAMMAR)
-        return reasoning(thoughts, summary)
+        return self._engine.reasonings(self, [question.deliberate for question in questions])
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """A box in the model's own convention, bound by a grammar, with the confidence that `readout.box` defines."""
@@ -305,8 +314,13 @@ class LlamaView(View):
         reply = self._engine.generate(self, self._prompt(*turns), limit, grammar)
         return b"".join(piece for piece, _ in reply).decode(errors="ignore")
 
+    @property
+    def sees(self) -> bool:
+        """Whether there is a picture."""
+        return self._picture is not None
+
     def _prompt(self, *turns: str) -> Tokens:
-        return self._engine.prompt(turns, image=self._picture is not None)
+        return self._engine.prompt(turns, image=self.sees)
 
     def _seen(self) -> Picture:
         if self._picture is None:

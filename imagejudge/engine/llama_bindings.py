@@ -186,7 +186,7 @@ class Memory:
 
     def _logits(self, row: int) -> Logits:
         values = llama_cpp.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(values, (self._n_vocab,)).astype(np.float64)
+        return np.ctypeslib.as_array(values, (self._n_vocab,)).copy()
 
 
 class _Batch:
@@ -219,7 +219,7 @@ class Grammar:
     """Chooses the likeliest token that a grammar allows; without one, the likeliest."""
 
     _PROBE = 64
-    """Tokens shown to the grammar at first: checking a whole vocabulary takes milliseconds."""
+    """Tokens shown to the grammar before all are: sorting and checking a whole vocabulary takes 15 ms and more."""
 
     def __init__(self, vocabulary: Vocabulary, rules: str | None) -> None:
         self._sampler = (
@@ -237,10 +237,11 @@ class Grammar:
 
     def choose(self, logits: Logits) -> int:
         """The next token of the reply."""
+        likeliest = np.argmax(logits, keepdims=True)
         if not self._sampler:
-            return int(np.argmax(logits))
-        likeliest = np.argsort(-logits, kind="stable")
-        allowed = self._allowed(likeliest[: self._PROBE]) or self._allowed(likeliest)
+            return int(likeliest[0])
+        allowed = self._allowed(likeliest) or self._allowed(_largest(logits, self._PROBE))
+        allowed = allowed or self._allowed(np.argsort(-logits, kind="stable"))
         llama_cpp.llama_sampler_accept(self._sampler, allowed[0])
         return allowed[0]
 
@@ -253,6 +254,12 @@ class Grammar:
         )
         llama_cpp.llama_sampler_apply(self._sampler, ctypes.byref(array))
         return [int(token) for token in data["id"][np.isfinite(data["logit"])]]
+
+
+def _largest(logits: Logits, count: int) -> NDArray[np.intp]:
+    """The places of the largest values, in falling order; of equal ones the first comes first."""
+    places = np.sort(np.argpartition(logits, -min(count, len(logits)))[-count:])
+    return places[np.argsort(-logits[places], kind="stable")]
 
 
 def devices() -> list[int]:

@@ -6,6 +6,7 @@ Replies are untrusted text: they are bounded, cleaned and parsed only where a gr
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -17,9 +18,19 @@ from imagejudge.errors import EngineFailure
 from imagejudge.images.picture import Box
 from imagejudge.prompts import BoxStyle
 
-Logits = NDArray[np.float64]
+Logits = NDArray[np.float32]
 
 _THOUGHTS_LIMIT, _RATIONALE_LIMIT = 2000, 400
+_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
+_ANSWER = re.compile(r"\b(?:answer|decision|rating)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
+_CONCLUSION = re.compile(
+    r"(?:^|[.!?:]\W*\s\W*|\n\W*)"  # a sentence of its own
+    r"(?:so|therefore|thus|hence|overall|in conclusion|in summary|(?:the|my) (?:final )?(?:answer|decision))\b"
+    r"(?! far\b)[^.!?\n]*(?:[.!?]\W*|\n)$",
+    re.IGNORECASE,
+)
+"""A whole last sentence that says what follows from the others."""
 
 
 def spellings(word: str) -> frozenset[str]:
@@ -30,7 +41,7 @@ def spellings(word: str) -> frozenset[str]:
 def answer(logits: Logits, yes: Sequence[int], no: Sequence[int]) -> Answer:
     """Yes against No over all tokens that spell each, from the logits of the whole vocabulary."""
     whole = total(logits)
-    for_yes, for_no = np.logaddexp.reduce(logits[list(yes)]), np.logaddexp.reduce(logits[list(no)])
+    for_yes, for_no = (np.logaddexp.reduce(logits[list(each)].astype(np.float64)) for each in (yes, no))
     off_mass = 1 - np.exp(np.logaddexp(for_yes, for_no) - whole)
     return Answer(float(for_yes - for_no), float(np.clip(off_mass, 0, 1)))
 
@@ -40,22 +51,44 @@ def total(logits: Logits) -> float:
 
     Raises `EngineFailure` where a logit is no number.
     """
-    highest = logits.max()
+    highest = float(logits.max())
     if not np.isfinite(highest):
         raise EngineFailure("engine-error", "a logit is no number; try a model file of another precision")
-    return float(highest + np.log(np.exp(logits - highest).sum()))
+    return highest + float(np.log(np.exp(logits.astype(np.float64) - highest).sum()))
 
 
-def reasoning(thoughts: str, summary: str) -> Reasoning | None:
-    """Read a reply that follows `SUMMARY_GRAMMAR`, also one cut off within its rationale."""
+def concluded(thoughts: str) -> bool:
+    """Whether thoughts have come to their conclusion: what follows would only say it again."""
+    return _CONCLUSION.search(thoughts) is not None
+
+
+def rating(reply: str) -> bool | None:
+    """Read a reply that follows the grammar of `RATING`; None when it is not whole yet."""
+    return {"Yes": True, "No": False}.get(reply.strip(' "'))
+
+
+def quoted(reply: str) -> bool:
+    """Whether a reply that follows the grammar of `RATIONALE` is whole."""
+    return len(_QUOTE.findall(reply)) > 1
+
+
+def reasoning(thoughts: str, yes: bool, rationale: str) -> Reasoning:
+    """From thoughts, the rating and a reply that follows the grammar of `RATIONALE`, which may be cut off or empty."""
+    said = rationale.strip().removesuffix("}").strip()
     try:
         # An escape may be cut in half; outside escapes a backslash cannot stand.
-        read = json.loads(summary if summary.endswith('"}') else summary.rstrip("\\") + '"}')
-        return Reasoning(
-            read["rating"] == "Yes", clean(read["rationale"], _RATIONALE_LIMIT), clean(thoughts, _THOUGHTS_LIMIT)
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
+        text = str(json.loads(said if quoted(said) else said.rstrip("\\") + '"'))
+    except ValueError:
+        text = ""
+    thought = clean(thoughts, _THOUGHTS_LIMIT)
+    return Reasoning(yes, clean(text, _RATIONALE_LIMIT) or _last_reason(thought), thought)
+
+
+def _last_reason(thought: str) -> str:
+    """The last sentence that says more than what the answer is."""
+    sentences = _SENTENCE_END.split(thought)
+    reasons = [sentence for sentence in sentences if not _ANSWER.search(sentence)] or sentences
+    return reasons[-1][-_RATIONALE_LIMIT:]
 
 
 def box(style: BoxStyle, pieces: Sequence[tuple[str, float]]) -> Box | None:

@@ -8,8 +8,9 @@ read. Knows nothing of llama.cpp, text or pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from typing import Protocol
 
 from imagejudge.engine.parse import Logits
@@ -77,6 +78,27 @@ class PrefixCache:
             yield from self._decode_together(rests[:count])
             rests = rests[count:]
 
+    def side_by_side(self, prompts: Sequence[Tokens], growth: int) -> int:
+        """How many of the prompts, from the first, have room to grow by `growth` tokens each at once; one at least."""
+        common = _common(prompts)
+        room, count = self._capacity - self._image_tokens - common, 0
+        for prompt in prompts[: self._sequences]:
+            room -= len(prompt) - common + growth
+            if room < 0:
+                break
+            count += 1
+        return max(1, count)
+
+    @contextmanager
+    def branches(self, prompts: Sequence[Tokens]) -> Iterator[Branches]:
+        """Let texts that begin like these prompts be read side by side, as they grow."""
+        shared = min(_common(prompts), min(map(len, prompts)) - 1)
+        self._trim(_common([self._words, prompts[0][:shared]]))
+        self._extend(prompts[0][len(self._words) : shared])
+        branches = Branches(self._memory, shared, self._position + shared, self._room())
+        yield branches
+        branches.forget()
+
     def _trim(self, length: int) -> None:
         """Shorten the shared prefix. Recurrent states cannot be cut: start over from the image (llama.cpp #26994)."""
         if length == len(self._words):
@@ -124,6 +146,50 @@ class PrefixCache:
 
     def _room(self) -> int:
         return self._capacity - self._image_tokens - len(self._words)
+
+
+class Branches:
+    """Texts that continue the shared prefix, each in a sequence of its own: what it holds is not read again."""
+
+    def __init__(self, memory: Memory, shared: int, position: int, room: int) -> None:
+        self._memory = memory
+        self._shared = shared
+        """Tokens of every text that are in the shared prefix."""
+        self._position = position
+        """Where texts continue it."""
+        self._room = room
+        self._held: dict[int, Tokens] = {}
+
+    def read(self, texts: Mapping[int, Tokens]) -> dict[int, Logits]:
+        """The logits after each numbered text, in one batch. A text reads only what its branch does not hold."""
+        rows: list[Row] = []
+        lasts: dict[int, int] = {}
+        for number, text in texts.items():
+            rest = text[self._shared :]
+            start = self._kept(number, rest)
+            sequence, first = FIRST_FREE + number, self._position
+            rows += [(word, first + n, sequence) for n, word in enumerate(rest[start:], start)]
+            lasts[len(rows) - 1] = number
+            self._held[number] = rest
+        if sum(map(len, self._held.values())) > self._room:
+            raise NoRoom
+        return dict(zip(lasts.values(), self._memory.decode(rows, lasts.keys()), strict=True))
+
+    def forget(self) -> None:
+        """Give back the room that the texts take."""
+        for number in self._held:
+            self._memory.forget(FIRST_FREE + number)
+
+    def _kept(self, number: int, rest: Tokens) -> int:
+        """How many tokens of a text its branch holds, once what differs is cut off; the last is always read."""
+        sequence, held = FIRST_FREE + number, self._held.get(number)
+        if held is not None:
+            length = min(_common([held, rest]), len(rest) - 1)
+            if length == len(held) or self._memory.cut(sequence, self._position + length):
+                return length
+            self._memory.forget(sequence)  # recurrent states cannot be cut
+        self._memory.copy(SHARED, sequence)
+        return 0
 
 
 def _common(texts: Sequence[Tokens]) -> int:

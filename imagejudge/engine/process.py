@@ -203,9 +203,9 @@ class _WorkerView(View):
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         return [Answer(*reply) for reply in self.worker._call(self.child, _asking(self.number, questions))]
 
-    def reason(self, question: Question) -> Reasoning | None:
-        reply = self._call({"do": "reason", "question": [question.kind, question.subject]})
-        return Reasoning(**reply) if reply else None
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        replies = self._call({"do": "reason", "questions": [[each.kind, each.subject] for each in questions]})
+        return [Reasoning(**reply) if reply else None for reply in replies]
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         reply = self._call({"do": "locate", "objects": list(objects)})

@@ -83,8 +83,8 @@ def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], paylo
             answers = views[number].ask([_question(pair) for pair in request["questions"]])
             return [[answer.gap, answer.off_mass] for answer in answers]
         case "reason":
-            reasoning = views[number].reason(_question(request["question"]))
-            return reasoning and dataclasses.asdict(reasoning)
+            thoughts = views[number].reason([_question(pair) for pair in request["questions"]])
+            return [reasoning and dataclasses.asdict(reasoning) for reasoning in thoughts]
         case "locate":
             box = views[number].locate(request["objects"])
             return box and dataclasses.asdict(box)

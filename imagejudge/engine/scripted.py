@@ -60,9 +60,9 @@ class _ScriptedView(View):
         replies = [self.engine.answer(self.picture, question) for question in questions]
         return [reply if isinstance(reply, Answer) else certain(reply) for reply in replies]
 
-    def reason(self, question: Question) -> Reasoning | None:
-        self.engine.reasoned.append(question)
-        return self.engine.reason(self.picture, question)
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        self.engine.reasoned += questions
+        return [self.engine.reason(self.picture, question) for question in questions]
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         self.engine.located.append(tuple(objects))

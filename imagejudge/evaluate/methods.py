@@ -172,7 +172,7 @@ def _direct(question: Question, look: Look) -> Found:
 
 
 def _thought_through(question: Question, look: Look) -> Found:
-    reasoning = look.view.reason(question)
+    (reasoning,) = look.view.reason([question])
     step = Step.not_asked(question.direct, 1)
     if reasoning is None:
         return _at_once(step.model_copy(update={"status": StepStatus.UNSURE}), "the model's summary could not be read.")

@@ -27,9 +27,9 @@ class Around(View):
         """Answer yes/no questions together, in their order."""
         return self.inner.ask(questions)
 
-    def reason(self, question: Question) -> Reasoning | None:
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
         """Let the model think aloud, then decide."""
-        return self.inner.reason(question)
+        return self.inner.reason(questions)
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """One box around all of `objects`."""
@@ -66,9 +66,9 @@ class Beside(_Fixed):
         """Answer with the text below each question."""
         return self.inner.ask([self._worded(question) for question in questions])
 
-    def reason(self, question: Question) -> Reasoning | None:
-        """Think with the text below the question."""
-        return self.inner.reason(self._worded(question))
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        """Think with the text below each question."""
+        return self.inner.reason([self._worded(question) for question in questions])
 
     def without(self, box: Box) -> View:
         """The edited picture with the same text."""
@@ -160,12 +160,12 @@ class Metered(_Fixed):
         with _Timed(self._meter, self._part, self._bill, [("ask", self._part, q) for q in questions]):
             return self.inner.ask(questions)
 
-    def reason(self, question: Question) -> Reasoning | None:
-        """Think aloud."""
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        """Think aloud; questions that are thought about side by side cost the same each."""
         if not self._meter.abilities.thoughts:
-            return self.inner.reason(question)
-        with _Timed(self._meter, self._part, self._bill, [("reason", self._part, question)]):
-            return self.inner.reason(question)
+            return self.inner.reason(questions)
+        with _Timed(self._meter, self._part, self._bill, [("reason", self._part, q) for q in questions]):
+            return self.inner.reason(questions)
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """Look for objects."""

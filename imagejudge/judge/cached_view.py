@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from imagejudge.engine.base import Abilities, Answer, Reasoning, View
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.images.picture import Box
-from imagejudge.prompts import SUMMARISE, SUMMARY_GRAMMAR, Question
+from imagejudge.prompts import RATING, RATIONALE, SUMMARISE, Question
 
 
 class AnswerKey(NamedTuple):
@@ -102,24 +102,34 @@ class CachedView(View):
                 self._memory.add(requests[question], [answer.gap, answer.off_mass])
         return [Answer(*self._memory.known[requests[question]]) for question in questions]
 
-    def reason(self, question: Question) -> Reasoning | None:
-        """Let the model think, unless it did before."""
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        """Let the model think about those questions that it did not think about before."""
         if not self._abilities.thoughts:
-            return None
-        reply = self._slow(
-            self._request("reason", question.deliberate, SUMMARISE, SUMMARY_GRAMMAR),
-            lambda view: (thought := view.reason(question)) and dataclasses.asdict(thought),
-        )
-        return Reasoning(**reply) if reply else None
+            return [None] * len(questions)
+        requests = {q: self._request("reason", q.deliberate, SUMMARISE, *RATING, *RATIONALE) for q in questions}
+        new = [question for question, request in requests.items() if request not in self._memory.known]
+        if new:
+            view = self._opened()
+            started = time.perf_counter()
+            thoughts = view.reason(new)
+            self._watch.reason += time.perf_counter() - started
+            for question, thought in zip(new, thoughts, strict=True):
+                self._memory.add(requests[question], thought and dataclasses.asdict(thought))
+        replies = [self._memory.known[requests[question]] for question in questions]
+        return [Reasoning(**reply) if reply else None for reply in replies]
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """Look for objects, unless they were looked for before."""
         if not self._abilities.boxes:
             return None
-        reply = self._slow(
-            self._request("locate", *objects),
-            lambda view: (box := view.locate(objects)) and dataclasses.asdict(box),
-        )
+        request = self._request("locate", *objects)
+        if request not in self._memory.known:
+            view = self._opened()
+            started = time.perf_counter()
+            box = view.locate(objects)
+            self._watch.reason += time.perf_counter() - started
+            self._memory.add(request, box and dataclasses.asdict(box))
+        reply = self._memory.known[request]
         return Box(**reply) if reply else None
 
     def without(self, box: Box) -> View:
@@ -137,14 +147,6 @@ class CachedView(View):
 
     def _request(self, *words: str) -> AnswerKey:
         return AnswerKey(self._part, _digest(words))
-
-    def _slow(self, request: AnswerKey, ask: Callable[[View], Any]) -> Any:
-        if request not in self._memory.known:
-            view = self._opened()
-            started = time.perf_counter()
-            self._memory.add(request, ask(view))
-            self._watch.reason += time.perf_counter() - started
-        return self._memory.known[request]
 
     def _opened(self, first: Sequence[Question] = ()) -> View:
         """The real view; `first` is what will be asked of it next, if that is known."""

@@ -9,13 +9,13 @@ preconditions have been tried, because a chain that fails anywhere needs no reas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 from imagejudge.constitution import Constitution, Rule, Thresholds
-from imagejudge.engine.base import Answer, View
+from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
 
@@ -197,20 +197,28 @@ class Inquiry:
 
     def settle(self, chains: Sequence[Sequence[_Item]]) -> None:
         """Spend the costlier steps on what is open in chains that may still hold: first regions, then reasoning."""
-        if any(finding.open for finding in self.findings.values()):
-            for step in (self._look_closer, self._reason):
-                for chain in filter(self.may_hold, chains):
-                    self._settle(chain, step)
+        for chain in chains:
+            looked: set[_Claim] = set()
+            while (claim := self._next_open(chain, looked)) is not None:
+                looked.add(claim)
+                self.findings[claim] = self._look_closer(claim)
+        while self._method.reasoning and (claims := dict.fromkeys(self._each_next_open(chains))):
+            self._reason(claims)
 
-    def _settle(self, chain: Sequence[_Item], step: Callable[[_Claim], _Finding]) -> None:
-        """Take a step for each open claim on which the chain still depends."""
-        for item in chain:
-            for claim in item:
-                before = self.findings[claim]
-                if before.open and self.status(item) is StepStatus.UNSURE:
-                    self.findings[claim] = step(claim)
-                    if self.findings[claim].status is not before.status and not self.may_hold(chain):
-                        return
+    def _each_next_open(self, chains: Iterable[Sequence[_Item]]) -> Iterator[_Claim]:
+        """One claim for each chain at a time: its answer may spare the chain's others."""
+        for chain in chains:
+            if (claim := self._next_open(chain)) is not None:
+                yield claim
+
+    def _next_open(self, chain: Sequence[_Item], but: Container[_Claim] = ()) -> _Claim | None:
+        """The first open claim on which the chain still depends."""
+        if not self.may_hold(chain):
+            return None
+        unsure = (item for item in chain if self.status(item) is StepStatus.UNSURE)
+        return next(
+            (claim for item in unsure for claim in item if self.findings[claim].open and claim not in but), None
+        )
 
     def _ask(self, claims: Iterable[_Claim]) -> None:
         new = list(dict.fromkeys(claim for claim in claims if claim not in self.findings))
@@ -261,12 +269,18 @@ class Inquiry:
                 finding = replace(finding, status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
         return finding
 
-    def _reason(self, claim: _Claim) -> _Finding:
-        """Let the model think; what it concludes stands."""
-        finding = self.findings[claim]
-        if not self._method.reasoning:
-            return finding
-        reasoning = (finding.seen or self._view).reason(claim.question)
+    def _reason(self, claims: Collection[_Claim]) -> None:
+        """Let the model think, side by side about the whole picture; what it concludes stands."""
+        crops = [(seen, [claim]) for claim in claims if (seen := self.findings[claim].seen) is not None]
+        whole = [claim for claim in claims if self.findings[claim].seen is None]
+        for view, about in [(self._view, whole)] * bool(whole) + crops:
+            questions = list(dict.fromkeys(claim.question for claim in about))
+            concluded = dict(zip(questions, view.reason(questions), strict=True))
+            for claim in about:
+                self.findings[claim] = self._conclude(self.findings[claim], concluded[claim.question])
+
+    @staticmethod
+    def _conclude(finding: _Finding, reasoning: Reasoning | None) -> _Finding:
         if reasoning is None:
             return replace(finding, open=False)
         status = StepStatus.SATISFIED if reasoning.yes else StepStatus.NOT_SATISFIED

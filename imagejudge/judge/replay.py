@@ -95,7 +95,10 @@ class _Replay(View):
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         return [self._record(question).answer for question in questions]
 
-    def reason(self, question: Question) -> Reasoning | None:
+    def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
+        return [self._reasoning(question) for question in questions]
+
+    def _reasoning(self, question: Question) -> Reasoning | None:
         record = self._record(question)
         if not record.pondered:
             raise Unrecorded(f"reasoning about: {question.subject}")
@@ -200,9 +203,7 @@ class Rejudge:
         fresh = dict(memory.fresh)
         known = CachedView(memory, frame_part(verdict.frame or 0), lambda _: replay, Stopwatch())
         known.ask(list(records))
-        for question, record in records.items():
-            if record.pondered:
-                known.reason(question)
+        known.reason([question for question, record in records.items() if record.pondered])
         memory.fresh = fresh
 
     def _records(self, verdict: Verdict) -> dict[Question, _Record]:

@@ -108,7 +108,7 @@ class TestSharing:
         ruled = alone(engine, picture(3), [rule])
         view = engine.view(picture(3))  # from here on no other view is asked: that would clear the trunk
         before = gaps(view, QUESTIONS)
-        view.reason(QUESTIONS[0])
+        view.reason(QUESTIONS[:3])
         assert gaps(view, QUESTIONS) == pytest.approx(before, abs=1e-4), "a wave after other words"
         view.locate(["knife"])
         assert gaps(view, [rule]) == pytest.approx(ruled, abs=1e-4)
@@ -205,30 +205,81 @@ class TestReading:
 
     def test_reasons_always_parse(self, engine: llama.LlamaEngine) -> None:
         for seed in range(4):
-            reasoning = engine.view(picture(seed)).reason(QUESTIONS[seed])
+            (reasoning,) = engine.view(picture(seed)).reason([QUESTIONS[seed]])
             assert reasoning is not None
             assert reasoning.rationale == parse.clean(reasoning.rationale, 400)
             assert len(reasoning.thoughts) <= 2000
 
+    def test_side_by_side_as_one_by_one(self, engine: llama.LlamaEngine) -> None:
+        questions = [*QUESTIONS[:5], QUESTIONS[0]]
+        together = engine.view(picture(5)).reason(questions)
+        assert together == [engine.view(picture(5)).reason([question])[0] for question in questions]
+        assert len({repr(reasoning) for reasoning in together}) == len(set(questions))
+
+    def test_as_many_as_there_is_room_for(
+        self, pairs: dict[str, gguf_pairs.Pair], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        groups, branches = [], PrefixCache.branches
+        monkeypatch.setattr(
+            PrefixCache, "branches", lambda self, prompts: groups.append(len(prompts)) or branches(self, prompts)
+        )
+        with start(pairs["plain"], ctx=2048) as engine:
+            narrow = engine.view(picture(5)).reason(QUESTIONS[:6])
+        with start(pairs["plain"]) as engine:
+            assert engine.view(picture(5)).reason(QUESTIONS[:6]) == narrow
+        *few, all_at_once = groups
+        assert (all_at_once, sum(few)) == (6, 6)
+        assert len(few) > 1
+        with start(pairs["plain"], ctx=256) as engine, pytest.raises(EngineFailure, match="`ctx`"):
+            engine.view(picture(5)).reason(QUESTIONS[:2])
+
     @pytest.mark.parametrize(
-        ("summary", "rationale"),
+        ("rationale", "read"),
         [
-            ('{"rating": "Yes", "rationale": "Flames touch a sleeve."}', "Flames touch a sleeve."),
-            ('{"rating": "Yes", "rationale": "Flames touch a', "Flames touch a"),
-            ('{"rating": "Yes", "rationale": "He said \\"no\\', 'He said "no'),
-            ('{"rating": "Yes", "rationale": "a\\nb\\u202ec', None),
-            ('{"rating": "Y', None),
-            ("", None),
+            (' "Flames touch a sleeve."}', "Flames touch a sleeve."),
+            (' "Flames touch a sleeve."', "Flames touch a sleeve."),
+            (' "Flames touch a', "Flames touch a"),
+            (' "He said \\"no\\', 'He said "no'),
+            (' "a\\nb\u202ec', "a bc"),
+            (' "', "It burns."),
+            ("", "It burns."),
         ],
     )
-    def test_cut_summaries(self, summary: str, rationale: str | None) -> None:
-        reasoning = parse.reasoning("a\x1b[31mthought", summary)
-        if rationale is None and "rationale" not in summary:
-            assert reasoning is None
-        else:
-            assert reasoning is not None
-            assert reasoning.rationale == (rationale or "a bc")
-            assert reasoning.thoughts == "a[31mthought"
+    def test_cut_rationales(self, rationale: str, read: str) -> None:
+        reasoning = parse.reasoning("A \x1b[31msleeve, it seems. It burns.", True, rationale)
+        assert reasoning.rationale == read
+        assert reasoning.thoughts == "A [31msleeve, it seems. It burns."
+
+    def test_a_no_needs_no_words_of_its_own(self) -> None:
+        assert parse.reasoning("There is a cup.\nNothing burns.", False, "").rationale == "Nothing burns."
+        assert parse.reasoning("Nothing burns. So the answer is No.", False, "").rationale == "Nothing burns."
+        assert parse.reasoning("So the answer is No.", False, "").rationale == "So the answer is No."
+        assert parse.reasoning("", False, "").rationale == ""
+        assert len(parse.reasoning("x" * 3000, False, "").rationale) == 400
+
+    @pytest.mark.parametrize(
+        ("reply", "yes"), [(' "Yes', True), (' "No', False), (' "Y', None), (' "', None), ("", None)]
+    )
+    def test_ratings(self, reply: str, yes: bool | None) -> None:
+        assert parse.rating(reply) is yes
+
+    @pytest.mark.parametrize(
+        ("thoughts", "over"),
+        [
+            ("A man holds a torch. So flames are visible.", True),
+            ("A man holds a torch. Therefore, the answer is Yes.\n", True),
+            ("Thus nothing burns.", True),
+            ("A man holds a torch.\n\n**Conclusion:** The answer is No.", True),
+            ("My decision is Yes.", True),
+            ("A man holds a torch. So flames are", False),
+            ("So far, a torch is seen.", False),
+            ("A man holds a torch.", False),
+            ("A sofa is on fire.", False),
+            ("", False),
+        ],
+    )
+    def test_thoughts_end_with_their_conclusion(self, thoughts: str, over: bool) -> None:
+        assert parse.concluded(thoughts) is over
 
     def test_boxes_or_none(self, engine: llama.LlamaEngine) -> None:
         for seed in range(3):
@@ -281,7 +332,7 @@ class TestPrompts:
         assert gaps(view, [visible(self.HOSTILE), QUESTIONS[0]])[1] == pytest.approx(
             alone(plain, picture(1), QUESTIONS[:1])[0], abs=1e-4
         )
-        assert view.reason(visible(self.HOSTILE)) is not None
+        assert view.reason([visible(self.HOSTILE)]) != [None]
 
     @pytest.mark.parametrize(
         "content",
@@ -424,7 +475,7 @@ class TestPromptStyles:
             assert controls(engine, hostile) == controls(engine, engine._around[1, True][0])
             assert len(gaps(view, [visible(TestPrompts.HOSTILE)])) == 1
             with pytest.raises(EngineFailure, match="cannot think aloud"):  # it was taught to say one word
-                view.reason(QUESTIONS[0])
+                view.reason(QUESTIONS[:1])
 
     def test_a_long_question_costs_one_answer(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"], ctx=1024, prompt_style="shieldstral") as engine:

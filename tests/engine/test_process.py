@@ -69,7 +69,8 @@ def test_everything_a_view_can_do_reaches_the_engine(make_worker: MakeWorker) ->
     worker = make_worker("brightness")
     view = worker.view(Picture(2, 1, bytes([255, 0, 0, 0, 0, 0])))
     assert view.ask([QUESTION, QUESTION])[1].p_yes == pytest.approx(0.98)
-    reasoning = view.reason(QUESTION)
+    reasoning, again = view.reason([QUESTION, QUESTION])
+    assert again == reasoning
     assert reasoning is not None
     assert (reasoning.yes, reasoning.rationale) == (True, "It is bright.")
     assert view.locate(["lamp"]) == Box(0.0, 0.0, 0.5, 0.5, 0.9)

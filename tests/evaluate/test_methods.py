@@ -157,7 +157,7 @@ def test_a_text_beside_the_picture_is_part_of_every_question() -> None:
     said = 'The image comes with this text: "Burn!"'
     beside.ask([visible("A body.")])
     beside.crop(HALF).ask([Question(Kind.PUBLIC, "")])
-    beside.without(HALF).reason(visible("A body."))
+    beside.without(HALF).reason([visible("A body.")])
     assert model.waves == [[visible(f"A body.\n{said}")], [Question(Kind.PUBLIC, said)]]
     assert model.reasoned == [visible(f"A body.\n{said}")]
     assert beside.locate(("body",)) == HALF

@@ -51,7 +51,7 @@ def test_a_view_is_opened_with_what_it_will_be_asked() -> None:
     CachedView(memory, "0", look, Stopwatch()).ask([A])
     known = CachedView(memory, "0", look, Stopwatch())
     known.ask([A, B, C])
-    known.reason(A)
+    known.reason([A])
     CachedView(memory, "1", look, Stopwatch()).locate(["x"])
     assert opened == [[A], [B, C], []]
 
@@ -62,7 +62,7 @@ def test_everything_is_recalled_without_opening_a_view(tmp_path: Path) -> None:
     box = Box(0, 0, 0.5, 0.5, 0.7)
     replies = (
         first.ask([A]),
-        first.reason(B),
+        first.reason([B]),
         first.locate(["x"]),
         first.locate(["y"]),
         first.without(box).ask([A]),
@@ -78,13 +78,13 @@ def test_everything_is_recalled_without_opening_a_view(tmp_path: Path) -> None:
     second = CachedView(recalled, "0", refuse, Stopwatch())
     assert replies == (
         second.ask([A]),
-        second.reason(B),
+        second.reason([B]),
         second.locate(["x"]),
         second.locate(["y"]),
         second.without(box).ask([A]),
         second.crop(box).ask([B]),
     )
-    assert replies[1] == Reasoning(True, "Because.", "Hm.")
+    assert replies[1] == [Reasoning(True, "Because.", "Hm.")]
     assert replies[3] is None
 
 
@@ -95,7 +95,7 @@ def test_what_was_never_asked_is_never_kept(abilities: Abilities) -> None:
     seen = CachedView(memory, "0", lambda first: asked.view(PICTURE, first), Stopwatch(), abilities)
     box = Box(0, 0, 0.5, 0.5)
     for each in (seen, seen.crop(box), seen.without(box)):
-        assert (each.reason(A), each.locate(["x"])) == (None, None)
+        assert (each.reason([A]), each.locate(["x"])) == ([None], None)
     assert len(memory.known) == len(memory.fresh) == 6 * able
 
 

@@ -149,7 +149,7 @@ def measure_reasons(engine: LlamaEngine, painter: Painter, split: str, scenes: i
         claim = asker.claim(Facts(scene), kind="visible")
         if claim is None:
             continue
-        reasoning = engine.view(picture(scene.pixels)).reason(visible(claim.text))
+        (reasoning,) = engine.view(picture(scene.pixels)).reason([visible(claim.text)])
         if reasoning is None:
             unread += 1
             continue

@@ -1,0 +1,63 @@
+"""Eight claims reasoned about side by side, and one after another.
+
+    python tests/benchmarks/reasoning.py CACHE_FOLDER [--claims 8] [--rounds 3] [--threads N]
+
+CACHE_FOLDER is the one of questions.py, and so is the model. The two ways take turns within one run, on the same
+picture, and must give the same words; medians are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from questions import STATEMENTS, build
+
+from imagejudge.engine import llama
+from imagejudge.images.picture import Picture
+from imagejudge.prompts import visible
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = call()
+    return time.perf_counter() - started, result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--claims", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    chosen = parser.parse_args()
+    pair = build(chosen.cache)
+    questions = [visible(statement) for statement in STATEMENTS[:: len(STATEMENTS) // chosen.claims][: chosen.claims]]
+    pixels = np.random.default_rng(1).integers(0, 256, (512, 512, 3), np.uint8).tobytes()
+    options = llama.LlamaOptions(str(pair.model), str(pair.mmproj), threads=chosen.threads)
+    together, alone = [], []
+    with llama.LlamaEngine(options) as engine:
+        view = engine.view(Picture(512, 512, pixels))
+        view.ask(questions)
+        for _ in range(chosen.rounds):
+            seconds, at_once = timed(lambda: view.reason(questions))
+            together.append(seconds)
+            seconds, in_turn = timed(lambda: [view.reason([question])[0] for question in questions])
+            alone.append(seconds)
+            same = sum(one == other for one, other in zip(at_once, in_turn, strict=True))
+            print(f"side by side {together[-1]:.2f} s, in turn {alone[-1]:.2f} s; {same} of {len(questions)} alike")
+    said = sum(len(each.thoughts.split()) for each in at_once if each is not None)
+    print(
+        f"{chosen.claims} claims: side by side {statistics.median(together):.2f} s, in turn "
+        f"{statistics.median(alone):.2f} s, {statistics.median(together) / statistics.median(alone):.2f} of it; "
+        f"{said} words of thoughts"
+    )
+
+
+if __name__ == "__main__":
+    main()
