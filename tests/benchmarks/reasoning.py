@@ -1,9 +1,10 @@
-"""Eight claims reasoned about side by side, and one after another.
+"""Eight claims reasoned about side by side, and one after another; and what a grammar costs a token.
 
     python tests/benchmarks/reasoning.py CACHE_FOLDER [--claims 8] [--rounds 3] [--threads N]
 
 CACHE_FOLDER is the one of questions.py, and so is the model. The two ways take turns within one run, on the same
-picture, and must give the same words; medians are printed.
+picture, and should give the same words (batches of other shapes round differently); medians are printed. The grammar
+chooses from random logits, the worst case, as the engine does it and as it did before: by sorting the whole vocabulary.
 """
 
 from __future__ import annotations
@@ -19,14 +20,34 @@ import numpy as np
 from questions import STATEMENTS, build
 
 from imagejudge.engine import llama
+from imagejudge.engine.llama_bindings import Grammar, Vocabulary, _largest
 from imagejudge.images.picture import Picture
-from imagejudge.prompts import visible
+from imagejudge.prompts import RATIONALE, visible
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     started = time.perf_counter()
     result = call()
     return time.perf_counter() - started, result
+
+
+def measure_grammar(vocabulary: Vocabulary, words: int) -> None:
+    """Milliseconds to find the tokens to show to a grammar, and to let it choose among this model's."""
+    random = np.random.default_rng(1)
+    shown, before, chosen = [], [], []
+    for _ in range(30):
+        logits = random.standard_normal(words).astype(np.float32)
+        shown.append(timed(lambda logits=logits: _largest(logits, 64))[0])
+        before.append(timed(lambda logits=logits: np.argsort(-logits, kind="stable"))[0])
+    with Grammar(vocabulary, RATIONALE[1]) as rules:
+        for _ in range(30):
+            logits = random.standard_normal(vocabulary.size).astype(np.float32)
+            chosen.append(timed(lambda logits=logits: rules.choose(logits))[0])
+    of_all, of_these, now = (statistics.median(each) * 1000 for each in (before, shown, chosen))
+    print(
+        f"{words:,} words: {of_these:.2f} ms to find the likeliest 64, {of_all:.2f} ms to sort them all; "
+        f"{now:.2f} ms to choose one of {vocabulary.size:,}"
+    )
 
 
 def main() -> None:
@@ -42,6 +63,7 @@ def main() -> None:
     options = llama.LlamaOptions(str(pair.model), str(pair.mmproj), threads=chosen.threads)
     together, alone = [], []
     with llama.LlamaEngine(options) as engine:
+        measure_grammar(engine._loaded.vocabulary, 152_000)
         view = engine.view(Picture(512, 512, pixels))
         view.ask(questions)
         for _ in range(chosen.rounds):

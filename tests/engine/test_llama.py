@@ -12,7 +12,7 @@ import psutil
 import pytest
 from gguf import GGUFReader
 
-from imagejudge.engine import llama, parse
+from imagejudge.engine import llama, llama_bindings, parse
 from imagejudge.engine.chat import ChatTemplate
 from imagejudge.engine.llama_bindings import Memory, Vocabulary
 from imagejudge.engine.prefix_cache import FIRST_FREE, SHARED, PrefixCache
@@ -302,6 +302,13 @@ class TestReading:
     def test_no_box_style(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"]) as engine, pytest.raises(EngineFailure, match="do not ask"):
             engine.view(picture(1)).locate(["knife"])
+
+    @pytest.mark.parametrize("size", [1, 63, 64, 1280, 16384, 16640, 152_001])
+    def test_the_largest_logits_are_found(self, size: int) -> None:
+        random = np.random.default_rng(size)
+        for logits in (random.standard_normal(size), random.integers(0, 9, size), np.zeros(size)):
+            wanted = np.argsort(-logits, kind="stable")[:64]
+            assert llama_bindings._largest(logits.astype(np.float32), 64).tolist() == wanted.tolist()
 
     def test_the_grammar_chooses_the_likeliest_allowed(self, plain: llama.LlamaEngine) -> None:
         with llama.Grammar(plain._loaded.vocabulary, 'root ::= "No" | "Yes"') as rules:
