@@ -47,17 +47,18 @@ def mutations(data: bytes, count: int) -> list[bytes]:
 
 
 CODE = """
-import resource, sys, time
+import sys, time
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from test_gguf_headers import mutations
 from imagejudge.engine.llama_model import LlamaOptions, LoadedModel
 from imagejudge.engine.pair import check
 from imagejudge.errors import ModelError
+from peak_memory import peak_memory
 
 path = Path(sys.argv[2])
 made = mutations(Path(sys.argv[1]).read_bytes(), 200)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 slowest = 0.0
 for number, data in enumerate(made):
     path.write_bytes(data)
@@ -69,7 +70,7 @@ for number, data in enumerate(made):
     except ModelError as error:
         assert len(error.message.splitlines()) == 1, error.message
     slowest = max(slowest, time.process_time() - started)
-print(len(made), slowest, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(len(made), slowest, peak_memory() - before)
 """
 
 

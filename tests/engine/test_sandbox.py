@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from peak_memory import forget_peak, peak_memory
 
 from imagejudge.engine.chat import ChatTemplate
 from imagejudge.errors import ModelError
@@ -75,12 +76,13 @@ NATIVE = (
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_template_is_refused_soon(name: str) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = peak_memory()
     started = time.process_time()
     with pytest.raises(ModelError, match="chat template cannot be used"):
         ChatTemplate(HOSTILE[name] + PLAIN, bos="<s>", eos="</s>").frame(1, image=True)
     assert time.process_time() - started < 10
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
+    assert peak_memory() - before < 300e6
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     assert sys.gettrace() is None or "step" not in repr(sys.gettrace())
 

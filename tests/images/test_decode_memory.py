@@ -21,21 +21,22 @@ from imagejudge.images.read import Limits, Source, Unreadable
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no resource usage of processes here")
 SIDE = 10_000
 GIGABYTES = 1.2
+TESTS = Path(__file__).parent.parent
 MEASURE = """
-import json, resource, sys
-from imagejudge.images import decode as module
+import json, sys
+sys.path.insert(0, sys.argv[2])
 from imagejudge.images.decode import Decoded, decode_image
 from imagejudge.images.read import Limits, read_image
+from peak_memory import peak_memory
 result = decode_image(read_image(sys.argv[1], Limits()), Limits())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 facts = result.facts.model_dump() if isinstance(result, Decoded) else result.kind
-print(json.dumps([peak / 1e9, facts]))
+print(json.dumps([peak_memory() / 1e9, facts]))
 """
 
 
 def measured(data: bytes, folder: Path) -> tuple[float, dict[str, object]]:
     (path := folder / "picture").write_bytes(data)
-    reply = subprocess.run([sys.executable, "-c", MEASURE, path], capture_output=True, check=True, text=True)
+    reply = subprocess.run([sys.executable, "-c", MEASURE, path, TESTS], capture_output=True, check=True, text=True)
     peak, facts = json.loads(reply.stdout)
     return peak, facts
 
