@@ -6,7 +6,6 @@ Knows nothing of where files come from or what becomes of the pictures.
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from imagejudge.images.formats import Refused, sniff
 from imagejudge.images.layers import Film, Layer
 from imagejudge.images.picture import Picture
 from imagejudge.images.pillow_reader import NO_MEMORY, available, guarded, loaded, opened, settings, unpacked
+from imagejudge.images.planes import bytes_per_pixel
 from imagejudge.images.read import Limits, Source, Unreadable
 from imagejudge.verdict import Ground, ImageFacts
 
@@ -184,7 +184,8 @@ def _turned(
     area, most = size[0] * size[1], _most(total)
     frames: list[Frame] = []
     kept = 0
-    with _budget.room(_need(format_, area, most, len(data))):
+    deep = bytes_per_pixel(reader, data, len(image.getbands()))
+    with _budget.room(_need(format_, area, most, len(data), deep)):
         for index in _sample(min(total, _PLAYED_FRAMES), area, most, limits):
             page = _page(image, index, data, reader, limits)
             turn = _orientation(page) if exif is None else _orientation_in(exif)
@@ -205,8 +206,7 @@ def _page(image: Image.Image, index: int, data: bytes, reader: str, limits: Limi
     _check_size(image.size, limits)
     if reader == "TIFF":
         _check_blocks(image, limits)
-    elif reader == "AVIF":
-        _check_planes(image, data, limits)
+    _check_planes(image, data, reader, limits)
     image = loaded(image, data, reader)
     _check_size(image.size, limits)  # some formats show their true size only now
     if reader in ("BMP", "DIB", "ICO") and image.mode == "RGBA" and image.getchannel("A").getextrema()[1] == 0:
@@ -251,27 +251,12 @@ def _check_blocks(image: Any, limits: Limits) -> None:
         )
 
 
-def _check_planes(image: Image.Image, data: bytes, limits: Limits) -> None:
-    """An AVIF is unpacked to planes of its own depth, beside two copies of the picture."""
-    alpha = image.mode == "RGBA"
-    planes = max((_plane_bytes(flags, alpha=alpha) for flags in _AV1.findall(data)), default=3 + alpha)
-    if (planes + len(image.getbands()) + 4 + _AV1_OWN) * image.width * image.height > _allowed(limits):
+def _check_planes(image: Image.Image, data: bytes, format_: str, limits: Limits) -> None:
+    if bytes_per_pixel(format_, data, len(image.getbands())) * image.width * image.height > _allowed(limits):
         raise Refused(
             "too-many-pixels",
             "has a depth that needs too much memory; save it with 8 bits, or raise the limit with `max_pixels`",
         )
-
-
-_AV1_OWN: Final = 1.2
-"""Bytes a pixel that the decoder takes for itself, measured."""
-_AV1: Final = re.compile(rb"av1C\x81.(.)", re.DOTALL)
-
-
-def _plane_bytes(flags: bytes, *, alpha: bool) -> float:
-    """Of a pixel with its colours, by what an AVIF says of its depth and of how coarse the colours are."""
-    (bits,) = flags
-    colors = 0.0 if bits & 0x10 else 2 / ((1 + (bits >> 3 & 1)) * (1 + (bits >> 2 & 1)))
-    return (1 + colors + alpha) * (2 if bits & 0x40 else 1)
 
 
 def _most(total: int) -> int:
@@ -279,9 +264,12 @@ def _most(total: int) -> int:
     return _STILL_PIXELS if total == 1 else _FRAME_PIXELS
 
 
-def _need(format_: str, area: int, most: int, length: int) -> int:
-    """About how many bytes it takes to unpack a picture and to lay it on its ground, by what its file says."""
-    return _BYTES_PER_PIXEL.get(format_, 5) * area + 10 * min(area, most) + 2 * length
+def _need(format_: str, area: int, most: int, length: int, deep: float = 0.0) -> int:
+    """About how many bytes it takes to unpack a picture and to lay it on its ground, by what its file says.
+
+    `deep` is what its depth takes, in bytes a pixel.
+    """
+    return int(max(_BYTES_PER_PIXEL.get(format_, 5), deep) * area) + 10 * min(area, most) + 2 * length
 
 
 def _sample(played: int, area: int, most: int, limits: Limits) -> list[int]:

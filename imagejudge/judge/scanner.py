@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from imagejudge import __version__
 from imagejudge.common.crash_log import CrashLog
-from imagejudge.common.prefetch import prefetch
+from imagejudge.common.prefetch import made_ahead, prefetch
 from imagejudge.engine.allowance import room_hint
 from imagejudge.engine.base import Answer, Engine, View
 from imagejudge.errors import EngineFailure, ImageJudgeError, ModelError
@@ -35,6 +35,7 @@ from imagejudge.verdict import Failure, FileStamp, Ground, ImageFacts, Outcome, 
 
 _BLANK = "blank"
 """Stands for the image where there is none, in the answers cache."""
+_WAITING = 400_000_000  # bytes of the pictures that wait for an engine
 _RANK = {Outcome.SAFE: 0, Outcome.UNSURE: 1, Outcome.UNSAFE: 2}
 
 
@@ -62,6 +63,8 @@ class _Prepared:
     frames: tuple[_Frame, ...]
     memory: ImageAnswers
     seconds: float
+    held: int
+    """Bytes of the frames that are decoded already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,8 @@ class Scanner:
         workers = len(self._engines)
         decoding = ThreadPoolExecutor(max(2, workers), "decode")
         asking = ThreadPoolExecutor(workers, "ask")
+        prepared = made_ahead(decoding, self._prepare, refs, 2 * workers + 2, _bytes_held, _WAITING)
         try:
-            prepared = prefetch(lambda ref: decoding.submit(self._prepare, ref), refs, 2 * workers + 2)
             for asked in prefetch(lambda item: self._begin(asking, item), self._primed(prepared), workers):
                 verdict = self._finished(asked) if isinstance(asked, _Asked) else asked
                 self._check_first(verdict)
@@ -120,6 +123,7 @@ class Scanner:
             self.close()  # a thread that waits for an engine then gets its failure at once
             raise
         finally:
+            prepared.close()  # its threads may wait for room
             for pool in (decoding, asking):
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -191,21 +195,19 @@ class Scanner:
         if about_file in memory.known:
             facts = ImageFacts(**memory.known[about_file]["facts"])
             sampled = memory.known[about_file]["sampled"]
-            decoded_again = cache(
-                partial(decode_image, source, limits)
-            )  # once for all frames that turn out to be wanted
+            decoded_again = cache(partial(decode_image, source, limits))  # once for all frames that are wanted
             frames = tuple(_Frame(index, partial(_frame_of, decoded_again, index), ground) for index, ground in sampled)
+            held = 0
         else:
             decoded = decode_image(source, limits)
             if isinstance(decoded, Unreadable):
                 return self._error(ref, source, decoded)
             facts = decoded.facts
-            frames = tuple(
-                _Frame(frame.index, partial(_itself, frame.picture), frame.ground) for frame in decoded.frames
-            )
+            frames = tuple(_Frame(each.index, partial(_itself, each.picture), each.ground) for each in decoded.frames)
             sampled = [(frame.index, frame.ground) for frame in frames]
             memory.add(about_file, {"facts": facts.model_dump(), "sampled": sampled})
-        return _Prepared(ref, source.sha256, source.stamp, facts, frames, memory, time.perf_counter() - started)
+            held = sum(len(frame.picture.rgb) for frame in decoded.frames)
+        return _Prepared(ref, source.sha256, source.stamp, facts, frames, memory, time.perf_counter() - started, held)
 
     def _begin(self, pool: ThreadPoolExecutor, item: _Prepared | Verdict) -> Future[_Asked | Verdict]:
         """Start to ask about one image. A known image is done at once, which takes less than a thread's turn."""
@@ -329,6 +331,10 @@ def _nobody(frame: _Frame, first: Sequence[Question]) -> View:
 def _timing(decoding: float, watch: Stopwatch) -> Timing:
     view, ask, reason = (round(seconds, 4) for seconds in (watch.view, watch.ask, watch.reason))
     return Timing(decode=round(decoding, 4), view=view, ask=ask, reason=reason)
+
+
+def _bytes_held(item: _Prepared | Verdict) -> int:
+    return item.held if isinstance(item, _Prepared) else 0
 
 
 def _itself(picture: Picture) -> Picture:

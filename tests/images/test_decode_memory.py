@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import subprocess
@@ -16,6 +17,7 @@ from PIL import Image
 
 from imagejudge.images import decode as module
 from imagejudge.images.decode import Decoded, decode_image
+from imagejudge.images.planes import bytes_per_pixel
 from imagejudge.images.read import Limits, Source, Unreadable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no resource usage of processes here")
@@ -31,6 +33,21 @@ from peak_memory import peak_memory
 result = decode_image(read_image(sys.argv[1], Limits()), Limits())
 facts = result.facts.model_dump() if isinstance(result, Decoded) else result.kind
 print(json.dumps([peak_memory() / 1e9, facts]))
+"""
+
+
+UNPACK = """
+import re, sys
+from imagejudge.images.pillow_reader import available, unpacked
+def peak():  # not that of the process which started this one, as getrusage would give
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmHWM:\\s+(\\d+)", status.read())[1]) * 1024
+assert available("HEIF")
+with open(sys.argv[1], "rb") as file:
+    data = file.read()
+before = peak()
+unpacked(data, "HEIF")
+print(peak() - before)
 """
 
 
@@ -77,6 +94,18 @@ def webp(frames: int) -> bytes:
     )
 
 
+def heic(mode: str, area: int, **how: str) -> bytes:
+    """A HEIC of 3 to 2; one of 16 bits a channel is kept in 10."""
+    import pillow_heif
+
+    width, height = int((area * 1.5) ** 0.5), int((area / 1.5) ** 0.5)
+    line = np.arange(width * height).reshape(height, width) // 40 % 256
+    pixels = np.dstack([line] * len(mode.partition(";")[0])).astype(np.uint16 if "16" in mode else np.uint8)
+    file = pillow_heif.from_bytes(mode, (width, height), (pixels * (257 if "16" in mode else 1)).tobytes())
+    file.save(into := io.BytesIO(), quality=50, **how)
+    return into.getvalue()
+
+
 QUICK = {"deep.png": lambda: deflated(16, 2)}
 SLOW = {
     "float.tiff": float_tiff,
@@ -113,7 +142,7 @@ def test_more_files_at_the_limit_of_pixels(name: str, tmp_path: Path) -> None:
     check(SLOW[name](), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["wide.tiff", "sharp.avif", "clear.avif"])
+@pytest.mark.parametrize("name", ["wide.tiff", "sharp.avif", "clear.avif", "deep.heic", "clear.heic"])
 def test_what_would_take_too_much_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limit, by what the file says of its depth and its blocks; well below it, the same file is read."""
     monkeypatch.setattr(module, "_ALWAYS_ALLOWED", 0)
@@ -124,8 +153,22 @@ def test_what_would_take_too_much_is_refused(name: str, monkeypatch: pytest.Monk
         "wide.tiff": make_images.tiff(struct.pack("<96f", *[0.5] * 96), (12, 8), bits=32, format=3),
         "sharp.avif": make_images.encode(make_images.quarters(), "AVIF", subsampling="4:4:4"),
         "clear.avif": make_images.encode(clear, "AVIF"),
+        "deep.heic": heic("RGB;16", 96, chroma="444"),
+        "clear.heic": heic("RGBA", 96, chroma="444"),
     }[name]
     at_limit, below = (decode_image(Source("x", data, ""), Limits(pixels=96 * times)) for times in (1, 2))
     assert isinstance(at_limit, Unreadable)
     assert at_limit.kind == "too-many-pixels"
     assert isinstance(below, Decoded)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no such file of the kernel")
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("chroma", ["420", "422", "444"])
+@pytest.mark.parametrize("mode", ["RGB", "RGB;16", "RGBA", "RGBA;16"])
+def test_what_a_heic_takes_is_estimated_from_its_head(mode: str, chroma: str, tmp_path: Path) -> None:
+    data = heic(mode, 9_000_000, chroma=chroma)
+    (tmp_path / "picture").write_bytes(data)
+    reply = subprocess.run([sys.executable, "-c", UNPACK, tmp_path / "picture"], capture_output=True, check=True)
+    expected = bytes_per_pixel("HEIF", data, len(mode.partition(";")[0]))
+    assert abs(expected - float(reply.stdout) / 9e6) < 1
