@@ -26,7 +26,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "cache": "Look at the answers that are kept, or forget them.",
         "models": "Fetch models, check them, choose one.",
         "config": "Show which settings are in force, and where each comes from.",
-        "doctor": "Show what can run here, and time a question.",
+        "doctor": "Show what can run here, and try a model.",
     }
 )
 """Of each command, in the order of the help, what its own help begins with."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-import time
 from importlib.metadata import version
 
 from rich.table import Table
@@ -14,23 +13,22 @@ from imagejudge.cli.config_options import Config, Isolated
 from imagejudge.cli.console import beside_progress, console
 from imagejudge.cli.factory import engine_limits, model_choice, open_cache
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
-from imagejudge.errors import EngineFailure, ModelError
-from imagejudge.images.picture import Picture
-from imagejudge.judge.answering import check_answers
+from imagejudge.common.text import printable
+from imagejudge.errors import ModelError
+from imagejudge.judge.acceptance import Acceptance, accept
+from imagejudge.judge.answering import HINT
 from imagejudge.judge.engines import model_digest, model_label
-from imagejudge.prompts import visible
 
-_PROBES = ("A person is visible.", "An animal is visible.", "A knife is visible.")
-"""What is asked without an image."""
 _LIBRARIES = ("llama-cpp-python", "pillow", "numpy", "pydantic", "typer")
 
 
 @grouped
 def doctor(*, model: ModelOptions, cache: CacheOptions, isolated: Isolated = False, config: Config = None) -> None:
-    """Show what can run here, and time a question.
+    """Show what can run here, and try a model.
 
-    Versions, what llama.cpp finds on this machine and what was decided from it; with --model, the model's digests and
-    how long it takes to look and to answer.
+    Versions, what llama.cpp finds on this machine and what was decided from it. With --model, the model is tried: how
+    it is asked, how it answers about a red heart and without an image, a box, a reasoning, the seconds and the memory
+    of it all. Exits with 2 when it cannot judge.
     """
     from imagejudge.engine import llama
 
@@ -61,26 +59,16 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
     table.add_row("boxes in the style", files.box_style or "none: it is not asked where things are")
     for title, path in (("text model", files.model), ("image encoder", files.mmproj)):
         table.add_row(title, f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})")
-    with choice.engines(choice.spec(files, digest), engine_limits(options), beside_progress)[0] as engine:
-        try:
-            started = time.perf_counter()
-            view = engine.view(Picture(64, 64, bytes(64 * 64 * 3)))
-            seen = time.perf_counter()
-            first = view.ask([visible("A person is visible.")])[0]
-            again = time.perf_counter()
-            answers = [first, *view.ask([visible("An animal is visible.")])]
-            ended = time.perf_counter()
-            blank = engine.view(None).ask([visible(words) for words in _PROBES])
-        except EngineFailure as failure:
-            raise ModelError(f"the model failed its first question: {failure.message}") from failure
-    table.add_row("load and first look", f"{seen - started:.2f} s, at a black square")
-    said = f"p(Yes) {first.p_yes:.2f}" if first.measured else "unmeasured"
-    table.add_row("first question", f"{again - seen:.3f} s, {said}, off-mass {first.off_mass:.3f}")
-    table.add_row("next question", f"{ended - again:.3f} s")
+    spec = choice.spec(files, digest)
+    found = Acceptance()
     try:
-        check_answers(blank, "without an image")
-        check_answers(answers, "about a black square")
-    except ModelError as error:
-        table.add_row("answers", error.message)
-        raise
-    table.add_row("answers", "Yes or No, with an image and without")
+        with choice.engines(spec, engine_limits(options), beside_progress)[0] as engine:
+            for step in accept(engine, spec.abilities):
+                found = step
+    finally:  # what was found out by then helps to see what is wrong
+        for title, text in found.findings.items():
+            table.add_row(title, printable(text))
+    fit = "it can judge: it answers Yes or No, and sees what it is shown"
+    table.add_row("verdict", "; ".join(found.troubles) or fit)
+    if found.troubles:
+        raise ModelError(found.troubles[0], HINT)

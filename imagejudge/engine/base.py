@@ -116,6 +116,10 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def facts(self) -> dict[str, str]:
+        """What a person who tries a model wants to see of it as it is loaded, by title. Untrusted text."""
+
+    @abstractmethod
     def close(self) -> None:
         """Give back what the engine holds. May be called twice."""
 

@@ -32,6 +32,12 @@ class Frame:
     Where the image comes after the first turn's text, it counts as a turn.
     """
 
+    def filled(self, question: str, image: str, *, question_first: bool) -> str:
+        """A chat of one turn with an image as one text."""
+        parts = [question, image] if question_first else [question]
+        shown = "" if question_first else f"{self.before_image}{image}"
+        return shown + "".join(map("".join, zip(self.around, [*parts, ""], strict=True)))
+
 
 class ChatTemplate:
     """Renders chats once with holes for every turn, so that no text put into a hole is ever seen by the template.

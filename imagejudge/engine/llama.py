@@ -98,6 +98,19 @@ class LlamaEngine(Engine):
         """Greedy tokens to a chat of one turn, held to the grammar. EngineFailure when the prompt does not fit."""
         return self._blank.reply(prompt, limit=limit, grammar=grammar)
 
+    def facts(self) -> dict[str, str]:
+        """How the model is asked, word for word, and how its answer is read."""
+        tokens = self._loaded.vocabulary
+        spelled = [
+            f"{word}: {', '.join(repr(tokens.piece(token).decode(errors='replace')) for token in ids)}"
+            for word, ids in ((self.style.yes, self._yes), (self.style.no, self._no))
+        ]
+        return {
+            "prompt": self._frame,
+            "answer tokens": "; ".join(spelled),
+            "context": f"{self._loaded.memory.size} tokens",
+        }
+
     def close(self) -> None:
         """Free the model, its encoder and its context."""
         self._closed, self._at = True, None
@@ -142,6 +155,7 @@ class LlamaEngine(Engine):
                 "Such a model's view of an image cannot be shared between questions.",
             )
         self._before_image = before.pop() or ""
+        self._frame = frames[1, True].filled("[question]", "[image]", question_first=self.style.question_first)
         self._around = {
             key: [words.tokenize(text, special=True) for text in frame.around] for key, frame in frames.items()
         }

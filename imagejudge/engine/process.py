@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, cast
 
 from imagejudge.engine import protocol
-from imagejudge.engine.allowance import Allowance, room_hint, unloadable
+from imagejudge.engine.allowance import Allowance, gigabytes, resident, room_hint, unloadable
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Box, Picture
@@ -110,6 +110,13 @@ class EngineProcess(Engine):
         self._deadline = time.monotonic() + self._limits.seconds
         text = self._call(child, {"do": "write", "prompt": prompt, "grammar": grammar, "limit": limit})
         return str(text)
+
+    def facts(self) -> dict[str, str]:
+        """What the child says of its engine, and what it takes here."""
+        child = self._child or self._start()
+        self._deadline = time.monotonic() + self._limits.seconds
+        said: dict[str, str] = self._call(child, {"do": "facts"})
+        return {**said, "memory": gigabytes(resident(child.pid)) if child.pid else "unknown"}
 
     def close(self) -> None:
         """End the child, also while another thread waits for it: that thread sees an `EngineFailure`."""
@@ -290,9 +297,14 @@ class _Child:
             with self._lock:
                 self._allowed = Allowance()
         # Why it was ended says more than that it died; and it may have grown since the last look.
-        pid = self.process.pid if self.process is not None else None
+        pid = self.pid
         if trouble := self._excess or (pid and allowance.exceeded(pid, timely=False)) or trouble:
             raise trouble
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None until there is one."""
+        return self.process.pid if self.process is not None else None
 
     def kill(self) -> None:
         """End the process and wait for it. May be called twice, also while the process is being made."""

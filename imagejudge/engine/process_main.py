@@ -70,6 +70,8 @@ def _serve(engine: Engine, requests: BinaryIO, replies: BinaryIO) -> None:
 def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], payload: bytes) -> Any:
     if request["do"] == "write":
         return engine.write(request["prompt"], request["grammar"], request["limit"])
+    if request["do"] == "facts":
+        return engine.facts()
     number = request["view"]
     if request["do"] == "look":
         views.clear()

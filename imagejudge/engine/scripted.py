@@ -46,6 +46,10 @@ class Scripted(Engine):
         del grammar, limit
         return self.write_text(prompt)
 
+    def facts(self) -> dict[str, str]:
+        """Nothing is loaded."""
+        return {}
+
     def close(self) -> None:
         """Nothing is held."""
 

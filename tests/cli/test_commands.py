@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -81,15 +82,36 @@ def test_explain_a_file_that_cannot_be_judged(run: Run, pair: Options, rules: Op
     assert b"none.png" in done.stderr
 
 
-def test_doctor_looks_at_the_machine_and_times_a_question(run: Run, pair: Options) -> None:
+def test_doctor_looks_at_the_machine(run: Run) -> None:
     machine = run("doctor")
     assert machine.returncode == 0
     for words in (b"llama-cpp-python", b"threads", b"AMX", b"devices"):
         assert words in machine.stdout
-    model = run("doctor", *pair)
-    assert model.returncode == 0
-    for words in (b"model@", b"SHA-256", b"first question", b"next question"):
-        assert words in model.stdout
+
+
+def test_doctor_accepts_a_model_that_sees(run: Run) -> None:
+    done = run("doctor", "--model", "builtin")
+    assert done.returncode == 0
+    shown = " ".join(done.stdout.decode().split())
+    for words in ("builtin@", "SHA-256", "Yes: 'Yes'", "context 4096 tokens", "memory 0.", "it can judge"):
+        assert words in shown
+    assert "<|im_start|>user\\n[image][question]<|im_end|>" in shown.replace(" ", "")
+    chances = re.search(r"shown a red heart heart: p\(Yes\) ([\d.]+), off-mass [\d.]+; dog: p\(Yes\) ([\d.]+),", shown)
+    assert chances
+    assert float(chances[1]) > 0.9 > 0.1 > float(chances[2])
+    overlap = re.search(r"it overlaps the heart by ([\d.]+)", shown)
+    assert overlap
+    assert float(overlap[1]) > 0.5
+    assert re.search(r"reasoning (Yes|No): .+; [\d.]+ s", shown)
+
+
+def test_doctor_refuses_a_model_that_does_not_see(run: Run, pair: Options) -> None:
+    done = run("doctor", *pair)
+    assert done.returncode == 2
+    assert "verdict" in done.stdout.decode()
+    said = " ".join(done.stderr.decode().split())
+    assert "error: shown a red heart, it " in said
+    assert "hint: " in said
 
 
 def test_cache_info_and_clear(run: Run, pair: Options, rules: Options, images: Path) -> None:

@@ -59,7 +59,9 @@ def test_every_command_runs(run: Run, hub: Hub, tmp_path: Path) -> None:
     shown = {}
     for command in COMMANDS:
         done = run(*shlex.split(command)[1:])
-        assert done.returncode == 0, (command, done.stderr.decode())
+        blind = command == "imagejudge doctor --model shieldstral-3b"  # which a model with random weights is
+        assert done.returncode == 2 * blind, (command, done.stderr.decode())
+        assert (b"shown a red heart" in done.stderr) is blind
         shown[command] = done.stdout.decode()
     assert re.search(r"asked in the style +shieldstral\b", shown["imagejudge doctor --model shieldstral-3b"])
     for name, style in (("qwen3-vl-4b", ""), ("shieldstral-3b", "+shieldstral")):

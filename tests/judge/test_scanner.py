@@ -270,6 +270,9 @@ class NoEngine(Engine):
     def write(self, prompt: str, grammar: str, limit: int) -> str:
         raise AssertionError("nothing is to be written")
 
+    def facts(self) -> dict[str, str]:
+        raise AssertionError("nobody wants to know")
+
     def close(self) -> None:
         pass
 
