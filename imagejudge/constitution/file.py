@@ -82,7 +82,7 @@ def read_constitution(path: Path) -> str:
     except FileNotFoundError:
         raise ConstitutionError(f"{name}: no such file", offer(path)) from None
     except OSError as error:
-        raise ConstitutionError(f"{name}: cannot be read: {error.strerror}", offer(path)) from error
+        raise ConstitutionError(f"{name}: cannot be read: {error.strerror}; give a file that can be read") from error
     except ValueError as error:  # NUL in a name
         raise ConstitutionError(f"{name}: cannot be read: {error}", offer(path)) from error
     except UnreadableError as error:
