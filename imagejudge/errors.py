@@ -7,7 +7,7 @@ ImageJudgeError
 ├── ModelError          a model cannot be found, loaded or trusted
 └── OutputError         results cannot be written, or would be mixed up with others
 
-EngineFailure stands apart: it costs one image and the scan goes on.
+EngineFailure stands apart: it costs one image and the scan continues.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class PromptStyle:
     switches: Mapping[str, str] = field(default_factory=dict)
     """Other variables of the chat template."""
     question_first: bool = False
-    """The image comes after the question, so that it must be read anew for each."""
+    """The image comes after the question, so that it must be read again for each."""
     thinks: bool = True
     """It can think aloud, in the words of `Question.deliberate`; a guard that only ever says one word cannot."""
 

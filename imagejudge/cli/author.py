@@ -85,7 +85,7 @@ def decompose(
     bare = [one for one in manuscript.constitution.rules if one.enabled and not one.preconditions]
     chosen = _chosen(manuscript.constitution, rule or ()) or bare
     if not chosen:
-        raise UsageError("every rule has its preconditions", "name a rule with --rule to have them drafted anew")
+        raise UsageError("every rule has its preconditions", "name a rule with --rule to have them drafted again")
     _revise(manuscript, chosen, drafting.decompose, model, write=write)
 
 

@@ -22,14 +22,14 @@ UNREAD = "the reader of standard output went away before the end"
 class _Outlet(io.RawIOBase):
     """What lies below a standard stream. Once it cannot be written any more, it takes everything and keeps nothing.
 
-    Whoever writes learns of that once, from `OSError`; never where nobody needs to know, as with messages.
+    The caller learns of that once, from `OSError`; never where it does not matter, as with messages.
     """
 
     def __init__(self, stream: Any, *, silent: bool) -> None:
         super().__init__()
         self.lost: OSError | None = None
         """Why it cannot be written."""
-        self._stream = stream  # which closes its file when nobody holds it
+        self._stream = stream  # which closes its file when it is collected
         self._below = getattr(stream.buffer, "raw", stream.buffer)
         self._silent = silent
 
@@ -126,7 +126,7 @@ def beside_progress(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Something the user should know; the run goes on."""
+    """Something the user should know; the run continues."""
     say("warning", message, "bold yellow")
 
 

@@ -63,7 +63,7 @@ class OutputOptions:
             "--output",
             "-o",
             metavar="FILE",
-            help="Write JSON Lines here, and go on where a file from an earlier run ends.",
+            help="Write JSON Lines here, and resume where a file from an earlier run ends.",
             rich_help_panel="Output",
         ),
     ] = None
@@ -135,7 +135,7 @@ class Output:
         self.options = options
         self.tally = Stats()
         self.hides_progress = options.quiet or not sys.stderr.isatty()
-        """Whether nobody would look at a bar."""
+        """Whether a progress bar would not be seen."""
         self._constitution = constitution
         self._accepted = baseline.load_baseline(options.baseline) if options.baseline else baseline.Baseline()
         self._shown = _shown(options, constitution)
@@ -166,7 +166,7 @@ class Output:
         return (
             f"{again}: what was answered is kept"
             if self._record is None
-            else f"{again} to go on with {self.options.output}"
+            else f"{again} to resume {self.options.output}"
         )
 
     @property
@@ -178,7 +178,7 @@ class Output:
         """Take in what an earlier run wrote about these images; gives those of them that have their line."""
         done = self.done.intersection(paths)
         if self._record is not None and (changed := len(self._record.changed)):
-            say("changed", f"{images(changed)} since their line was written; judging anew", "bold cyan")
+            say("changed", f"{images(changed)} since their line was written; judged again", "bold cyan")
         if done and self._record is not None:
             told = 0
             for verdict in self._record.recorded(done, telling=self._shown is None):

@@ -117,11 +117,11 @@ def _ask(lacking: Sequence[Lacking], again: Rejudge, judge: Judge, out: Output) 
     for each in lacking:
         if each.model != judge.plan.model:
             problem = f"the recorded answers are by {each.model}, and --model is {judge.plan.model}"
-            raise UsageError(problem, "name the same model, or scan the images anew with this one")
+            raise UsageError(problem, "name the same model, or scan the images again with this one")
         recorded = each.line.settings
         if recorded is None and not out.options.mix:
             problem = "the recorded answers are of an earlier version, which did not say with which settings"
-            raise UsageError(problem, "scan the images anew, or allow both with --mix")
+            raise UsageError(problem, "scan the images again, or allow both with --mix")
         words = difference(answered_with(recorded), answered_with(judge.plan.settings))
         if recorded is not None and words:
             raise UsageError(f"the recorded answers were made with {words}", "ask with the same options")

@@ -1,4 +1,4 @@
-"""Write a file anew so that nobody ever finds half of it."""
+"""Write a file atomically: a reader finds the old content or the new, never a part."""
 
 from __future__ import annotations
 

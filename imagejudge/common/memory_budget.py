@@ -1,4 +1,4 @@
-"""A share of memory that many threads use together: whoever needs some waits until there is room.
+"""A share of memory that many threads use together: a thread that needs some waits until there is room.
 
 Knows nothing of what the memory is for.
 """
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 class Budget:
     """So many bytes, handed out in the order in which they were asked for, so that the largest is not passed over.
 
-    Whoever needs more than all of them gets it when nobody else has any.
+    A request for more than all of them is granted when no other thread holds any.
     """
 
     def __init__(self, total: int) -> None:

@@ -1,6 +1,6 @@
 """Reading what a user named as an input, without waiting and within bounds.
 
-A named pipe may have nobody who ever writes into it, and a device may have no end, nor any end of a line.
+A named pipe may never be written into, and a device may have no end, nor any end of a line.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _await_writer(file: BufferedReader) -> None:
     # Nothing happens to a pipe that never had a writer: one that left is told, and to read of one that is there but
     # silent gives None.
     if not waiting.poll(_PATIENCE * 1000) and not file.peek(1) and file.raw.read(1) is not None:
-        raise OSError(errno.EPIPE, "a pipe into which nobody writes")
+        raise OSError(errno.EPIPE, "a pipe that has no writer")
     os.set_blocking(file.fileno(), True)
 
 

@@ -1,4 +1,4 @@
-"""Work begun ahead of whoever takes its results, in order and within bounds."""
+"""Work begun before its results are asked for, in order and within bounds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def made_ahead(
 ) -> Generator[R, None, None]:
     """As `prefetch`, where results also wait only as long as they have fewer than `room` bytes together.
 
-    Beyond that, only the one that is to be handed out next is made. The first few, whose sizes nobody knows, may be
+    Beyond that, only the one that is to be handed out next is made. The first few, whose sizes are not known, may be
     larger. Close it to stop early: threads may wait for room.
     """
     shelf = _Shelf(room)
@@ -98,7 +98,7 @@ class _Shelf:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """Wake all threads that wait, for good."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -24,7 +24,7 @@ def threads(root: Path = _ROOT) -> int:
 
 
 def memory(root: Path = _ROOT) -> int | None:
-    """Bytes this process may use, limits of its control groups included; None where nobody says."""
+    """Bytes this process may use, limits of its control groups included; None where the system does not say."""
     return min([*_installed(), *_memory_limits(root)], default=None)
 
 

@@ -41,7 +41,7 @@ def find_constitution(name_or_path: str | Path) -> Path:
 
 
 def offer(path: Path) -> str:
-    """A hint for whoever named a file that cannot be a constitution: the shipped ones, the nearest first."""
+    """A hint where a named file cannot be a constitution: the shipped ones, the nearest first."""
     names = [file.stem for file in shipped_constitutions()]
     if not names:
         return "give the path of a TOML file"

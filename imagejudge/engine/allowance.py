@@ -75,7 +75,7 @@ _HINTS = {
 
 
 def unloadable(failure: EngineFailure) -> ModelError:
-    """Why the run ends when a child cannot be made ready, first or anew."""
+    """Why the run ends when a child cannot be made ready, at the start or after another has ended."""
     if "SIGVTALRM" in failure.message:  # how `sandbox` ends a process for want of milder means
         return ModelError(
             "the model's chat template cannot be used: it takes too long",

@@ -78,14 +78,14 @@ class View(ABC):
     def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
         """Let the model think aloud about each, side by side, then decide; None where its decision cannot be read.
 
-        Of a model that cannot think aloud nobody may ask this: see `Abilities`.
+        Not to be called for a model that cannot think aloud: see `Abilities`.
         """
 
     @abstractmethod
     def locate(self, objects: Sequence[str]) -> Box | None:
         """One box around all of `objects`; None when the model sees none.
 
-        Of a model that cannot give boxes nobody may ask this: see `Abilities`.
+        Not to be called for a model that cannot give boxes: see `Abilities`.
         """
 
     @abstractmethod
@@ -104,7 +104,7 @@ class Engine(ABC):
     def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         """Look at a picture; with None, questions are asked with no image at all.
 
-        `first` may name what will be asked next, so that an engine elsewhere can go on with it unbidden. `same_image`
+        `first` may name what will be asked next, so that an engine in another process can begin with it. `same_image`
         says that it is a further frame of the last image, whose time limit runs on.
         """
 

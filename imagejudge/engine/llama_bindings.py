@@ -190,7 +190,7 @@ class Memory:
 
 
 class _Batch:
-    """One llama_batch over arrays of our own, filled anew for every decode."""
+    """One llama_batch over arrays of our own, filled again for every decode."""
 
     def __init__(self, size: int) -> None:
         self.size = size

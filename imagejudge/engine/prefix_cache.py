@@ -38,7 +38,7 @@ class Memory(Protocol):
         """Forget a whole sequence."""
 
 
-class NoRoom(Exception):  # noqa: N818 - whoever asks turns it into a message
+class NoRoom(Exception):  # noqa: N818 - the caller turns it into a message
     """A prompt does not fit beside its picture."""
 
 

@@ -57,7 +57,7 @@ class Limits:
 subprocess._USE_VFORK = False  # type: ignore[misc]
 
 _PATIENCE = 10.0
-"""Seconds of loading before whoever waits is told that it goes on."""
+"""Seconds of loading after which the caller is told that the model is still loading."""
 
 
 class EngineProcess(Engine):
@@ -181,12 +181,14 @@ class EngineProcess(Engine):
             with child.within(Allowance(self._deadline, late, self._limits.memory)):
                 if sent != request:
                     if sent is not None:
-                        child.receive()  # for nobody
+                        child.receive()  # not wanted any more
                     child.send(request, payload)
                 if ahead is not None:
                     child.send(ahead)
                 reply = child.receive()
-        except BaseException as failure:  # also Ctrl-C: a reply nobody waits for would be taken for the next one's
+        except (
+            BaseException
+        ) as failure:  # also Ctrl-C: a reply that is not waited for would be taken for the next one's
             self._stop()
             if isinstance(failure, EngineFailure) and failure.kind == "engine-crash" and (hint := room_hint()):
                 raise EngineFailure(failure.kind, f"{failure.message}; {hint}") from failure

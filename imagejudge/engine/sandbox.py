@@ -1,4 +1,4 @@
-"""Runs a template that nobody trusts: no access to Python's insides, and bounds on steps, sizes, memory and time.
+"""Runs an untrusted template: no access to Python's insides, and bounds on steps, sizes, memory and time.
 
 Three nets, each under the last: operators, calls and filters refuse what is too large before it is made; steps and
 processor time are counted while a template runs; and the system itself bounds what one native call could still take.

@@ -17,7 +17,7 @@ from imagejudge.engine.base import Abilities
 from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, WORDING
 
 CONTEXT: Final = 4096
-"""Tokens held at once, image and questions together, where nobody says how many."""
+"""Tokens held at once, image and questions together, where no number is given."""
 
 CANNOT_CHANGE_ANSWERS: Final[Mapping[str, str]] = {
     "model": "a path; `digest` stands for what is in the file",

@@ -216,7 +216,7 @@ def _page(image: Image.Image, index: int, data: bytes, reader: str, limits: Limi
 
 def _begin_jpeg(image: Image.Image, data: bytes) -> None:
     if image.info.get("progressive") and jpeg.passes(data) > _JPEG_PASSES:
-        raise Refused("corrupt", "goes over its picture too often, as only attacks do; save it anew in an editor")
+        raise Refused("corrupt", "goes over its picture too often, as only attacks do; save it again in an editor")
     if image.width * image.height > _HALVED_JPEG:
         image.draft(None, (image.width // 2, image.height // 2))
 
@@ -247,7 +247,7 @@ def _check_blocks(image: Any, limits: Limits) -> None:
     if block + 4 * image.width * image.height > _allowed(limits):
         raise Refused(
             "too-many-pixels",
-            "is stored in blocks that need too much memory; save it anew, or raise the limit with `max_pixels`",
+            "is stored in blocks that need too much memory; save it again, or raise the limit with `max_pixels`",
         )
 
 

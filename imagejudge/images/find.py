@@ -108,7 +108,7 @@ class _Level:
     entries: Iterator[os.DirEntry[str]]
     excluded: Rules
     git: Ignored | None
-    """What git says of what lies here; None outside a git work tree, and where nobody wants to know."""
+    """What git says of what lies here; None outside a git work tree, and where it is not asked for."""
 
     def ignores(self, name: str) -> bool:
         return bool(self.excluded.ignores(name)) or (self.git is not None and self.git.ignores(name))

@@ -50,7 +50,7 @@ _CLASSES = {
 _CLASS = re.compile(r"\[:(\w+):\]")
 
 
-class GitFailed(Exception):  # noqa: N818 - whoever asks says what follows from it
+class GitFailed(Exception):  # noqa: N818 - the caller decides what follows from it
     """Git is missing, or could not tell what it ignores. The text says why."""
 
 

@@ -1,7 +1,7 @@
 """A JPEG as browsers take it: without the segments that change no pixel. Knows segments, not pixels.
 
 libjpeg passes over rubbish between segments and over notes of any length; Pillow's own reader, which comes before
-libjpeg, does not. So the header is written anew with what matters.
+libjpeg, does not. So the header is rewritten with what matters.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def _explained(error: Exception, format_: str) -> Refused:
     if isinstance(error, MemoryError):
         return Refused("too-many-pixels", NO_MEMORY)
     words = str(error)
-    # struct's words about its buffers help nobody.
+    # struct's words about its buffers mean nothing to a user.
     detail = f" ({''.join(filter(str.isprintable, words[:120]))})" if words and "unpack" not in words else ""
     if isinstance(error, EOFError) or _CUT.search(words):
         return Refused("truncated", f"the {format_} data ends too early{detail}; copy or download the file again")

@@ -154,7 +154,7 @@ def _ignore_files_above(chain: Sequence[PurePath]) -> IgnoreFiles:
     files = IgnoreFiles()
     for folder, below in zip(reversed(chain[1:]), reversed(chain[:-1]), strict=True):
         files = files.inside(str(folder))
-        # Naming a folder means that it is wanted: rules that ignore it must not go on to ignore what it holds.
+        # Naming a folder means that it is wanted: rules that ignore it must not ignore what it holds.
         files = IgnoreFiles() if files.ignores(below.name + "/") else files.below(below.name)
     return files
 

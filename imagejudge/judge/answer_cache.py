@@ -64,7 +64,7 @@ class Cache:
 
     def __init__(self, folder: Path | None, tell: Callable[[str], None] = lambda message: None) -> None:
         self.note: str | None = None
-        """What went wrong last, for the user: the run goes on. `tell` hears of it at once."""
+        """What went wrong last, for the user: the run continues. `tell` hears of it at once."""
         self._tell = tell
         self._waiting: list[tuple[Any, ...]] = []
         """Answers that could not be kept yet, since another process held the file."""
@@ -99,7 +99,7 @@ class Cache:
             return _connect(self.path)
 
     def _try(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Use the database; the first time it fails, say so and go on without it, since answers can be asked again."""
+        """Use the database; the first time it fails, say so and continue without it: answers can be asked again."""
         with self._lock:
             if self._db is None:
                 return otherwise
@@ -186,9 +186,9 @@ class Cache:
         return CacheInfo(self.path, sum(path.stat().st_size for path in _files(self.path)), answers, images, models)
 
     def clear(self) -> bool:
-        """Forget everything; a process that uses the cache right now goes on with an empty one.
+        """Forget everything; a process that uses the cache right now continues with an empty one.
 
-        A damaged file is deleted and begun anew. False when nothing could be done, for which `note` has the reason.
+        A damaged file is deleted and replaced by an empty one. False when nothing could be done; `note` says why.
         """
 
         def delete(db: sqlite3.Connection) -> bool:
@@ -239,7 +239,7 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename a database and its side files; keep them for whoever wants to look into it."""
+    """Rename a database and its side files; keep them, so that they can be looked into."""
     mark = f"aside-{time.strftime('%Y%m%d-%H%M%S')}"
     for file in list(_files(path)):
         with contextlib.suppress(FileNotFoundError):  # another process was faster

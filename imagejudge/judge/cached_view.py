@@ -71,7 +71,7 @@ def _digest_of(question: Question) -> bytes:
 class CachedView(View):
     """Answers from memory, and opens the real view, with what it will be asked first, only for what is missing.
 
-    What the model cannot be asked for is neither asked nor kept: "nobody looked" must not read as "nothing there".
+    What the model cannot be asked for is neither asked nor kept: "not looked at" must not read as "nothing there".
     """
 
     def __init__(

@@ -173,7 +173,7 @@ class Inquiry:
         return tuple(_result(case, self) for case in self.cases)
 
     def status(self, item: _Item) -> StepStatus:
-        """Three-valued OR of an item's claims; a claim nobody asked counts as unsure."""
+        """Three-valued OR of an item's claims; a claim that was not asked counts as unsure."""
         status = StepStatus.NOT_SATISFIED
         for claim in item:
             finding = self.findings.get(claim)
@@ -257,7 +257,7 @@ class Inquiry:
         if box.area < SMALL:
             crop = self._view.crop(box.grown(CROP_MARGIN))
             closer = crop.ask([claim.question])[0]
-            if closer.measured:  # else the crop tells nothing, and the whole picture goes on to be what is looked at
+            if closer.measured:  # else the crop tells nothing, and the whole picture is still what is looked at
                 finding = replace(self._weigh(claim, closer), seen=crop)
         if finding.open:
             rest = self._view.without(box).ask([claim.question])[0]

@@ -57,7 +57,7 @@ class Csv:
         self._stream.flush()
 
     def close(self) -> None:
-        """Write the header, if nothing else was written; the stream stays open for whoever opened it."""
+        """Write the header, if nothing else was written; the stream stays open for its owner."""
         self._begin()
 
 

@@ -53,7 +53,7 @@ class Annotations:
         self._stream.write(b"::%s file=%s,title=%s::%s\n" % words)
 
     def close(self) -> None:
-        """Flush; the stream stays open for whoever opened it."""
+        """Flush; the stream stays open for its owner."""
         self._stream.flush()
 
 

@@ -109,5 +109,5 @@ class JsonLines:
         self._stream.flush()
 
     def close(self) -> None:
-        """Flush; the stream stays open for whoever opened it."""
+        """Flush; the stream stays open for its owner."""
         self._stream.flush()

@@ -49,5 +49,5 @@ class Paths:
         self._stream.flush()
 
     def close(self) -> None:
-        """Flush; the stream stays open for whoever opened it."""
+        """Flush; the stream stays open for its owner."""
         self._stream.flush()

@@ -22,7 +22,7 @@ HEAD: Final = re.compile(
 
 
 class Line(NamedTuple):
-    """What a line says, as far as going on depends on it."""
+    """What a line says, as far as resuming depends on it."""
 
     path: str
     sha256: str | None
@@ -92,7 +92,7 @@ def line_at(head: re.Match[bytes]) -> Line:
 
 
 def line_of_row(row: Mapping[str, Any]) -> Line:
-    """Of a line that another program wrote anew, or an earlier version."""
+    """Of a line that another program rewrote, or an earlier version wrote."""
     sha256, file = row.get("sha256"), row.get("file")
     stamp = None
     if isinstance(file, dict):

@@ -1,4 +1,4 @@
-"""A file of verdicts that a scan goes on with: what is in it and still holds need not be judged again.
+"""A file of verdicts that a scan resumes: what is in it and still holds need not be judged again.
 
 Knows what makes a line one of this scan (its identity), and when the file that it is about has changed since.
 """
@@ -36,7 +36,7 @@ _IDENTITY, _AFTER_IDENTITY = b',"model":"', b',"imagejudge":"'
 _EXCEPTED: Final = b'"ex'
 """Stands in every line with a rule that is `excepted`. It ends in a rare letter, which makes the search quick."""
 _REFRESHED: Final = 100
-"""One in so many lines with an outdated stamp is worth writing all of them anew."""
+"""One in so many lines with an outdated stamp is worth rewriting the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Identity:
 
 
 class ResumableFile(JsonLines):
-    """A file of verdicts that goes on where it ended: what is in it need not be judged again.
+    """A file of verdicts that is resumed where it ended: what is in it need not be judged again.
 
     Lines that do not hold any more leave it: of several about one path all but the last, those about files that
     changed, and with `retry_errors` those about failures, as far as `wanted` has their paths. A last line that was cut
@@ -124,7 +124,7 @@ class ResumableFile(JsonLines):
             self._file.close()
 
     def _writing(self) -> AbstractContextManager[None]:
-        return writing(self._path, "free space, then run the same command again: it goes on where it stopped")
+        return writing(self._path, "free space, then run the same command again: it resumes where it stopped")
 
     def _take_in(self) -> set[int]:
         """Read all lines and cut off the last if it is torn; gives where those begin that do not hold any more."""
@@ -183,7 +183,7 @@ class ResumableFile(JsonLines):
     def _not_a_verdict(self, number: int) -> OutputError:
         return OutputError(
             f"{self._path}:{number}: this is not a verdict, so nothing was added to the file",
-            "name another file with `output`, or give up what is in this one with `overwrite`",
+            "name another file with `output`, or discard what is in this one with `overwrite`",
         )
 
     def _compare(self, row: dict[str, Any]) -> None:
@@ -206,7 +206,7 @@ class ResumableFile(JsonLines):
         )
 
     def _rewrite(self, dropped: Container[int]) -> None:
-        """Write the file anew without some lines; the old one is there until the new one is whole."""
+        """Rewrite the file without some lines, atomically: the old one is there until the new one is whole."""
         refreshed = self._check.refreshed
         target = self._path.resolve()  # a link stays one
         fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -261,7 +261,7 @@ def _open_locked(path: Path) -> tuple[BinaryIO, bool]:
     with writing(path, "name a file in a folder that exists, with `output`"):
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder", "name a file in it, with `output`")
-        if path.exists() and not path.is_file():  # a device may have no end, and a pipe cannot be gone on with
+        if path.exists() and not path.is_file():  # a device may have no end, and a pipe cannot be resumed
             raise OutputError(
                 f"{path} cannot be written: it is not a file",
                 "leave `output` away: with `format` jsonl, standard output gets the same lines",

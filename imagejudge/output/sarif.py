@@ -54,7 +54,7 @@ class Sarif:
                 results.append(self._result(verdict, finding))
 
     def close(self) -> None:
-        """Write the document; the stream stays open for whoever opened it."""
+        """Write the document; the stream stays open for its owner."""
         self._stream.write(quiet_json(json.dumps(self._document(), indent=2)).encode() + b"\n")
         self._stream.flush()
 

@@ -61,7 +61,7 @@ def test_a_pipe_is_read_while_it_is_written_and_not_waited_for(run: Run, tmp_pat
     done = run("check", "pipe")
     assert (done.returncode, done.stderr) == (
         2,
-        b"pipe: cannot be read: a pipe into which nobody writes; give a file that can be read\n",
+        b"pipe: cannot be read: a pipe that has no writer; give a file that can be read\n",
     )
     assert run("scan", ".", "-c", "pipe", "--model", "builtin").returncode == 2
     (tmp_path / "rules.toml").write_text(RULES)

@@ -108,7 +108,7 @@ def test_an_interrupted_run_writes_no_document(base: Options, tmp_path: Path) ->
     os.killpg(process.pid, signal.SIGINT)
     shown, errors = process.communicate(timeout=60)
     assert (process.returncode, shown) == (130, b"")
-    assert b"go on with v.jsonl" in errors
+    assert b"resume v.jsonl" in errors
 
 
 def test_sarif_of_no_images_is_a_document_too(run: Run, base: Options, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_full_disk_costs_nothing_that_is_written(run: Run, base: Options, fold
     assert full.returncode == 2
     assert (
         b"error: v.jsonl cannot be written: File too large hint: free space, then run the same command again: "
-        b"it goes on where it stopped" in b" ".join(full.stderr.split())
+        b"it resumes where it stopped" in b" ".join(full.stderr.split())
     )
     assert b"bug" not in full.stderr
     torn = (tmp_path / "v.jsonl").read_bytes()
@@ -380,7 +380,7 @@ def test_the_same_rules_give_the_same_lines(
 def test_rejudged_lines_keep_the_stamps_of_the_files_they_are_about(
     run: Run, base: Options, rules: Options, folder: Path, tmp_path: Path
 ) -> None:
-    """So a scan that goes on with them judges anew what has changed since it was looked at, and nothing else."""
+    """So a scan that resumes them judges again what has changed since it was looked at, and nothing else."""
     run("scan", "d", *base, "-o", "v.jsonl")
     old = lines((tmp_path / "v.jsonl").read_bytes())
     for line in old:

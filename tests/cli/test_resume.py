@@ -1,4 +1,4 @@
-"""What a scan with -o goes on with: the same bytes, model, rules and settings, or a refusal that says what differs."""
+"""What a scan with -o resumes: the same bytes, model, rules and settings, or a refusal that says what differs."""
 
 from __future__ import annotations
 

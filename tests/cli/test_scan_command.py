@@ -146,7 +146,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(pair: Options, rules: Options, tmp_
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"go on with v.jsonl" in errors
+    assert b"resume v.jsonl" in errors
     assert b"Traceback" not in errors
     assert out.read_bytes().endswith(b"\n")
     assert 3 <= len(lines(out.read_bytes())) < 300

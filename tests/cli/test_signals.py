@@ -83,7 +83,7 @@ def test_a_signal_finishes_the_line_and_says_how_to_go_on(
     (os.killpg if to_all else os.kill)(process.pid, number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == CODES[number], errors
-    assert b"go on with v.jsonl" in errors
+    assert b"resume v.jsonl" in errors
     assert b"Traceback" not in errors
     assert out.read_bytes().endswith(b"\n")
     assert "error" not in {row["verdict"] for row in plain(out.read_bytes())}
@@ -103,7 +103,7 @@ def test_a_signal_while_the_model_loads(
     os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == CODES[number], errors
-    assert b"go on with v.jsonl" in errors
+    assert b"resume v.jsonl" in errors
     assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
