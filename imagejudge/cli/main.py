@@ -113,11 +113,20 @@ def main() -> None:
     prepare_streams()
     watch_signals()
     try:
+        refuse_without_folder()
         refuse_files_as_options(sys.argv[1:])
     except UsageError as error:
         complain(error)
         sys.exit(FAILED)
     app()
+
+
+def refuse_without_folder() -> None:
+    """Raise `UsageError` where the current folder was deleted: nothing counts from it."""
+    try:
+        os.getcwd()  # noqa: PTH109 - says the same
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be used: {error.strerror}", "go to one that is there") from error
 
 
 def refuse_files_as_options(arguments: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ _SIGNATURES: Final = (
     (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000"),
-    (rb"\0\0\x02\0", "Windows cursor"),
+    (rb"\0\0\x02\0(?!\0\0)", "Windows cursor"),
     (rb"icns", "Apple icon"),
     (rb"gimp xcf", "GIMP"),
     (rb"DDS ", "DirectDraw"),

@@ -4,7 +4,7 @@ Also patterns in .gitignore's form that a user gives. Knows names only; never op
 """
 
 # Folders keep their spelling, and pathlib rewrites it.
-# ruff: noqa: PTH116, PTH118, PTH208
+# ruff: noqa: PTH116, PTH118, PTH120, PTH208
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import shutil
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
@@ -113,12 +115,15 @@ def _git(
     if git is None:
         raise GitFailed("there is no git on the PATH")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
-    command = [git, *_SAFE, *arguments]
+    # The settings of a repository could otherwise lay its work tree elsewhere, so that nothing would be found here; and
+    # git would take a broken one for a folder of the repository around it.
+    command = [git, f"--work-tree={root}", *_SAFE, *arguments]
+    bounds = {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)}
     try:
         with subprocess.Popen(  # noqa: S603 - the program is git, the arguments are fixed but for folders after --
             command,
             cwd=root,
-            env={**environment, **_OFFLINE, "LC_ALL": "C"},
+            env={**environment, **_OFFLINE, **bounds, "LC_ALL": "C"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -152,6 +157,20 @@ def _end_if_waiting(process: subprocess.Popen[bytes], root: str, folders: Sequen
                 endless.append(path)
                 process.kill()
                 return
+
+    while process.poll() is None:
+        if _awaits_writer(process):
+            endless.append("a file that git's settings name")
+            process.kill()
+        time.sleep(_PATIENCE)
+
+
+def _awaits_writer(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it is opening a pipe, as far as the kernel says what a process waits for (Linux)."""
+    try:
+        return Path(f"/proc/{process.pid}/wchan").read_text() == "wait_for_partner"
+    except OSError:
+        return False
 
 
 def _is_null(status: os.stat_result) -> bool:

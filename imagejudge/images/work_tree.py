@@ -16,11 +16,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pathspec import GitIgnoreSpec
 
 from imagejudge.images.gitignore import GitFailed, Kept, kept_in, patterns
+
+_LONGEST_FILE: Final = 1_000_000
+"""Bytes of an ignore file that is read without git. What is in a longer one is judged rather than left out."""
+_STARS: Final = re.compile(r"\*+")
+_MOST_STARS: Final = 4
+"""In a pattern: the time that matching takes grows with the length of a path to the power of their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +172,15 @@ def _git_file(folder: str) -> tuple[Rules, ...]:
         if not os.path.isfile(path):  # opening a pipe would wait for ever
             return ()
         with open(path, "rb") as file:
-            lines = os.fsdecode(file.read().removeprefix(b"\xef\xbb\xbf")).split("\n")
+            text = file.read(_LONGEST_FILE + 1)
     except OSError:
         return ()
+    if len(text) > _LONGEST_FILE:
+        return ()
     rules: list[str] = []
-    for line in lines:
+    for line in os.fsdecode(text.removeprefix(b"\xef\xbb\xbf")).split("\n"):
+        if len(_STARS.findall(line)) > _MOST_STARS:
+            continue
         with suppress(ValueError, re.error):  # git skips patterns that mean nothing
             patterns([line.removesuffix("\r")])
             rules.append(line.removesuffix("\r"))

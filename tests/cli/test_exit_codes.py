@@ -157,3 +157,13 @@ def test_completion_for_no_known_shell_is_2(tmp_path: Path) -> None:
         "shellingham.detect_shell = unknown\n"
     )
     assert shell(tmp_path, '"$@"', "--install-completion", env=with_bug(tmp_path, code)).returncode == 2
+
+
+def test_a_folder_that_was_deleted_is_2(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    done = shell(
+        tmp_path, 'cd gone; rmdir ../gone; exec "$@"', "scan", "../a.png", "-c", "stickers", "--model", "builtin"
+    )
+    assert done.returncode == 2
+    assert b"error: the current folder cannot be used" in done.stderr
+    assert b"this is a bug" not in done.stderr

@@ -169,6 +169,42 @@ def test_settings_of_a_repository_start_no_program(tmp_path: Path) -> None:
     assert not (tmp_path / "started").exists()
 
 
+def test_settings_of_a_repository_hide_nothing(tmp_path: Path) -> None:
+    """Its work tree would lie elsewhere, and what is here would be no part of it."""
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.png").touch()
+    (tmp_path / ".gitignore").write_text("b.png\n")
+    (tmp_path / "b.png").touch()
+    for elsewhere in ("/", str(tmp_path / "d"), "/nowhere"):
+        git(tmp_path, "config", "core.worktree", elsewhere)
+        for named in (tmp_path, tmp_path / "d"):
+            assert names(named, told=[])[-1:] == [os.path.relpath(tmp_path / "d" / "a.png", named)]
+
+
+def test_a_broken_repository_is_no_part_of_the_one_around_it(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitignore").write_text("*.png\n")
+    (tmp_path / "d" / ".git").mkdir(parents=True)
+    (tmp_path / "d" / "a.png").touch()
+    told: list[str] = []
+    assert names(tmp_path / "d", told=told) == ["a.png"]
+    assert "not a git repository" in told[0]
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_000_000])
+def test_hostile_ignore_files_cost_little_without_git(tmp_path: Path, size: int) -> None:
+    (tmp_path / ".git").mkdir()
+    deep = tmp_path / ("a/" * 60)
+    deep.mkdir(parents=True)
+    (deep / f"{'a' * 100}.png").touch()
+    (tmp_path / ".gitignore").write_text("*a*a*a*a*a*a*a*a*a*a*b\n**/a/**/a/**/a/**/a/**/a/**/b\n*.png\n!*a.png\n")
+    os.truncate(tmp_path / ".gitignore", size)
+    start = time.monotonic()
+    assert len(names(tmp_path, told=[])) == 1
+    assert time.monotonic() - start < 5
+
+
 def test_variables_of_an_outer_git_do_not_lead_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(tmp_path, "init", "--quiet")
     (tmp_path / ".gitignore").write_text("a.png\n")
@@ -225,6 +261,20 @@ def test_an_ignore_file_without_end_is_not_waited_for(tmp_path: Path, place: str
     assert found == {str(tmp_path / folder / "x.png") for folder in below}
     assert len(told) == 1
     assert f"{tmp_path / place} is a pipe or a device" in told[0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/wchan").exists(), reason="the kernel does not say what a process waits for")
+def test_no_setting_that_is_a_pipe_is_waited_for(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "a.png").touch()
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / ".git" / "config").open("a") as config:
+        config.write(f"[include]\npath = {tmp_path / 'pipe'}\n")
+    told: list[str] = []
+    start = time.monotonic()
+    assert names(tmp_path, told=told) == ["a.png"]
+    assert time.monotonic() - start < 5
+    assert "a file that git's settings name is a pipe or a device" in told[0]
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
