@@ -186,9 +186,7 @@ class EngineProcess(Engine):
                 if ahead is not None:
                     child.send(ahead)
                 reply = child.receive()
-        except (
-            BaseException
-        ) as failure:  # also Ctrl-C: a reply that is not waited for would be taken for the next one's
+        except BaseException as failure:  # also Ctrl-C: a reply not waited for would be taken for the next one's
             self._stop()
             if isinstance(failure, EngineFailure) and failure.kind == "engine-crash" and (hint := room_hint()):
                 raise EngineFailure(failure.kind, f"{failure.message}; {hint}") from failure
