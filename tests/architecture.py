@@ -17,6 +17,8 @@ ORDER = (
 """Rooms from the one that knows nothing to those that know the rest. None knows its followers; no two share a rank."""
 FACES = ("__init__", "__main__")
 """At the top: the public names, and `python -m`."""
+TRAINING = (*("shape", "scenes", "language", "network", "benchmark"), "__main__")
+"""The same order within the training code."""
 LINES = 350
 ENTRIES = 16
 HOMES: Mapping[str, set[str]] = {
@@ -136,15 +138,16 @@ def cycles(house: House) -> Iterator[str]:
 
 
 def order(house: House) -> Iterator[str]:
-    """Imports of a room that comes later."""
-    rank = {room: number for number, room in enumerate(ORDER)}
-    for module in house.modules.values():
-        if module.room in FACES or module.name == ROOT:
-            continue
-        for other in house.edges(module):
-            room = house.modules[other].room
-            if room in rank and module.room in rank and rank[room] > rank[module.room]:
-                yield f"{module.name} must not know {other}"
+    """Imports of a room that comes later, at the top and within the training code."""
+    for within, rooms in ((ROOT, ORDER), (f"{ROOT}.builtin.training", TRAINING)):
+        rank = {f"{within}.{room}": number for number, room in enumerate(rooms)}
+        depth = within.count(".") + 2
+        for module in house.modules.values():
+            own = rank.get(".".join(module.name.split(".")[:depth]))
+            for other in house.edges(module):
+                theirs = rank.get(".".join(other.split(".")[:depth]))
+                if own is not None and theirs is not None and theirs > own:
+                    yield f"{module.name} must not know {other}"
 
 
 def entries(house: House) -> Iterator[str]:

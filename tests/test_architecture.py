@@ -37,6 +37,13 @@ PLANTED: list[tuple[str, Check, str, str]] = [
     ("the same within a function", order, "judge/clue.py", "def f() -> None:\n    import imagejudge.evaluate.trial\n"),
     ("the same as an attribute of the package", order, "engine/base.py", "from imagejudge import output\n"),
     ("the same by a relative import", order, "engine/base.py", "from ..output import text\n"),
+    (
+        "an import of a later room of the training",
+        order,
+        "builtin/training/scenes/scene.py",
+        "def f() -> None:\n    from imagejudge.builtin.training.network.export import write_pair\n",
+    ),
+    ("an import of the training code", order, "models/store.py", "from imagejudge.builtin.training import shape\n"),
     ("a relative import", relative_imports, "output/text.py", "from . import jsonl\n"),
     ("an import by name", dynamic_imports, "models/hub.py", "import importlib\nimportlib.import_module('torch')\n"),
     ("the same, renamed", dynamic_imports, "models/hub.py", "from importlib import import_module as load\n"),

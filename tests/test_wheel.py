@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -12,14 +13,32 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+TRAINING = ROOT / "imagejudge" / "builtin" / "training"
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", out, ROOT], check=True, capture_output=True, timeout=300
-    )
-    (made,) = out.glob("*.whl")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the source distribution and the wheel, which is built from it."""
+    out = tmp_path_factory.mktemp("built")
+    command = [sys.executable, "-m", "build", "--outdir", out, ROOT]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (made,) = built.glob("*.whl")
     return made
+
+
+def test_the_training_code_is_in_the_source_distribution_and_not_in_the_wheel(built: Path, wheel: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        sources = {name.partition("/")[2] for name in archive.getnames()}
+    files = {path.relative_to(ROOT).as_posix() for path in TRAINING.rglob("*.py")}
+    assert "imagejudge/builtin/training/__main__.py" in files
+    assert files <= sources
+    assert [name for name in zipfile.ZipFile(wheel).namelist() if "training" in name] == []
 
 
 def test_the_wheel_carries_constitutions_and_the_model(wheel: Path) -> None:
@@ -28,6 +47,7 @@ def test_the_wheel_carries_constitutions_and_the_model(wheel: Path) -> None:
         assert f"imagejudge/constitutions/{file.name}" in names
     package = ROOT / "imagejudge"
     files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in files if not path.is_relative_to(TRAINING)]
     assert {path.relative_to(ROOT).as_posix() for path in files} <= set(names)
     assert {path.suffix for path in files} >= {".py", ".gguf", ".toml", ".css", ".jinja", ".typed"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -63,3 +83,11 @@ def test_the_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> 
         )
         assert checked.returncode == 0, checked.stderr
         assert str(site) in checked.stdout.replace("\n", "")
+    image = ROOT / "docs" / "examples" / "stickers" / "gambling.png"
+    scanned = subprocess.run(
+        [tmp_path / "venv" / "bin" / "imagejudge", "scan", image, "-c", "stickers", "--model", "builtin"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (scanned.returncode, "gambling" in scanned.stdout) == (1, True), scanned.stderr

@@ -1,4 +1,4 @@
-"""What fixes the shape of the embedded model's weights. Knows neither torch nor files."""
+"""What the embedded model's weights, its prompts and its two files have in common. Knows neither torch nor files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 IMAGE_TOKENS = 64
 BEFORE = 4  # tokens before the image: <|im_start|> user \n <image>
+
+TEMPERATURE = 0.5
+"""The export divides all logits by it. On a small benchmark of another seed, 0.6 gave CLUE an F1 of .70 and 1.0 gave
+.68, with a third more verdicts left undecided before reasoning; 0.5 goes a little further the same way, unmeasured
+there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,161 @@
+"""Measure what the model makes of pictures and words it was not made for, and whether its reasons are true."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imagejudge.builtin.training.benchmark.bench import plan_of
+from imagejudge.builtin.training.language.claims import Asker
+from imagejudge.builtin.training.language.facts import Facts
+from imagejudge.builtin.training.language.thoughts import named
+from imagejudge.builtin.training.language.words import STICKER, UNKNOWN_TEST, Target
+from imagejudge.builtin.training.scenes.backgrounds import nothing_known
+from imagejudge.builtin.training.scenes.concepts import CONCEPTS
+from imagejudge.builtin.training.scenes.painter import Painter
+from imagejudge.builtin.training.scenes.scene import Pixels, Scene, held_out_pair
+from imagejudge.builtin.training.scenes.unlike import KEPT_BACK, TAUGHT, unlike
+from imagejudge.constitution import load_constitution
+from imagejudge.engine.base import Answer
+from imagejudge.engine.llama import LlamaEngine
+from imagejudge.images.picture import Picture
+from imagejudge.judge.clue import Method, judge, questions_of
+from imagejudge.prompts import Question, visible
+
+SEED = 20_000  # of the measuring scenes; training counts from 1
+
+
+def picture(pixels: Pixels) -> Picture:
+    """Pixels as the engine takes them."""
+    height, width, _ = pixels.shape
+    return Picture(width, height, np.ascontiguousarray(pixels).tobytes())
+
+
+def test_scene(painter: Painter, random: np.random.Generator, split: str) -> Scene:
+    """A scene of a split: freely drawn, but with a held-out pair for `composition`."""
+    plan = plan_of(split)
+    while True:
+        concepts = painter.choose(random, plan)
+        if split == "composition" and not any(
+            held_out_pair(CONCEPTS[a].name, CONCEPTS[b].name)
+            for place, a in enumerate(concepts)
+            for b in concepts[:place]
+        ):
+            continue
+        return painter.scene(random, concepts, plan)
+
+
+def measure_unknown(engine: LlamaEngine, painter: Painter, photographs: Path | None) -> None:
+    """How sure the model is of what it cannot know: words outside its vocabulary, pictures of nothing, photographs; and
+    known things for comparison."""
+    random = np.random.default_rng((SEED, 9))
+    asker = Asker(random)
+    sure: dict[str, list[Answer]] = defaultdict(list)
+    for _ in range(300):
+        scene = test_scene(painter, random, "seen")
+        view = engine.view(picture(scene.pixels))
+        known = [
+            claim.text for claim in (asker.claim(Facts(scene), kind="visible") for _ in range(4)) if claim is not None
+        ]
+        unknown = [asker.shown(Target(asker.one_of(UNKNOWN_TEST), frozenset())) for _ in range(4)]
+        sure["known words, known things"] += view.ask([visible(text) for text in known])
+        sure["unknown words"] += view.ask([visible(text) for text in unknown])
+
+    def known_things() -> list[Question]:
+        return [visible(asker.shown(asker.words(asker.concept()))) for _ in range(8)]
+
+    for _ in range(100):
+        sure["pictures of noise and shades"] += engine.view(picture(nothing_known(random))).ask(known_things())
+    for path in sorted(photographs.iterdir()) if photographs else []:
+        with Image.open(path) as image:
+            view = engine.view(picture(np.asarray(image.convert("RGB"))))
+        for _ in range(6):
+            sure["photographs"] += view.ask(known_things())
+    blind = engine.view(None)
+    for _ in range(60):
+        sure["no image"] += blind.ask(known_things())
+    for title, answers in sure.items():
+        p = np.array([answer.p_yes for answer in answers])
+        print(
+            f"| {title} | {np.mean((p > 0.2) & (p < 0.8)):.3f} | {np.mean((p < 0.1) | (p > 0.9)):.3f}"
+            f" | {np.mean(p):.3f} | {np.std(p):.3f} |"
+            f" {np.mean([answer.off_mass for answer in answers]):.4f} | {len(p)} |"
+        )
+
+
+def photograph(path: Path) -> Pixels:
+    """The pixels of a file."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def measure_stickers(
+    engine: LlamaEngine, painter: Painter, constitution_path: Path, photographs: Path | None, pictures: int
+) -> None:
+    """How many pictures that show no sticker are judged unsafe, family by family, and by how many the guard question
+    would have been warned; and by how many scenes, which it should not."""
+    random = np.random.default_rng((SEED, 11))
+    constitution = load_constitution(constitution_path)
+    questions = questions_of(constitution)
+    priors = dict(zip(questions, engine.view(None).ask(questions), strict=True))
+    each = max(1, pictures // (len(TAUGHT) + len(KEPT_BACK) + 1))
+    groups: dict[str, list[Pixels]] = {
+        f"{family.__name__}{', never taught' * (family in KEPT_BACK)}": [unlike(random, (family,)) for _ in range(each)]
+        for family in (*TAUGHT, *KEPT_BACK)
+    }
+    groups["like photographs"] = [nothing_known(random) for _ in range(each)]
+    if photographs is not None:
+        groups["photographs"] = [photograph(path) for path in sorted(photographs.iterdir())]
+    total = np.zeros(4, np.int64)
+    for title, drawn in groups.items():
+        tally = np.zeros(4, np.int64)
+        for pixels in drawn:
+            view = engine.view(picture(pixels))
+            (answer,) = view.ask([visible(STICKER)])
+            results = judge(constitution, view, priors, Method())
+            unsafe, warned = any(result.status == "violated" for result in results), answer.p_yes < 0.5
+            tally += [1, unsafe, warned, unsafe and not warned]
+        total += tally
+        _tell(title, tally)
+    _tell("all", total)
+    for split in ("seen", "composition", "style"):
+        scenes = [test_scene(painter, random, split) for _ in range(max(1, pictures // 4))]
+        shown = [engine.view(picture(scene.pixels)).ask([visible(STICKER)])[0] for scene in scenes if scene.things]
+        wrong = np.mean([answer.p_yes < 0.5 for answer in shown])
+        print(f"scenes of {split} that the guard takes for no sticker: {wrong:.3f} of {len(shown)}", flush=True)
+
+
+def _tell(title: str, tally: NDArray[np.int64]) -> None:
+    count, unsafe, warned, missed = tally.tolist()
+    print(
+        f"| {title} | {count} | judged unsafe {unsafe / count:.3f} | guard warns {warned / count:.3f} |"
+        f" unsafe without a warning {missed / count:.3f} |",
+        flush=True,
+    )
+
+
+def measure_reasons(engine: LlamaEngine, painter: Painter, split: str, scenes: int) -> None:
+    """How many of the reasons given after thinking name a thing that is not in the scene."""
+    random = np.random.default_rng((SEED, 12))
+    asker = Asker(random)
+    false: list[bool] = []
+    unread = 0
+    for _ in range(scenes):
+        scene = test_scene(painter, random, split)
+        claim = asker.claim(Facts(scene), kind="visible")
+        if claim is None:
+            continue
+        (reasoning,) = engine.view(picture(scene.pixels)).reason([visible(claim.text)])
+        if reasoning is None:
+            unread += 1
+            continue
+        there = {kind for thing in scene.things for kind in thing.kinds}
+        false.append(not named(reasoning.rationale) <= there)
+    print(
+        f"split {split}: {np.mean(false):.3f} of {len(false)} reasons name a thing that is not there; {unread} unread",
+        flush=True,
+    )

@@ -1,0 +1,1 @@
+"""Statements, rules and questions about scenes, their true answers, and both as tokens."""

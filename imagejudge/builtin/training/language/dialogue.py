@@ -1,0 +1,346 @@
+"""Turn questions into tokens: the tokenizer, and trees of segments that let many questions share one image.
+
+Every segment is cut where the tokenizer cuts anyway (at line ends and control tokens), so a path through the tree is
+token for token what the engine sends.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from imagejudge.builtin.training.language.claims import Asker, Claim
+from imagejudge.builtin.training.language.facts import Facts
+from imagejudge.builtin.training.language.questions import box_request, rule_question, rules_question
+from imagejudge.builtin.training.language.thoughts import summary, thought
+from imagejudge.builtin.training.language.words import STICKER, UNKNOWN
+from imagejudge.builtin.training.scenes.concepts import GROUPS
+from imagejudge.builtin.training.scenes.scene import Scene, kept_apart
+from imagejudge.builtin.training.shape import BEFORE, IMAGE_TOKENS
+from imagejudge.prompts import SUMMARISE, Kind, Question, visible
+
+CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "</image>")
+END, START, STOP, IMAGE, IMAGE_END = range(5)
+ANSWER_TURN = "<|im_end|>\n<|im_start|>assistant\n"
+USER_TURN = "<|im_end|>\n<|im_start|>user\n"
+SEGMENTS = 80
+UNSURE = 0.5  # the answer taught for what cannot be known
+
+
+def train_tokenizer(texts: Iterator[str], vocab: int) -> Tokenizer:
+    """Byte-level BPE cut by GPT-2's rules, the control tokens first."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab,
+        special_tokens=list(CONTROL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def texts(scenes: Iterator[Scene], seed: int) -> Iterator[str]:
+    """What the tokenizer learns from: everything the model will read and write, and some plain words it will not."""
+    asker = Asker(np.random.default_rng(seed))
+    for scene in scenes:
+        facts = Facts(scene)
+        for _ in range(12):
+            claim = asker.claim(facts)
+            if claim is not None:
+                yield visible(claim.text).direct
+                yield "user\n" + visible(claim.text).deliberate
+                yield "assistant\nYes No " + thought(facts, claim, answer=claim.truth) + SUMMARISE
+        yield asker.unknown(UNKNOWN)
+        yield summary(facts, answer=True)
+        yield Question(Kind.PUBLIC, "").direct + Question(Kind.PUBLIC, "").deliberate
+        for ruled in (rule_question(asker, facts), rules_question(asker, facts)):
+            if ruled is not None:
+                yield ruled[0].direct
+                yield ruled[0].deliberate
+        for _ in range(4):
+            asked = box_request(asker, facts)
+            if asked is not None:
+                yield "\n".join(asked)
+
+
+class Words:
+    """A tokenizer that remembers what it has cut."""
+
+    def __init__(self, path: Path) -> None:
+        tokenizer = Tokenizer.from_file(str(path))
+        self.tokenizer = tokenizer
+        self.size = tokenizer.get_vocab_size()
+        self.cut = functools.lru_cache(maxsize=50_000)(lambda text: tuple(tokenizer.encode(text).ids))
+        self.yes, self.no = (self._single(word) for word in ("Yes", "No"))
+        self.concluding = {self._single(word) for word in (" Yes", " No")}
+        if len(self.cut("<|im_start|>user\n<image>")) != BEFORE:
+            raise SystemExit(f"{path}: the words before the image are not {BEFORE} tokens")
+
+    def _single(self, word: str) -> int:
+        ids = self.cut(word)
+        if len(ids) != 1:
+            raise SystemExit(f"{word!r} is not a single token")
+        return int(ids[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be predicted at one place of a row: a token, or Yes and No (token -1) in this proportion."""
+
+    place: int
+    token: int
+    p_yes: float
+    weight: float
+    kind: str
+
+
+@dataclass(slots=True)
+class Row:
+    """One image's tree of segments, at most `length` tokens beside the image."""
+
+    length: int
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
+
+    def add(self, parent: int, tokens: tuple[int, ...]) -> int:
+        """Append a segment; its place in the tree gives its positions."""
+        begin = self.ends[parent] if parent >= 0 else 0
+        self.parents.append(parent)
+        self.ends.append(begin + len(tokens))
+        self.segments += [len(self.parents) - 1] * len(tokens)
+        self.positions += range(begin, begin + len(tokens))
+        self.tokens += tokens
+        return len(self.parents) - 1
+
+    def room(self, tokens: int) -> bool:
+        """Do so many more tokens fit?"""
+        return len(self.tokens) + tokens <= self.length and len(self.parents) < SEGMENTS - 1
+
+    def family(self) -> NDArray[np.bool_]:
+        """Which segment sees which; the last one, padding, sees itself."""
+        table = np.eye(SEGMENTS, dtype=np.bool_)
+        for number, parent in enumerate(self.parents):
+            if parent >= 0:
+                table[number] |= table[parent]
+        return table
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as arrays; goals index into the flattened hidden states of [rows, 64 + length]."""
+
+    tokens: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    segments: NDArray[np.int64]
+    family: NDArray[np.bool_]
+    place: NDArray[np.int64]
+    goal: NDArray[np.int64]
+    p_yes: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    kinds: list[str]
+
+
+def stacked(rows: list[Row]) -> Batch:
+    """Rows as one batch."""
+    length, count = rows[0].length, len(rows)
+    tokens, positions = np.full((count, length), END, np.int64), np.zeros((count, length), np.int64)
+    segments = np.full((count, length), SEGMENTS - 1, np.int64)
+    goals = []
+    for number, row in enumerate(rows):
+        n = len(row.tokens)
+        tokens[number, :n], positions[number, :n], segments[number, :n] = row.tokens, row.positions, row.segments
+        goals += [(number * (IMAGE_TOKENS + length) + IMAGE_TOKENS + goal.place, goal) for goal in row.goals]
+    return Batch(
+        tokens,
+        positions,
+        segments,
+        np.stack([row.family() for row in rows]),
+        np.array([place for place, _ in goals]),
+        np.array([goal.token for _, goal in goals]),
+        np.array([goal.p_yes for _, goal in goals], np.float32),
+        np.array([goal.weight for _, goal in goals], np.float32),
+        [goal.kind for _, goal in goals],
+    )
+
+
+class Writer:
+    """Fills rows with questions about scenes."""
+
+    def __init__(self, words: Words, random: np.random.Generator, length: int) -> None:
+        self.words, self.random, self.length = words, random, length
+        self.asker = Asker(random)
+        self.thoughts: list[str] = []
+
+    def reseed(self, random: np.random.Generator) -> None:
+        """Draw from another source from now on."""
+        self.random = self.asker.random = random
+
+    def row(self, scene: Scene | None, simple: bool = False) -> Row:
+        """A tree of questions about a scene; None stands for a picture of nothing the model knows.
+
+        Simple ones ask only what is visible: until that is learnt, all else is noise.
+        """
+        row, random = Row(self.length), self.random
+        facts = Facts(scene, kept_apart(thing.name for thing in scene.things)) if scene is not None else None
+        row.add(-1, self.words.cut("<|im_start|>user\n<image>"))
+        row.parents.append(0)  # segment 1 is the image
+        row.ends.append(BEFORE + IMAGE_TOKENS)
+        image = row.add(1, self.words.cut("</image>"))
+        plain = row.add(-1, self.words.cut("<|im_start|>user\n"))
+        if facts is not None and not simple:
+            self._rules(row, image, facts)
+            self._boxes(row, image, facts)
+            self._reasoning(row, image, facts)
+            self._blind(row, plain, facts)
+        if not row.room(60):
+            return row
+        ask = row.add(image, self.words.cut(_instruction(Kind.VISIBLE)))
+        shown = facts is not None and bool(facts.scene.things)
+        if not simple and facts is not None and (not shown or random.random() < 0.35):
+            self._answer(row, ask, STICKER, float(shown), "sticker", 1.0 if shown else 3.0)
+        for _ in range(60):
+            if not row.room(26):
+                break
+            if simple and facts is not None:
+                kind = "visible" if random.random() < 0.7 else "class"
+                if (claim := self.asker.claim(facts, kind=kind)) is not None:
+                    self._answer(row, ask, claim.text, float(claim.truth), claim.kind)
+            elif facts is None or random.random() < 0.04:
+                text = self.asker.unknown() if facts is not None or random.random() < 0.2 else self._any()
+                self._answer(row, ask, text, UNSURE, "unknown")
+            elif (claim := self.asker.claim(facts, balanced=shown)) is not None:
+                self._answer(row, ask, claim.text, float(claim.truth), claim.kind)
+        return row
+
+    def _any(self) -> str:
+        """A statement about known things, for pictures that show none."""
+        asker = self.asker
+        return asker.shown(asker.words(asker.concept() if self.random.random() < 0.6 else asker.one_of(tuple(GROUPS))))
+
+    def _answer(self, row: Row, parent: int, subject: str, p_yes: float, kind: str, weight: float = 1.0) -> None:
+        tokens = self.words.cut(subject + ANSWER_TURN)
+        if not row.room(len(tokens) + 1):
+            return
+        ends = p_yes in (0.0, 1.0) and self.random.random() < 0.1
+        row.add(parent, (*tokens, self.words.yes if p_yes else self.words.no) if ends else tokens)
+        row.goals.append(Goal(len(row.tokens) - 1 - ends, -1, p_yes, weight, kind))
+        if ends:
+            row.goals.append(Goal(len(row.tokens) - 1, STOP, 0.0, 0.2, "end"))
+
+    def _write(
+        self, row: Row, parent: int, turns: list[tuple[str, str]], weight: float, kind: str, first: int = 0
+    ) -> None:
+        """A dialogue whose replies are learnt, from turn `first` on; a rating counts as much as a direct answer."""
+        tokens: list[int] = []
+        goals = []
+        for number, (asked, reply) in enumerate(turns):
+            tokens += self.words.cut(("\n<|im_start|>user\n" if number else "") + asked + ANSWER_TURN)
+            answer = (*self.words.cut(reply), STOP)
+            if number >= first:
+                goals += [(len(tokens) - 1 + place, goal) for place, goal in enumerate(answer)]
+            tokens += answer
+        if row.room(len(tokens)):
+            begin = len(row.tokens)
+            row.add(parent, tuple(tokens))
+            for place, goal in goals:
+                if goal in (self.words.yes, self.words.no):
+                    row.goals.append(Goal(begin + place, -1, float(goal == self.words.yes), 1.0, "rating"))
+                else:
+                    share = 0.5 if goal in self.words.concluding else weight
+                    row.goals.append(Goal(begin + place, goal, 0.0, share, kind))
+
+    def _rules(self, row: Row, image: int, facts: Facts) -> None:
+        luck = self.random.random()
+        if luck < 0.35:
+            ask = row.add(image, self.words.cut(_instruction(Kind.RULE)))
+            for _ in range(3):
+                if (ruled := rule_question(self.asker, facts)) is not None:
+                    self._answer(row, ask, ruled[0].subject, float(ruled[1]), "rule")
+        elif luck < 0.55 and (ruled := rules_question(self.asker, facts)) is not None:
+            self._answer(row, image, ruled[0].direct, float(ruled[1]), "rule")
+        elif luck < 0.65 and (truth := facts.inappropriate()) is not None:
+            self._answer(row, image, Question(Kind.PUBLIC, "").direct, float(truth), "public")
+
+    def _boxes(self, row: Row, image: int, facts: Facts) -> None:
+        for _ in range(int(self.random.random() < 0.4) + int(self.random.random() < 0.15)):
+            if (asked := box_request(self.asker, facts)) is not None:
+                self._write(row, image, [asked], 0.25, "box")
+
+    def _reasoning(self, row: Row, image: int, facts: Facts) -> None:
+        random = self.random
+        if random.random() > 0.75:
+            return
+        luck = random.random()
+        claim: Claim | None
+        if luck < 0.06:
+            thing = self.asker.one_of(UNKNOWN).removesuffix("+")
+            known = f"{thought(facts, None, answer=False).split('.')[0]}. I do not know {thing}. So the answer is No."
+            question, reply, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), known, False
+        else:
+            if luck < 0.8:
+                claim = self.asker.claim(facts)
+                question, answer = (visible(claim.text), claim.truth) if claim is not None else (visible(""), False)
+            elif luck < 0.95:
+                ruled = rule_question(self.asker, facts) if luck < 0.88 else rules_question(self.asker, facts)
+                question, answer, claim = ruled if ruled is not None else (visible(""), False, None)
+            else:
+                truth, claim = facts.inappropriate(), None
+                question, answer = Question(Kind.PUBLIC, ""), bool(truth)
+                if truth is None:
+                    return
+            if question.kind is not Kind.PUBLIC and claim is None:
+                return
+            reply = thought(facts, claim, answer=answer)
+        learnt_from = 0
+        if self.thoughts and random.random() < 0.5:
+            # What the model thinks of a new picture is not always true: the rating has to look for itself.
+            other = self.thoughts[int(random.integers(len(self.thoughts)))]
+            reply, learnt_from = (other if random.random() < 0.8 else other.split(". ")[0] + "."), 1
+        else:
+            self.thoughts = [*self.thoughts[-99:], reply]
+        turns = [(question.deliberate, reply), (SUMMARISE, summary(facts, answer=answer))]
+        self._write(row, image, turns, 0.1, "reason", learnt_from)
+
+    def _blind(self, row: Row, plain: int, facts: Facts) -> None:
+        """The same questions without the image: three in four balanced, one as scenes are, so that priors differ and
+        lean to No."""
+        if self.random.random() > 0.5 or not row.room(80):
+            return
+        luck = self.random.random()
+        kind = Kind.VISIBLE if luck < 0.75 else Kind.RULE if luck < 0.9 else Kind.PUBLIC
+        if kind is Kind.PUBLIC:
+            if (truth := facts.inappropriate()) is not None:
+                self._answer(row, plain, Question(kind, "").direct, float(truth), "blind", 0.5)
+            return
+        ask = row.add(plain, self.words.cut(_instruction(kind)))
+        for _ in range(3):
+            balanced = self.random.random() < 0.75
+            if self.random.random() < 0.05:
+                self._answer(row, ask, self.asker.unknown(), UNSURE, "blind", 0.5)
+            elif (claim := self.asker.claim(facts, balanced=balanced)) is not None:
+                self._answer(
+                    row,
+                    ask,
+                    claim.text if kind is Kind.VISIBLE else self.asker.rule(claim),
+                    float(claim.truth),
+                    "blind",
+                    0.5,
+                )
+
+
+def _instruction(kind: Kind) -> str:
+    """The words of a question that stand before its subject."""
+    return Question(kind, "?").direct.removesuffix("?")

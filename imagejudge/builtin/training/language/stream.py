@@ -1,0 +1,117 @@
+"""An endless stream of fresh training batches, made by worker processes: scenes, and rows of questions about some of
+them.
+
+Every batch is given out twice, the second time in a mirror, later, and with questions about other scenes of it: drawing
+costs more than questions do. Knows nothing of torch, so that workers start quickly.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, stacked
+from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
+from imagejudge.builtin.training.scenes.scene import Scene, labelled
+from imagejudge.builtin.training.scenes.shards import mirrored, packed, unpacked
+from imagejudge.builtin.training.scenes.sprites import FIRST_STYLES, STYLES
+from imagejudge.builtin.training.scenes.unlike import unlike
+
+PLAN = Plan(styles=tuple(STYLES.index(style) for style in FIRST_STYLES))
+RESTYLED = Plan(restyled=True)
+UNLIKE = 0.08  # of all pictures show no sticker
+MEETING = 0.25  # of the others show two things on purpose, so that whether they touch is learnt
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What batches are made of: `scenes` a batch, rows of at most `length` tokens about the first `rows` of them."""
+
+    sprites: Path
+    tokenizer: Path
+    scenes: int
+    rows: int
+    length: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One batch: packed scenes, and the questions about the first of them."""
+
+    arrays: Arrays
+    questions: Batch
+    fresh: bool
+
+
+class Maker:
+    """Makes batches by their number."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.painter = Painter(Sprites(recipe.sprites))
+        self.writer = Writer(Words(recipe.tokenizer), np.random.default_rng(recipe.seed), recipe.length)
+
+    def pair(self, number: int) -> tuple[Sample, Sample]:
+        """A batch, and the same scenes in a mirror, in another order."""
+        random = np.random.default_rng((self.recipe.seed, number))
+        self.writer.reseed(random.spawn(1)[0])
+        arrays = packed([self._scene(random) for _ in range(self.recipe.scenes)])
+        turned = {name: np.roll(array, -self.recipe.rows, 0) for name, array in mirrored(arrays).items()}
+        return self._sample(arrays, fresh=True), self._sample(turned, fresh=False)
+
+    def _scene(self, random: np.random.Generator) -> Scene:
+        if random.random() < UNLIKE:
+            return labelled(unlike(random), [], [])
+        plan = PLAN if random.random() < 0.5 else RESTYLED
+        if random.random() < MEETING:
+            return self.painter.meeting(random, plan)
+        return self.painter.random_scene(random, plan)
+
+    def _sample(self, arrays: Arrays, *, fresh: bool) -> Sample:
+        rows = [self.writer.row(unpacked(arrays, number)) for number in range(self.recipe.rows)]
+        return Sample(arrays, stacked(rows), fresh)
+
+
+def _work(recipe: Recipe, first: int, step: int, out: Connection) -> None:
+    """Send every `step`-th pair of batches from `first` on, until nobody listens."""
+    maker = Maker(recipe)
+    number = first
+    while True:
+        try:
+            out.send(maker.pair(number))
+        except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+            return
+        number += step
+
+
+def samples(recipe: Recipe, first: int, workers: int, apart: int = 16) -> Iterator[Sample]:
+    """Batches from number `first` on, as many fresh ones as mirrored ones, each `apart` batches after its original.
+
+    A worker waits until its batch is taken, so a paused trainer pauses its workers.
+    """
+    context = multiprocessing.get_context("spawn")
+    ends: list[Connection] = []
+    for place in range(workers):
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(recipe, first + place, workers, there), daemon=True)
+        process.start()
+        there.close()
+        ends.append(here)
+    waiting: deque[Sample] = deque()
+    number = 0
+    while True:
+        fresh, turned = ends[number % workers].recv()
+        number += 1
+        yield fresh
+        waiting.append(turned)
+        if len(waiting) > apart:
+            yield waiting.popleft()

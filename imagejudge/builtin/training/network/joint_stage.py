@@ -1,0 +1,204 @@
+"""The fourth stage, with which a model goes on learning: encoder and language model together, on scenes that are
+always fresh.
+
+Every step sees a batch of scenes with a label for every cell, and the questions about the first of them teach the
+encoder too. It begins from a GGUF pair, whose heads for the labels are lost and learnt anew, and can be ended at any
+time: what is exported are averaged weights, so the rate never has to come down.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from imagejudge.builtin.training.language.dialogue import Batch, Words
+from imagejudge.builtin.training.language.stream import Arrays, Maker, Recipe, Sample, samples
+from imagejudge.builtin.training.network.labels import KINDS, targets
+from imagejudge.builtin.training.network.language_stage import LENGTH, batch_tensors, losses, plain
+from imagejudge.builtin.training.network.model import LanguageModel, SceneNet
+from imagejudge.builtin.training.network.restore import Pair, read_pair, write_tokenizer
+from imagejudge.builtin.training.network.trainer import Config, load, pause
+from imagejudge.builtin.training.network.vision_stages import tinted
+from imagejudge.builtin.training.scenes.concepts import CONCEPTS
+from imagejudge.builtin.training.shape import Shape
+
+SCENES = 48  # a batch, of which config.batch have questions
+WARMUP = 100
+SAVE = 180  # seconds between checkpoints
+AVERAGE = 0.998  # what an average keeps of itself at every step
+WORDS_WEIGHT = 3.0  # of the questions beside the labels of cells
+
+
+class Joint(nn.Module):
+    """Encoder with its heads, and language model."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.scenes = SceneNet(shape, len(CONCEPTS), len(KINDS))
+        self.language = LanguageModel(shape)
+
+    def restore(self, pair: Pair) -> None:
+        """Take the weights of a pair; only the heads are left as they are."""
+        state = {name: torch.from_numpy(array.copy()) for name, array in pair.weights.items()}
+        vision = {name.removeprefix("vision."): value for name, value in state.items() if name.startswith("vision.")}
+        words = {name.removeprefix("language."): value for name, value in state.items() if name.startswith("language.")}
+        self.scenes.vision.load_state_dict(vision)
+        self.language.load_state_dict(words)
+
+    def standardise(self, maps: Tensor) -> None:
+        """Give these maps mean 0 and deviation 1 before the projector, which stays the same function of a map."""
+        language = self.language
+        with torch.no_grad():
+            mean, std = maps.mean((0, 1)), maps.std((0, 1)) + 1e-3
+            language.mm0.bias += language.mm0.weight @ ((mean - language.mean) / language.std)
+            language.mm0.weight *= std / language.std
+            language.position *= language.std / std
+            language.mean.copy_(mean)
+            language.std.copy_(std)
+
+    def begin(self, pictures: Iterator[Arrays], steps: int, device: torch.device) -> None:
+        """Learn the heads alone from the maps of the restored encoder, as later their errors would spoil it."""
+        maps, wanted = [], []
+        for arrays in pictures:
+            everything = np.arange(len(arrays["concept"]))
+            pixels, labels = targets(arrays, everything, np.zeros(len(everything), np.bool_))
+            with torch.no_grad():
+                maps.append(self.scenes.vision(plain(pixels.to(device)).float()))
+            wanted.append({name: value.to(device) for name, value in labels.items()})
+        self.standardise(torch.cat(maps))
+        heads = [p for name, p in self.scenes.named_parameters() if not name.startswith("vision.")]
+        optimiser = torch.optim.AdamW(heads, 1e-2)
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = 1e-2 * (1 - step / steps)
+            loss, parts = self.scenes.losses(maps[step % len(maps)], wanted[step % len(maps)])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            optimiser.zero_grad()
+            if step % 100 == 0:
+                print(f"heads {step}: " + " ".join(f"{value:.3f}" for value in parts.tolist()), flush=True)
+
+
+class Trainer:
+    """The model, its average, its optimiser and its checkpoint."""
+
+    def __init__(self, config: Config, begin: Path, device: torch.device) -> None:
+        self.config, self.device, self.path = config, device, config.out / "joint.pt"
+        self.dtype = torch.bfloat16 if device.type == "cuda" or _fast_bfloat16() else torch.float32
+        self.step = self.fresh = 0
+        pair = read_pair(begin)
+        if not (config.out / "tokenizer.json").exists():
+            write_tokenizer(pair, config.out / "tokenizer.json")
+        self.words = Words(config.out / "tokenizer.json")
+        self.model = Joint(pair.shape).to(device)
+        saved = load(self.path, device) if self.path.exists() else None
+        if saved is None:
+            self.model.restore(pair)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(
+            [
+                {
+                    "params": [p for p in self.model.parameters() if (p.dim() > 1) == matrix],
+                    "weight_decay": 0.05 * matrix,
+                }
+                for matrix in (True, False)
+            ],
+            config.lr,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        if saved is not None:
+            self.model.load_state_dict(saved["model"])
+            self.average.load_state_dict(saved["average"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.step, self.fresh = saved["step"], saved["fresh"]
+            print(f"joint: going on from step {self.step}, after {self.fresh} scenes", flush=True)
+        self.look = torch.compile(self.model.scenes) if config.compile else self.model.scenes
+        self.read = torch.compile(self.model.language) if config.compile else self.model.language
+
+    def learn(self, sample: Sample) -> tuple[list[float], Batch, list[float]]:
+        """One step; returns the parts of the loss, the questions, and P(Yes) for each."""
+        config, arrays, batch = self.config, sample.arrays, sample.questions
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
+        chosen = np.arange(len(arrays["concept"]))
+        pixels, wanted = targets(arrays, chosen, np.zeros(len(chosen), np.bool_))
+        seen = tinted(pixels.to(self.device), generator).to(self.dtype)
+        dense, parts, features = self.look(seen, {name: value.to(self.device) for name, value in wanted.items()})
+        language = self.model.language
+        asked = (features[: config.batch].float() - language.mean) / language.std
+        hidden = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
+        worded, p_yes = losses(language, hidden, batch, self.words)
+        (dense + WORDS_WEIGHT * worded).backward()
+        rate = config.lr * min(1.0, (self.step + 1) / WARMUP)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.step += 1
+        keep = min(AVERAGE, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+        return [worded.item(), *parts.tolist()], batch, p_yes.tolist()
+
+    def save(self) -> None:
+        """Write the checkpoint under a temporary name first."""
+        unfinished = self.path.with_suffix(".part")
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(), "average": self.average.state_dict(), "step": self.step,
+            "optimiser": self.optimiser.state_dict(), "fresh": self.fresh,
+        }  # fmt: skip
+        torch.save(state, unfinished)
+        unfinished.replace(self.path)
+
+
+def _fast_bfloat16() -> bool:
+    """Has this processor matrix units for bfloat16? Without them it is many times slower than float32."""
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "amx_bf16" in flags.read_text(encoding="utf-8")
+
+
+def train_joint(config: Config, device: torch.device, begin: Path, workers: int = 1) -> None:
+    """Go on learning until the last step, or until the time is over."""
+    trainer = Trainer(config, begin, device)
+    recipe = Recipe(
+        config.out / "sprites.npz", config.out / "tokenizer.json", SCENES, config.batch, LENGTH, config.seed
+    )
+    if trainer.step == 0:
+        maker = Maker(recipe)
+        drawn = 40 if config.steps > 100 else 1
+        trainer.model.begin((maker.pair(number)[0].arrays for number in range(drawn)), 10 * drawn, device)
+        trainer.average.load_state_dict(trainer.model.state_dict())
+    begun = saved = time.time()
+    shown = np.zeros(6)
+    right: dict[str, list[float]] = {}
+    stream = samples(recipe, trainer.fresh // SCENES, workers)
+    while trainer.step < config.steps and (config.minutes is None or time.time() - begun < 60 * config.minutes):
+        sample = next(stream)
+        trainer.fresh += SCENES * sample.fresh
+        values, batch, found = trainer.learn(sample)
+        shown += values
+        for kind, goal, wanted, p_yes in zip(batch.kinds, batch.goal, batch.p_yes, found, strict=True):
+            if goal < 0 and wanted != 0.5:
+                right.setdefault(kind, []).append(float((p_yes > 0.5) == (wanted > 0.5)))
+        if trainer.step % config.log_every == 0:
+            print(
+                f"joint {trainer.step} {time.time() - begun:.0f}s {trainer.fresh} scenes; "
+                + "words, cell, touch, bits, box, whole: "
+                + " ".join(f"{value / config.log_every:.3f}" for value in shown) + "; "
+                + " ".join(f"{kind} {np.mean(hits):.3f}" for kind, hits in sorted(right.items())),
+                flush=True,
+            )  # fmt: skip
+            right, shown = {}, np.zeros(6)
+        if time.time() - saved > SAVE:
+            trainer.save()
+            saved = time.time()
+        pause(config.pause_file)
+    trainer.save()

@@ -1,0 +1,117 @@
+"""Fresh training batches, their mirrored halves, and pictures that show no sticker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import BUILTIN, write_sprites
+
+from imagejudge.builtin.training.language.words import STICKER
+from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
+from imagejudge.builtin.training.scenes.scene import SIZE
+from imagejudge.builtin.training.scenes.shards import mirrored, packed, unpacked
+from imagejudge.builtin.training.scenes.unlike import KEPT_BACK, TAUGHT, unlike
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory: pytest.TempPathFactory) -> Painter:
+    return Painter(Sprites(write_sprites(tmp_path_factory.mktemp("sprites") / "sprites.npz")))
+
+
+def test_a_mirrored_scene_has_its_things_where_the_pixels_are(painter: Painter) -> None:
+    random = np.random.default_rng(1)
+    arrays = packed([painter.random_scene(random, Plan()) for _ in range(20)])
+    turned = mirrored(arrays)
+    for number in range(20):
+        scene, other = unpacked(arrays, number), unpacked(turned, number)
+        assert np.array_equal(other.pixels, scene.pixels[:, ::-1])
+        assert np.array_equal(other.gap, scene.gap)
+        for one, two in zip(scene.things, other.things, strict=True):
+            assert two.box == (SIZE - one.box[2], one.box[1], SIZE - one.box[0], one.box[3])
+            assert np.array_equal(two.cells.reshape(8, 8), one.cells.reshape(8, 8)[:, ::-1])
+    again = mirrored(turned)
+    assert all(np.array_equal(again[name], arrays[name]) for name in arrays)
+
+
+@pytest.mark.parametrize("family", [*TAUGHT, *KEPT_BACK])
+def test_pictures_of_no_sticker_are_pictures_and_differ(family) -> None:  # type: ignore[no-untyped-def]
+    random = np.random.default_rng(3)
+    drawn = [unlike(random, (family,)) for _ in range(3)]
+    assert all(pixels.shape == (SIZE, SIZE, 3) and pixels.dtype == np.uint8 for pixels in drawn)
+    assert not np.array_equal(drawn[0], drawn[1])
+    assert any(pixels.std() > 2 for pixels in drawn)
+
+
+def test_meetings_show_touching_and_not_touching_and_no_held_out_pair(painter: Painter) -> None:
+    from imagejudge.builtin.training.scenes.scene import held_out_pair
+
+    random = np.random.default_rng(5)
+    gaps = []
+    for _ in range(60):
+        scene = painter.meeting(random, Plan())
+        names = [thing.name for thing in scene.things]
+        assert not any(held_out_pair(a, b) for place, a in enumerate(names) for b in names[:place])
+        if len(names) > 1:
+            gaps.append(int(scene.gap[0, 1]))
+    assert 0.3 < np.mean([gap == 0 for gap in gaps]) < 0.8
+    assert np.mean([gap >= 6 for gap in gaps]) > 0.2
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    pytest.importorskip("tokenizers", reason="training needs the extra train")
+    from imagejudge.builtin.training.language.dialogue import Words
+    from imagejudge.builtin.training.network.restore import read_pair, write_tokenizer
+
+    path = tmp_path_factory.mktemp("words") / "tokenizer.json"
+    write_tokenizer(read_pair(BUILTIN), path)
+    return Words(path)
+
+
+def test_of_a_picture_without_stickers_nothing_is_taught_to_be_there(words) -> None:  # type: ignore[no-untyped-def]
+    from imagejudge.builtin.training.language.dialogue import Writer
+    from imagejudge.builtin.training.scenes.scene import labelled
+
+    random = np.random.default_rng(7)
+    writer = Writer(words, random, 384)
+    for _ in range(20):
+        row = writer.row(labelled(unlike(random), [], []))
+        answers = {goal.kind: goal.p_yes for goal in row.goals if goal.token < 0}
+        assert answers["sticker"] == 0
+        assert answers.get("visible", 0) == answers.get("class", 0) == answers.get("touch", 0) == 0
+        spoken = words.tokenizer.decode(row.tokens)
+        assert STICKER in spoken
+
+
+def test_of_a_scene_a_sticker_is_taught_to_be_there(words, painter: Painter) -> None:  # type: ignore[no-untyped-def]
+    from imagejudge.builtin.training.language.dialogue import Writer
+
+    random = np.random.default_rng(8)
+    writer = Writer(words, random, 384)
+    asked = [
+        goal.p_yes
+        for _ in range(30)
+        for goal in writer.row(painter.meeting(random, Plan())).goals
+        if goal.kind == "sticker"
+    ]
+    assert len(asked) > 3
+    assert set(asked) == {1.0}
+
+
+def test_batches_come_in_order_the_same_from_a_seed_and_twice(words, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from imagejudge.builtin.training.language.stream import Maker, Recipe, samples
+    from imagejudge.builtin.training.network.restore import read_pair, write_tokenizer
+
+    write_tokenizer(read_pair(BUILTIN), tmp_path / "tokenizer.json")
+    recipe = Recipe(write_sprites(tmp_path / "sprites.npz"), tmp_path / "tokenizer.json", 6, 2, 384, 1)
+    stream = samples(recipe, 3, workers=2, apart=1)
+    drawn = [next(stream) for _ in range(4)]
+    stream.close()
+    assert [sample.fresh for sample in drawn] == [True, True, False, True]
+    expected = Maker(recipe)
+    for sample, number in ((drawn[0], 3), (drawn[1], 4), (drawn[3], 5)):
+        assert np.array_equal(sample.arrays["pixels"], expected.pair(number)[0].arrays["pixels"])
+    turned = np.roll(drawn[0].arrays["pixels"], -2, 0)[:, :, ::-1]
+    assert np.array_equal(drawn[2].arrays["pixels"], turned)
