@@ -93,7 +93,9 @@ def kept_in(root: str, folders: Sequence[str]) -> Kept:
     whole = len(below) < len(folders) or sum(map(len, below)) > _LONGEST_COMMAND
     done = _git(root, _LIST if whole else (*_LIST, "--", *below), below)
     if done.returncode:
-        (first, *_) = done.stderr.decode(errors="replace").splitlines() or ["no reason given"]
+        (first, *_) = done.stderr.decode(errors="replace").splitlines() or [
+            f"nothing, and leaves with {done.returncode}"
+        ]
         raise GitFailed(f"git says: {first}")
     kept: set[str] = set()
     for way in _names(done):

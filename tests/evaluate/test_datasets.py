@@ -380,7 +380,7 @@ def test_parquet_rows_without_image_or_label(tmp_path: Path) -> None:
 
 def test_a_pipe_into_which_nobody_writes_is_no_table(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.csv")
-    assert "x.csv: a pipe that has no writer" in complaint(tmp_path / "x.csv", "csv")
+    assert "x.csv cannot be read: a pipe that has no writer" in complaint(tmp_path / "x.csv", "csv")
 
 
 def test_parquet_that_is_damaged_within(tmp_path: Path) -> None:
