@@ -132,7 +132,7 @@ class ResumableFile(JsonLines):
         at = 0
         self._file.seek(0)
         for number, text in enumerate(lines_of(self._file, LONGEST, self._not_a_verdict), 1):
-            if _is_torn(text):
+            if not text.endswith(b"\n") and _is_torn(text):
                 self._file.truncate(at)
                 break
             line = self._line(text, number)
@@ -152,7 +152,8 @@ class ResumableFile(JsonLines):
         if not self._check(line):
             self.changed.add(line.path)
             return False
-        self.changed.discard(line.path)  # an earlier line's, where there are several
+        if self.changed:
+            self.changed.discard(line.path)  # an earlier line's, where there are several
         retried = self._retry_errors and line.verdict == Outcome.ERROR
         return not (retried and (self._wanted is None or line.path in self._wanted))
 
