@@ -85,8 +85,8 @@ def line_at(head: re.Match[bytes]) -> Line:
     path, sha256, _, size, modified, changed, verdict = head.groups()
     return Line(
         json.loads(path) if b"\\" in path else str(path[1:-1], "utf-8"),
-        sha256 and str(sha256, "ascii"),
-        size and Stamp(int(size), int(modified), int(changed)),
+        None if sha256 is None else str(sha256, "ascii"),
+        None if size is None else Stamp(int(size), int(modified), int(changed)),
         str(verdict, "ascii"),
     )
 
