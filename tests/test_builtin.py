@@ -44,7 +44,7 @@ def judged(
     plan = Plan(rules or load_constitution(find_constitution("stickers")), method, "builtin", "builtin", Limits())
     refs = [ImageRef(str(EXAMPLES / row["path"])) for row in LABELS if not names or row["path"] in names]
     with EngineProcess(ENGINE, options, EngineLimits()) as engine:
-        return {Path(verdict.path).name: verdict for verdict in Scanner(plan, cache, [engine]).scan(refs)}
+        return {Path(verdict.path).name: verdict for verdict in Scanner(plan, cache, [engine]).run(refs)}
 
 
 @pytest.fixture(scope="module")

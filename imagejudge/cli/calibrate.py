@@ -189,10 +189,9 @@ def _judged(
     with prepared(rules, model, images, cache, settings, quiet=quiet) as judge:
         rules_alike = tuple(dataclasses.replace(rule, thresholds=None) for rule in judge.plan.constitution.rules)
         wide = dataclasses.replace(judge.plan.constitution, thresholds=WIDEST, rules=rules_alike)
-        engines = judge.new_engines()
         tried = run(Trial(judge.plan, judge.cache, judge.engines, [method]), reopened(data), quiet=quiet)
         widely = dataclasses.replace(judge.plan, constitution=wide)
-        tried += run(Trial(widely, judge.cache, engines, [method]), reopened(data), quiet=quiet)
+        tried += run(Trial(widely, judge.cache, judge.engines, [method]), reopened(data), quiet=quiet)
     return [each.cases[method] for each in tried]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -34,7 +32,6 @@ from imagejudge.common.text import printable
 from imagejudge.evaluate import rule_tests
 from imagejudge.evaluate.rule_tests import Example
 from imagejudge.images.find import ImageRef
-from imagejudge.judge.scanner import Scanner
 from imagejudge.verdict import Outcome, Verdict
 
 _WANTED = {True: "should violate it", False: "should not violate it"}
@@ -67,15 +64,15 @@ def hold_to_examples(
     Each image is judged by its own rule alone. Exits with 1 when a rule is wrong or unsure about any of them.
     """
     del isolated, config  # they have had their effect
-    found = rule_tests.find_examples(folder, rules.load_constitution(rules.find_constitution(file)))
+    constitution = rules.load_constitution(rules.find_constitution(file))
+    found = rule_tests.find_examples(folder, constitution)
     tested = sorted({example.rule for example in found.values()})
     chosen = RuleOptions(file, tested, [], method, no_reasoning, no_debias)
-    with prepared(chosen, model, images, cache) as judge:
-        plan = dataclasses.replace(judge.plan, ignored=partial(rule_tests.others, found, judge.constitution))
-        verdicts = Scanner(plan, judge.cache, judge.engines).scan([ImageRef(path) for path in found])
-        with contextlib.closing(verdicts):
-            bar = tqdm(verdicts, total=len(found), unit="image", disable=not sys.stderr.isatty(), leave=False)
-            judged = [shown(verdict) for verdict in bar]
+    others = partial(rule_tests.others, found, constitution)
+    with prepared(chosen, model, images, cache, ignored=others) as judge:
+        verdicts = judge.judge_all(map(ImageRef, found))
+        bar = tqdm(verdicts, total=len(found), unit="image", disable=not sys.stderr.isatty(), leave=False)
+        judged = [shown(verdict) for verdict in bar]
     wrong = [verdict for verdict in judged if not found[verdict.path].is_met_by(verdict)]
     _show(found, wrong)
     if any(verdict.verdict is Outcome.ERROR for verdict in wrong):

@@ -32,6 +32,7 @@ from imagejudge.cli.settings_file import Settings
 from imagejudge.common.gguf import quantisation
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import OutputError, UsageError
+from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits
 from imagejudge.judge.engines import file_digests
 from imagejudge.judge.judge import Judge
@@ -317,11 +318,11 @@ def _limits(images: ImageOptions) -> Limits:
     return Limits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames)
 
 
-def _images(data: DataOptions, names: Collection[str]) -> Mapping[str, Path | bytes]:
+def _images(data: DataOptions, names: Collection[str]) -> Mapping[str, ImageRef]:
     """Those of the labelled images with these names."""
     if data.dataset is None:
-        return {name: Path(name) for name in names}
-    return {item.label.name: item.image for item in reopened(data).items if item.label.name in names}
+        return {name: ImageRef(name) for name in names}
+    return {item.label.name: item for item in reopened(data).items if item.label.name in names}
 
 
 def _write(text: str, path: Path, option: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from imagejudge import models
 from imagejudge.cli.console import beside_progress, warn
@@ -22,7 +22,6 @@ from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits as ImageLimits
 from imagejudge.judge.answer_cache import Cache, default_folder
-from imagejudge.judge.clue import ARITHMETIC
 from imagejudge.judge.engines import ENGINE, ModelChoice
 from imagejudge.judge.judge import Judge
 
@@ -35,9 +34,13 @@ def prepared(
     cache_options: CacheOptions,
     settings: Settings = Settings(),  # noqa: B008 - frozen
     *,
+    ignored: Callable[[str], Collection[str]] | None = None,
     quiet: bool = False,
 ) -> Iterator[Judge]:
-    """Set up a scan; nothing is loaded yet but the rules. Unless `quiet`, says what the model is for."""
+    """Set up a scan; nothing is loaded yet but the rules. Unless `quiet`, says what the model is for.
+
+    `ignored` gives rules that are not applied to the file at a path, in the place of the settings.
+    """
     with Judge(
         load_rules(rules),
         model=model_choice(model),
@@ -46,8 +49,8 @@ def prepared(
         engine_limits=engine_limits(model),
         keep_answers=not cache_options.no_cache,
         cache_folder=cache_options.cache_dir,
-        ignored=settings.ignored,
-        settings=rule_settings(settings),
+        ignored=ignored or settings.ignored,
+        settings=ignore_settings(settings),
         warn=warn,
         notify=_silent if quiet else beside_progress,
     ) as judge:
@@ -56,10 +59,9 @@ def prepared(
         yield judge
 
 
-def rule_settings(settings: Settings) -> dict[str, str | int]:
-    """What decides verdicts on given answers, besides constitution and method, for the verdict line."""
-    ignores = {"per_path_ignores": settings.ignores_digest} if settings.ignores else {}
-    return {"arithmetic": ARITHMETIC, **ignores}
+def ignore_settings(settings: Settings) -> dict[str, str | int]:
+    """For the verdict line: which rules are not applied to some files."""
+    return {"per_path_ignores": settings.ignores_digest} if settings.ignores else {}
 
 
 def load_rules(rules: RuleOptions) -> Constitution:

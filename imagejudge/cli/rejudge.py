@@ -14,7 +14,7 @@ from tqdm import tqdm
 from imagejudge.cli.baseline import STDIN, Verdicts, opened
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
-from imagejudge.cli.factory import load_rules, prepared, rule_settings
+from imagejudge.cli.factory import ignore_settings, load_rules, prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, write_all
@@ -22,7 +22,7 @@ from imagejudge.errors import OutputError, UsageError
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
 from imagejudge.judge.judge import Judge
-from imagejudge.judge.plan import Plan
+from imagejudge.judge.plan import Plan, judging_settings
 from imagejudge.judge.replay import Lacking, Recorded, Rejudge, Unrecorded, answered_with
 from imagejudge.judge.scanner import Scanner
 from imagejudge.output.paths import Paths
@@ -67,7 +67,7 @@ def rejudge(
         if first is None:
             warn(f"there are no verdicts in {verdicts}")
             return
-        now = rule_settings(settings)
+        now = judging_settings(ignore_settings(settings))
         plan = Plan(constitution, rules.as_method(), first.model, "", Limits(), settings=now, ignored=settings.ignored)
         again = Rejudge(plan)
         identity = dataclasses.replace(identity_of(plan), settings=again.settings(first))
@@ -135,7 +135,7 @@ def _ask(lacking: Sequence[Lacking], again: Rejudge, judge: Judge, out: Output) 
     if gone:
         warn(f"{len(gone):,} of these images are gone or were changed since, so that they cannot be asked about")
     scanner = Scanner(judge.plan, Recorded(judge.cache, again, lacking), judge.engines)
-    write_all(scanner.scan(refs), len(refs), out)
+    write_all(scanner.run(refs), len(refs), out)
     return gone
 
 

@@ -9,9 +9,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from imagejudge.errors import UsageError
+from imagejudge.images.find import ImageRef
 
 _UNSAFE = frozenset(("unsafe", "violating", "1", "true"))
 _SAFE = frozenset(("safe", "borderline", "0", "false"))
@@ -40,11 +41,17 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A labelled image, as a file or as the bytes of one."""
+class Item(ImageRef):
+    """An image to judge, and its label."""
 
-    label: Label
-    image: Path | bytes
+    label: Label = field(kw_only=True)
+
+    @classmethod
+    def of(cls, label: Label, image: Path | bytes) -> Self:
+        """A file, or the bytes of one under the label's name."""
+        if isinstance(image, Path):
+            return cls(str(image), label=label)
+        return cls(label.name, image, label=label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from imagejudge.engine.base import View
 from imagejudge.evaluate.scores import WHOLE
 from imagejudge.evaluate.views import Contrast, Wordless
 from imagejudge.judge.clue import EVEN, Method, judge, questions_of
+from imagejudge.judge.conclusion import Found
 from imagejudge.judge.summary import Summary, summarise
 from imagejudge.prompts import Kind, Question, rules_subject
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus
@@ -34,14 +35,6 @@ class Look:
     """The same picture under noise of `NOISE`."""
     blank: View
     """No picture: for priors."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a method says of one picture."""
-
-    results: tuple[RuleResult, ...]
-    summary: Summary
 
 
 Contender: TypeAlias = Callable[[Constitution, Look], Found]

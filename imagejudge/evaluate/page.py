@@ -20,9 +20,10 @@ from imagejudge.evaluate.metrics import CONVENTIONS, Case, Finding, Group, Metri
 from imagejudge.evaluate.mistakes import Mistake, Mistakes, false_alarms, missed
 from imagejudge.evaluate.report import Evaluation
 from imagejudge.evaluate.thumbnails import Thumbnail, thumbnail
+from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Unreadable
 
-Images = Callable[[Collection[str]], Mapping[str, Path | bytes]]
+Images = Callable[[Collection[str]], Mapping[str, ImageRef]]
 """Finds images by the names of their labels; those that are gone are left out."""
 
 _HERE = Path(__file__).parent
@@ -91,14 +92,14 @@ def _sections(found: Evaluation, images: Images, limits: Limits) -> list[_Sectio
         name: {"Missed": missed(cases), "False alarms": false_alarms(cases)} for name, cases in found.cases.items()
     }
     names = {each.case.label.name for kinds in wrong.values() for mistakes in kinds.values() for each in mistakes.worst}
-    files = images(names) if names else {}
+    refs = images(names) if names else {}
     return [
         _Section(
             name=name,
             metrics=metrics,
             whole=_panel(metrics.pooled, [whole(case) for case in found.cases[name]]),
             rules=tuple(_panel(rule, about(rule.name, found.cases[name])) for rule in metrics.rules),
-            mistakes=tuple(_shown(title, kind, files, limits) for title, kind in wrong[name].items()),
+            mistakes=tuple(_shown(title, kind, refs, limits) for title, kind in wrong[name].items()),
         )
         for name, metrics in found.metrics.items()
     ]
@@ -110,9 +111,9 @@ def _panel(group: Group, findings: Sequence[Finding]) -> _Panel:
     return _Panel(group, histogram(truth, scores), precision_recall(truth, scores))
 
 
-def _shown(title: str, mistakes: Mistakes, files: Mapping[str, Path | bytes], limits: Limits) -> _Kind:
+def _shown(title: str, mistakes: Mistakes, refs: Mapping[str, ImageRef], limits: Limits) -> _Kind:
     def picture(case: Case) -> Thumbnail | Unreadable:
-        return thumbnail(case, files.get(case.label.name), limits)
+        return thumbnail(case, refs.get(case.label.name), limits)
 
     return _Kind(title, mistakes.count, tuple((each, picture(each.case)) for each in mistakes.worst))
 

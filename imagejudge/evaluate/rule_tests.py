@@ -56,5 +56,6 @@ def find_examples(folder: Path, constitution: Constitution) -> dict[str, Example
 
 
 def others(examples: Mapping[str, Example], constitution: Constitution, path: str) -> Collection[str]:
-    """All rules but the one that an example is about."""
-    return {rule.id for rule in constitution.rules} - {examples[path].rule}
+    """Rules that are not applied to an example: all but the one it is about, and one that its category is named by."""
+    (own,) = (rule for rule in constitution.rules if rule.id == examples[path].rule)
+    return {rule.id for rule in constitution.rules} - {own.id, own.category}

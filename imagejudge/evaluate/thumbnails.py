@@ -1,4 +1,4 @@
-"""Small pictures for a page: an image made little, written anew as JPEG and put into a data URI.
+"""Small pictures for a page: an image scaled down, encoded as JPEG and put into a data URI.
 
 Nothing of the file itself gets onto the page, neither its bytes nor what it says about itself.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
-from imagejudge.evaluate.image_views import subject_of
-from imagejudge.evaluate.labels import Item
 from imagejudge.evaluate.metrics import Case
+from imagejudge.images.decode import decode_image
+from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Unreadable
+from imagejudge.judge.opened_image import source_of
 
 SIDE = 160
 """Most pixels of the longer side."""
@@ -30,17 +30,20 @@ class Thumbnail:
     height: int
 
 
-def thumbnail(case: Case, image: Path | bytes | None, limits: Limits) -> Thumbnail | Unreadable:
+def thumbnail(case: Case, ref: ImageRef | None, limits: Limits) -> Thumbnail | Unreadable:
     """The frame that a verdict is about, or why it cannot be shown."""
-    if image is None:
+    if ref is None:
         return Unreadable("missing", "the image is no longer there")
-    subject = subject_of(Item(case.label, image), limits)
-    if isinstance(subject, Unreadable):
-        return subject
-    if case.verdict.sha256 not in (None, subject.sha256):
+    source = source_of(ref, limits)
+    if isinstance(source, Unreadable):
+        return source
+    if case.verdict.sha256 not in (None, source.sha256):
         return Unreadable("changed", "the file was changed since it was judged")
-    frames = {frame.index: frame.picture for frame in subject.frames}
-    return _small(frames.get(case.verdict.frame or 0, subject.frames[0].picture))
+    decoded = decode_image(source, limits)
+    if isinstance(decoded, Unreadable):
+        return decoded
+    frames = {frame.index: frame.picture for frame in decoded.frames}
+    return _small(frames.get(case.verdict.frame or 0, decoded.frames[0].picture))
 
 
 def _small(picture: Picture) -> Thumbnail:

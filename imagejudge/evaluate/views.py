@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagejudge.engine.base import Abilities, Answer, Reasoning, View
@@ -113,22 +112,6 @@ class Wordless(_Fixed):
             replace(with_, gap=with_.gap - without.gap) if without.measured else with_
             for with_, without in zip(told, untold, strict=True)
         ]
-
-
-class Guarded(_Fixed):
-    """One thread asks at a time; the others then find its answers."""
-
-    def __init__(self, inner: View, lock: threading.Lock, after: Callable[[Sequence[Answer]], None]) -> None:
-        super().__init__(inner)
-        self._lock = lock
-        self._after = after
-
-    def ask(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer, and do what is to be done with the lock still held."""
-        with self._lock:
-            answers = self.inner.ask(questions)
-            self._after(answers)
-            return answers
 
 
 @dataclass(slots=True)

@@ -19,9 +19,9 @@ from imagejudge.images.encode import as_png
 from imagejudge.images.find import ImageRef, find_images
 from imagejudge.images.read import Limits as ImageLimits
 from imagejudge.judge.answer_cache import Cache, default_folder
-from imagejudge.judge.clue import ARITHMETIC, Method
+from imagejudge.judge.clue import Method
 from imagejudge.judge.engines import ModelChoice, model_digest, model_label
-from imagejudge.judge.plan import Plan
+from imagejudge.judge.plan import Plan, judging_settings
 from imagejudge.judge.scanner import Scanner
 from imagejudge.verdict import Verdict
 
@@ -85,12 +85,11 @@ class Judge:
                 settings={
                     **self.spec.settings,
                     "frames": image_limits.frames,
-                    "arithmetic": ARITHMETIC,
-                    **(settings or {}),
+                    **judging_settings(settings or {}),
                 },
                 ignored=ignored,
             )
-            self.engines = self.new_engines()
+            self.engines = self._new_engines()
             self._scanner = Scanner(self.plan, self.cache, self.engines)
         except BaseException:
             self.cache.close()
@@ -145,9 +144,9 @@ class Judge:
             )
         try:
             if self._scanner.closed:  # by a scan that was stopped early
-                self.engines = self.new_engines()
+                self.engines = self._new_engines()
                 self._scanner = Scanner(self.plan, self.cache, self.engines)
-            self._running = self._scanner.scan(refs)
+            self._running = self._scanner.run(refs)
             yield from self._running
             if self._closed:
                 raise UsageError("this Judge was closed before its scan had ended", "take all verdicts first")
@@ -155,8 +154,7 @@ class Judge:
             self._running = None
             self._busy.release()
 
-    def new_engines(self) -> list[EngineProcess]:
-        """Engines beside those that are used here, for whoever closes them."""
+    def _new_engines(self) -> list[EngineProcess]:
         return self.choice.engines(self.spec, self._limits, self._notify)
 
     def close(self) -> None:

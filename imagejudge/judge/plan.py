@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from imagejudge.constitution import Constitution
 from imagejudge.engine.base import Abilities
 from imagejudge.images.read import Limits
-from imagejudge.judge.clue import Method
+from imagejudge.judge.clue import ARITHMETIC, Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,8 @@ class Plan:
             return self.constitution
         rules = (rule for rule in self.constitution.rules if rule.id not in names and rule.category not in names)
         return dataclasses.replace(self.constitution, rules=tuple(rules))
+
+
+def judging_settings(more: Mapping[str, str | int]) -> dict[str, str | int]:
+    """For the verdict line: what decides verdicts on given answers, besides constitution and method."""
+    return {"arithmetic": ARITHMETIC, **more}

@@ -197,7 +197,7 @@ def through(files: models.ModelFiles, paths: Sequence[Path], folder: Path) -> Co
 
 
 def scanned(the_plan: Plan, cache: Cache, engine: Engine, paths: Sequence[Path]) -> Generator[Verdict, None, None]:
-    return Scanner(the_plan, cache, [engine]).scan([ImageRef(str(path)) for path in paths])
+    return Scanner(the_plan, cache, [engine]).run([ImageRef(str(path)) for path in paths])
 
 
 def memory(files: models.ModelFiles, count: int) -> None:

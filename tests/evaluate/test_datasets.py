@@ -91,7 +91,7 @@ def test_csv(tmp_path: Path) -> None:
         "utf-8-sig",
     )
     a, b = items(tmp_path / "labels.csv", "csv")
-    assert (a.image, a.label.unsafe, a.label.rules) == (tmp_path / "a.png", True, ("fire", "knife"))
+    assert (a.path, a.label.unsafe, a.label.rules) == (str(tmp_path / "a.png"), True, ("fire", "knife"))
     assert (a.label.source, a.label.category, a.label.exception) == ("web", "violence", False)
     assert (b.label.unsafe, b.label.rules, b.label.source, b.label.exception) == (False, ("fire",), "", True)
 
@@ -171,7 +171,7 @@ def test_unsafebench(tmp_path: Path) -> None:
     unsafebench(tmp_path / "data" / "train-00000-of-00001.parquet")
     assert len(items(tmp_path, "unsafebench")) == 4
     safe, unsafe = items(tmp_path, "unsafebench", split="test")
-    assert safe.image == PNG
+    assert safe.data == PNG
     assert safe.label.name.endswith("test-00000-of-00001.parquet#0")
     assert (safe.label.unsafe, safe.label.category, safe.label.source) == (
         False,
@@ -205,16 +205,19 @@ def test_huggingface_parquet(tmp_path: Path) -> None:
     images = [PNG, None]
     write_parquet(tmp_path / "x.parquet", {"picture": images, "label": [1, 0]})
     first = load_dataset(tmp_path, "huggingface", Reading(columns={"image": "picture"}))
-    assert next(iter(first.items)).image == PNG
-    assert [item.image for item in items(tmp_path, "huggingface", columns={"image": "picture"})] == [PNG, b""]
+    assert next(iter(first.items)).data == PNG
+    assert [item.data for item in items(tmp_path, "huggingface", columns={"image": "picture"})] == [PNG, b""]
     write_parquet(tmp_path / "x.parquet", {"image": ["a.png", base64.b64encode(PNG).decode()], "label": [1.0, 0.0]})
     path, data = items(tmp_path, "huggingface")
-    assert (path.image, data.image) == (tmp_path / "a.png", PNG)
+    assert (path.path, path.data, data.data) == (str(tmp_path / "a.png"), None, PNG)
     absent = [{"bytes": None, "path": "b.png"}, {"bytes": b"", "path": "c"}, {"bytes": None, "path": None}]
     write_parquet(tmp_path / "x.parquet", {"image": absent, "label": [1, 0, 1]})
-    assert [item.image for item in items(tmp_path, "huggingface")] == [tmp_path / "b.png", tmp_path / "c", b""]
+    found = [(item.path, item.data) for item in items(tmp_path, "huggingface")]
+    assert found[:2] == [(str(tmp_path / "b.png"), None), (str(tmp_path / "c"), None)]
+    assert found[2][1] == b""
     write_parquet(tmp_path / "x.parquet", {"image": ["b.png", "b\0.png"], "label": [True, False]})
-    assert [item.image for item in items(tmp_path, "huggingface")] == [tmp_path / "b.png", tmp_path / "b\0.png"]
+    paths = [item.path for item in items(tmp_path, "huggingface")]
+    assert paths == [str(tmp_path / "b.png"), str(tmp_path / "b\0.png")]
 
 
 def test_huggingface_class_labels(tmp_path: Path) -> None:
@@ -309,7 +312,7 @@ def test_names_with_accents_composed_otherwise(tmp_path: Path, here: str, there:
     on_disk = write(tmp_path, unicodedata.normalize(here, "Bücher/é.png")) / unicodedata.normalize(here, "Bücher/é.png")
     (tmp_path / "x.csv").write_text(f"path,label\n{unicodedata.normalize(there, 'Bücher/é.png')},unsafe\n", "utf-8")
     (item,) = items(tmp_path / "x.csv", "csv")
-    assert item.image == on_disk
+    assert item.path == str(on_disk)
     ((label,), _) = labels_in(tmp_path / "x.csv", Reading())
     assert label.name == str(on_disk)
 
@@ -317,7 +320,8 @@ def test_names_with_accents_composed_otherwise(tmp_path: Path, here: str, there:
 def test_backslashes_in_paths(tmp_path: Path) -> None:
     write(tmp_path, "a/b.png", "c\\d.png")
     (tmp_path / "x.csv").write_text("path,label\na\\b.png,unsafe\nc\\d.png,safe\n")
-    assert [item.image for item in items(tmp_path / "x.csv", "csv")] == [tmp_path / "a/b.png", tmp_path / "c\\d.png"]
+    paths = [item.path for item in items(tmp_path / "x.csv", "csv")]
+    assert paths == [str(tmp_path / "a/b.png"), str(tmp_path / "c\\d.png")]
     (tmp_path / "x.csv").write_text("path,label\nnot\\here.png,unsafe\n")
     ((label,), _) = labels_in(tmp_path / "x.csv", Reading())
     assert label.name == str(tmp_path / "not/here.png")
@@ -369,7 +373,7 @@ def test_parquet_rows_without_image_or_label(tmp_path: Path) -> None:
     images = [{"bytes": PNG, "path": None}, None, {"bytes": None, "path": None}, {"bytes": PNG, "path": None}]
     file = write_parquet(tmp_path / "x.parquet", {"image": images, "label": [1, 0, 1, None]})
     dataset = load_dataset(file, "huggingface", Reading())
-    assert [item.image for item in dataset.items] == [PNG, b"", b""]
+    assert [item.data for item in dataset.items] == [PNG, b"", b""]
     assert dataset.count == 3
     assert dataset.notes == (f"1 of 4 rows have no label and are left out: {file}#3",)
     file = write_parquet(tmp_path / "y.parquet", {"image": images[:2], "label": pa.array([None, None], pa.int64())})

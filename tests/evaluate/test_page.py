@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from imagejudge.evaluate.curves import COLUMNS, Column, Point, histogram, precision_recall
-from imagejudge.evaluate.labels import Label
+from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.mistakes import SHOWN, false_alarms, missed
 from imagejudge.evaluate.page import page
@@ -69,7 +69,8 @@ def evaluated(cases: Iterable[Case], *methods: str, **more: object) -> Evaluatio
 
 
 def written(found: Evaluation, **files: Path | bytes) -> str:
-    return page(found, lambda names: {name: files[name] for name in names if name in files}, Limits())
+    refs = {name: Item.of(Label(name, unsafe=False), image) for name, image in files.items()}
+    return page(found, lambda names: {name: refs[name] for name in names if name in refs}, Limits())
 
 
 class Structure(HTMLParser):

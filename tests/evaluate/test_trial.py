@@ -61,7 +61,7 @@ def colour(picture: Picture | None, question: Question) -> float:
 def paint(folder: Path, name: str, unsafe: bool) -> Item:
     file = folder / f"{name}.png"
     Image.new("RGB", (24, 16), SHADES[name]).save(file)
-    return Item(Label(str(file), unsafe), file)
+    return Item.of(Label(str(file), unsafe), file)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def outcomes(tried: Sequence[Tried], method: str) -> list[Outcome]:
 
 
 def test_clue_says_what_scan_says(items: list[Item]) -> None:
-    scanned = list(Scanner(PLAN, Cache(None), [Counting()]).scan([ImageRef(item.label.name) for item in items]))
+    scanned = list(Scanner(PLAN, Cache(None), [Counting()]).run([ImageRef(item.label.name) for item in items]))
     tried = run(items, "clue")
     ours = [each.cases["clue"].verdict for each in tried]
     assert [verdict.model_copy(update={"seconds": ours[0].seconds, "file": None}) for verdict in scanned] == ours
@@ -131,7 +131,7 @@ def test_a_second_run_asks_nothing_and_does_not_claim_to_be_fast(items: list[Ite
 
 def test_a_scan_s_answers_are_used(items: list[Item], tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
-    list(Scanner(PLAN, cache, [Counting()]).scan([ImageRef(item.label.name) for item in items]))
+    list(Scanner(PLAN, cache, [Counting()]).run([ImageRef(item.label.name) for item in items]))
     cache = Cache(tmp_path / "cache")
     engine = Counting()
     run(items, "clue", engine=engine, cache=cache)
@@ -143,7 +143,7 @@ def test_an_image_in_memory_is_the_same_image(items: list[Item], tmp_path: Path)
     run(items, "clue", cache=cache)
     engine = Counting()
     held = [
-        Item(Label(f"x.parquet#{n}", item.label.unsafe), Path(item.label.name).read_bytes())
+        Item.of(Label(f"x.parquet#{n}", item.label.unsafe), Path(item.label.name).read_bytes())
         for n, item in enumerate(items)
     ]
     tried = run(held, "clue", engine=engine, cache=Cache(tmp_path / "cache"))
@@ -153,9 +153,9 @@ def test_an_image_in_memory_is_the_same_image(items: list[Item], tmp_path: Path)
 
 def test_what_cannot_be_read_is_an_error_for_every_method(tmp_path: Path) -> None:
     bad = [
-        Item(Label("a", True), b""),
-        Item(Label("b", True), b"GIF89a"),
-        Item(Label("c", True), tmp_path / "none.png"),
+        Item.of(Label("a", True), b""),
+        Item.of(Label("b", True), b"GIF89a"),
+        Item.of(Label("c", True), tmp_path / "none.png"),
     ]
     tried = run(bad, "clue", "threshold", perturb="jpeg:50")
     kinds = [each.cases["clue"].verdict.error for each in tried]
@@ -187,7 +187,7 @@ def test_an_engine_that_holds_one_picture_is_shown_it_again(
 
 
 def test_only_right_verdicts_are_perturbed(items: list[Item]) -> None:
-    wrong = Item(Label(items[0].label.name, False), items[0].image)
+    wrong = Item.of(Label(items[0].label.name, False), Path(items[0].path))
     tried = run([items[0], wrong, items[2]], "threshold", "clue-no-reasoning", perturb="jpeg:50,caption:safe")
     assert [(each.method, each.perturbation) for each in tried[0].perturbed] == [
         ("clue-no-reasoning", "jpeg:50"),
@@ -210,7 +210,7 @@ def test_a_change_can_flip_a_verdict(items: list[Item]) -> None:
 
 def test_a_sentence_is_asked_about_with_its_image(items: list[Item]) -> None:
     engine = Counting()
-    item = Item(Label(items[0].label.name, True, sentence="Burn it"), items[0].image)
+    item = Item.of(Label(items[0].label.name, True, sentence="Burn it"), Path(items[0].path))
     run([item, items[0]], "clue", engine=engine)
     asked = [question.subject for wave in engine.waves for question in wave]
     beside = '\nThe image comes with this text: "Burn it"'

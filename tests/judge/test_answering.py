@@ -43,7 +43,7 @@ def scan(
 ) -> list[Outcome]:
     engine = Scripted(lambda picture, question: certain(0.05 if picture else 0.5, off_mass(picture)))
     plan = Plan(constitution=RULES, method=Method(**method), model="m@1", answers="m", limits=Limits())  # type: ignore[arg-type]
-    return [verdict.verdict for verdict in Scanner(plan, cache or Cache(None), [engine]).scan(refs)]
+    return [verdict.verdict for verdict in Scanner(plan, cache or Cache(None), [engine]).run(refs)]
 
 
 def colour(picture: Picture | None) -> str:

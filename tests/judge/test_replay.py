@@ -176,7 +176,7 @@ def folder(tmp_path: Path) -> Path:
 
 def scan(folder: Path, constitution: Constitution, engine: Scripted, cache: Cache | None = None) -> list[Verdict]:
     refs = [ImageRef(str(path)) for path in sorted(folder.glob("*.png"))]
-    return list(Scanner(plan(constitution), cache or Cache(None), [engine]).scan(refs))
+    return list(Scanner(plan(constitution), cache or Cache(None), [engine]).run(refs))
 
 
 def test_a_threshold_needs_no_model(folder: Path) -> None:
@@ -240,7 +240,7 @@ def test_only_what_is_missing_is_asked(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(Unrecorded):
         again.judge(lines[2])
     recorded = Recorded(cache, again, map(Lacking.of, lines))
-    new = list(Scanner(both, recorded, [engine]).scan([ImageRef(line.path) for line in lines]))
+    new = list(Scanner(both, recorded, [engine]).run([ImageRef(line.path) for line in lines]))
     assert [[question.subject for question in wave] for wave in engine.waves] == [
         ["It is red.", "It is blue."],  # without an image
         ["It is blue."],
@@ -262,6 +262,6 @@ def test_recorded_reasoning_is_not_asked_again(folder: Path, tmp_path: Path) -> 
     engine = Scripted(colour, reason)
     again = Rejudge(plan(rules(RED)))
     refs = [ImageRef(lines[1].path)]
-    list(Scanner(plan(rules(RED)), Recorded(Cache(None), again, map(Lacking.of, lines)), [engine]).scan(refs))
+    list(Scanner(plan(rules(RED)), Recorded(Cache(None), again, map(Lacking.of, lines)), [engine]).run(refs))
     assert engine.reasoned == []
     assert engine.waves == [[visible("It is red.")]]  # without an image

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import pkgutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,6 @@ from imagejudge.images.decode import decode_image
 from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
-from imagejudge.judge import scanner as scan_module
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
 from imagejudge.judge.plan import Plan
@@ -55,7 +55,7 @@ def scan(
     folder: Path, engine: Engine | None = None, cache: Cache | None = None, the_plan: Plan | None = None
 ) -> list[Verdict]:
     refs = [ImageRef(str(path)) for path in sorted(folder.iterdir())]
-    return list(Scanner(the_plan or plan(), cache or Cache(None), [engine or Scripted(colour)]).scan(refs))
+    return list(Scanner(the_plan or plan(), cache or Cache(None), [engine or Scripted(colour)]).run(refs))
 
 
 def paint(folder: Path, name: str, shade: tuple[int, int, int]) -> None:
@@ -128,8 +128,8 @@ def test_a_real_crash_costs_one_image(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 PHASES = {
-    "reading": "imagejudge.judge.scanner.read_image",
-    "decoding": "imagejudge.judge.scanner.decode_image",
+    "reading": "imagejudge.judge.opened_image.read_image",
+    "decoding": "imagejudge.judge.opened_image.decode_image",
     "asking": "imagejudge.judge.scanner.inquire",
     "concluding": "imagejudge.judge.scanner.summarise",
 }
@@ -141,7 +141,7 @@ def test_whatever_goes_wrong_with_one_file_is_its_line(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, trouble: Exception
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    real, calls = getattr(scan_module, PHASES[phase].rpartition(".")[2]), itertools.count()
+    real, calls = pkgutil.resolve_name(PHASES[phase]), itertools.count()
 
     def third(*given: object) -> object:
         if next(calls) == 2:
@@ -164,7 +164,7 @@ def test_a_bug_with_every_file_makes_one_log(folder: Path, tmp_path: Path, monke
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for number in range(80):
         paint(folder, f"{number}.png", (number, 0, 0))
-    monkeypatch.setattr("imagejudge.judge.scanner.decode_image", lambda *given: 1 / 0)
+    monkeypatch.setattr("imagejudge.judge.opened_image.decode_image", lambda *given: 1 / 0)
     verdicts = scan(folder)
     assert {verdict.error.kind for verdict in verdicts if verdict.error} == {"internal"}
     assert len(verdicts) == 84
@@ -294,7 +294,7 @@ def test_known_frames_that_are_wanted_again_are_decoded_together(
     cache, calls = Cache(tmp_path / "cache"), []
     scan(pictures, cache=cache, the_plan=plan(RED))
     monkeypatch.setattr(
-        "imagejudge.judge.scanner.decode_image", lambda *what: calls.append(what) or decode_image(*what)
+        "imagejudge.judge.opened_image.decode_image", lambda *what: calls.append(what) or decode_image(*what)
     )
     (verdict,) = scan(pictures, cache=cache, the_plan=plan(RED, BLUE))
     assert (verdict.verdict, verdict.frame) == (Outcome.UNSAFE, 2)
@@ -339,7 +339,7 @@ def test_several_engines_share_the_work(folder: Path) -> None:
         paint(folder, f"{number:03}.png", (number, 0, 0))
     engines = [Scripted(colour) for _ in range(3)]
     refs = [ImageRef(str(path)) for path in sorted(folder.iterdir())]
-    verdicts = list(Scanner(plan(), Cache(None), engines).scan(refs))
+    verdicts = list(Scanner(plan(), Cache(None), engines).run(refs))
     assert [v.path for v in verdicts] == [ref.path for ref in refs]
     assert [plain(v) for v in verdicts] == [plain(v) for v in scan(folder)]
 
@@ -358,7 +358,7 @@ def test_stopping_early_closes_the_engines(folder: Path) -> None:
             closed.append(True)
 
     refs = [ImageRef(str(path)) for path in sorted(folder.iterdir())]
-    verdicts = Scanner(plan(), Cache(None), [Noted(colour)]).scan(refs)
+    verdicts = Scanner(plan(), Cache(None), [Noted(colour)]).run(refs)
     next(verdicts)
     verdicts.close()
     assert closed

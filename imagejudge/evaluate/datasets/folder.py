@@ -40,7 +40,7 @@ def _pair(root: Path, names: tuple[str, str], rules: tuple[str, ...]) -> Iterato
         if name not in _folders(root):
             raise missing(f"folder {name!r}", str(root), (entry.name for entry in root.iterdir()), _HINT)
         for ref in find_images([str(root / name)], respect_gitignore=False):
-            yield Item(Label(ref.path, name == names[0], rules), Path(ref.path))
+            yield Item(ref.path, label=Label(ref.path, name == names[0], rules))
 
 
 def _folders(root: Path) -> list[str]:

@@ -41,7 +41,7 @@ def _by_folders(path: Path, reading: Reading) -> Dataset:
         raise UsageError(f"{path} has no columns", "leave out `column`")
     columns = Columns(str(path), ["label"], {}, reading)
     items = [
-        Item(columns.label({"label": folder.name}, ref.path), Path(ref.path))
+        Item(ref.path, label=columns.label({"label": folder.name}, ref.path))
         for folder in folders
         for ref in find_images([str(folder)], respect_gitignore=False)
     ]

@@ -30,7 +30,7 @@ def load(path: Path, reading: Reading) -> Dataset:
         raise missing("numbered images in 'images' or 'images2'", str(path), found, "put them there")
     sentences = _sentences(prompts)
     items = [
-        Item(Label(str(images[number]), _unsafe(number), sentence=sentence), images[number])
+        Item.of(Label(str(images[number]), _unsafe(number), sentence=sentence), images[number])
         for number, sentence in sentences.items()
         if number in images
     ]

@@ -40,7 +40,7 @@ def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = 
                 if number in unlabelled[file]:
                     continue
                 row[columns[file].names["label"]] = _named(columns[file].value(row, "label"), names)
-                yield Item(
+                yield Item.of(
                     columns[file].label(row, name), image_in(columns[file].value(row, "image"), file.parent, name)
                 )
 

@@ -82,7 +82,7 @@ def dataset_of(path: Path, table: Table, usual: Mapping[str, str], reading: Read
         if not is_file(image):
             what = f"image {image.name[:80]!r}"
             raise missing(what, f"{where}: {image.parent}"[:1000], _names(image.parent), f"check the paths in {path}")
-        return Item(columns.label(row, str(image), where), image)
+        return Item.of(columns.label(row, str(image), where), image)
 
     items, notes = _usable(table, item, lambda item: item.label, path)
     return Dataset(items, len(items), notes)

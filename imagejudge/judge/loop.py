@@ -1,0 +1,153 @@
+"""The loop that all judging of images goes through: from files to results, in order, one each.
+
+Files are opened ahead in threads; each engine has a thread that asks it; whoever iterates gets the results and is the
+only one who keeps answers. Knows nothing of what is asked or concluded.
+"""
+
+from __future__ import annotations
+
+import queue
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from imagejudge.common.crash_log import CrashLog
+from imagejudge.common.prefetch import made_ahead, prefetch
+from imagejudge.engine.allowance import room_hint
+from imagejudge.engine.base import Engine
+from imagejudge.errors import EngineFailure, ImageJudgeError
+from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.conclusion import Trouble
+from imagejudge.judge.model_answers import ModelAnswers
+from imagejudge.judge.opened_image import OpenedImage, R, open_image
+from imagejudge.judge.plan import Plan
+
+_WAITING = 400_000_000
+"""Bytes of the pictures that wait for an engine."""
+
+A = TypeVar("A")
+"""What was found out about an image."""
+T = TypeVar("T")
+"""What is made of it."""
+X = TypeVar("X")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unopened(Generic[R]):
+    ref: R
+    why: Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[R, A]):
+    image: OpenedImage[R]
+    found: A | EngineFailure
+
+
+class Loop(ABC, Generic[R, A, T]):
+    """Judges images by one plan with one or more engines, which stay open for the next run until `close`.
+
+    What goes wrong with an image costs that image alone; an `ImageJudgeError` ends the run.
+    """
+
+    def __init__(self, plan: Plan, cache: Cache, engines: Sequence[Engine]) -> None:
+        self.plan = plan
+        self.model = ModelAnswers(plan, cache)
+        self.closed = False
+        self._cache = cache
+        self._engines = engines
+        self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
+        for engine in engines:
+            self._idle.put(engine)
+        self._crashes = CrashLog()
+
+    @abstractmethod
+    def ask(self, image: OpenedImage[R], engine: Engine) -> A:
+        """Find out all that matters about an image, in a thread of the engine's.
+
+        `EngineFailure` costs the image.
+        """
+
+    @abstractmethod
+    def conclude(self, image: OpenedImage[R], found: A) -> T:
+        """What follows from it, while the engine is asked about the next image."""
+
+    @abstractmethod
+    def fail(self, ref: R, why: Trouble, image: OpenedImage[R] | None) -> T:
+        """What is made of an image that cannot be judged; `image` is None where it could not be opened."""
+
+    def run(self, refs: Iterable[R]) -> Generator[T, None, None]:
+        """The result of each image, in order. To stop early, close the iterator, which closes the engines too."""
+        workers = len(self._engines)
+        opening = ThreadPoolExecutor(max(2, workers), "open")
+        asking = ThreadPoolExecutor(workers, "ask")
+        opened = made_ahead(opening, self._open, refs, 2 * workers + 2, _bytes_held, _WAITING)
+        try:
+            for asked in prefetch(lambda image: asking.submit(self._ask, image), opened, workers):
+                yield self._finish(asked)
+        except BaseException:
+            self.close()  # a thread that waits for an engine then gets its failure at once
+            raise
+        finally:
+            opened.close()  # its threads may wait for room
+            for pool in (opening, asking):
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Close the engines, also while they answer."""
+        self.closed = True
+        for engine in self._engines:
+            engine.close()
+
+    def _open(self, ref: R) -> OpenedImage[R] | _Unopened[R]:
+        answers_about = partial(self._cache.load, self.plan.answers)
+        opened = self._attempt(ref, lambda: open_image(ref, self.plan.limits, answers_about))
+        return opened if isinstance(opened, OpenedImage) else _Unopened(ref, opened)
+
+    def _ask(self, image: OpenedImage[R] | _Unopened[R]) -> _Asked[R, A] | _Unopened[R]:
+        if isinstance(image, _Unopened):
+            return image
+        engine = self._idle.get()  # at once, since there are as many threads
+        try:
+            return _Asked(image, self._attempt(image.ref, lambda: self.ask(image, engine)))
+        finally:
+            self._idle.put(engine)
+
+    def _finish(self, asked: _Asked[R, A] | _Unopened[R]) -> T:
+        if isinstance(asked, _Unopened):
+            return self.fail(asked.ref, asked.why, None)
+        image = asked.image
+        result = self._attempt(image.ref, lambda: self._keep_and_conclude(image, asked.found))
+        return self.fail(image.ref, result, image) if isinstance(result, EngineFailure) else result
+
+    def _keep_and_conclude(self, image: OpenedImage[R], found: A | EngineFailure) -> T:
+        self._cache.save(self.plan.answers, image.sha256, image.answers)
+        if isinstance(found, EngineFailure):
+            raise found
+        return self.conclude(image, found)
+
+    def _attempt(self, ref: R, action: Callable[[], X]) -> X | EngineFailure:
+        """What the action gives, or what went wrong with this one image."""
+        try:
+            return action()
+        except EngineFailure as failure:
+            return failure
+        except ImageJudgeError:
+            raise
+        except Exception as error:
+            return self._unforeseen(ref, error)
+
+    def _unforeseen(self, ref: R, error: Exception) -> EngineFailure:
+        if isinstance(error, MemoryError) or room_hint(str(error)) is not None:
+            hint = room_hint() or "end other programs, or use a machine with more memory"
+            words = f"there is not enough memory: {str(error) or type(error).__name__}; {hint}"
+            return EngineFailure("internal", words)
+        where = self._crashes.add(error, about=ref.path)
+        return EngineFailure("internal", f"this is a bug in imagejudge, or something it should have foreseen; {where}")
+
+
+def _bytes_held(image: OpenedImage[R] | _Unopened[R]) -> int:
+    return image.held if isinstance(image, OpenedImage) else 0
