@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from imagejudge.common.crash_log import CrashLog
 from imagejudge.common.prefetch import made_ahead, prefetch
@@ -149,5 +149,5 @@ class Loop(ABC, Generic[R, A, T]):
         return EngineFailure("internal", f"this is a bug in imagejudge, or something it should have foreseen; {where}")
 
 
-def _bytes_held(image: OpenedImage[R] | _Unopened[R]) -> int:
+def _bytes_held(image: OpenedImage[Any] | _Unopened[Any]) -> int:
     return image.held if isinstance(image, OpenedImage) else 0

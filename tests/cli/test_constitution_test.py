@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 from collections.abc import Sequence
@@ -49,6 +50,12 @@ def test_what_meets_an_example(status: RuleStatus, violating: bool, borderline: 
     assert Example("x.png", "a", True).is_met_by(verdict(a=status, b=RuleStatus.VIOLATED)) is violating
     assert Example("x.png", "a", False).is_met_by(verdict(a=status, b=RuleStatus.VIOLATED)) is borderline
     assert not Example("x.png", "a", True).is_met_by(verdict())
+
+
+def test_a_rule_is_tested_also_where_another_is_called_like_its_category() -> None:
+    one, other = RULES.rules
+    rules = dataclasses.replace(RULES, rules=(dataclasses.replace(one, category="b"), other))
+    assert set(others({"x.png": Example("x.png", "a", True)}, rules, "x.png")).isdisjoint({"a", "b"})
 
 
 def test_examples_are_found_by_rule_and_kind(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
 from imagejudge.judge.answer_cache import Cache
-from imagejudge.judge.clue import Method
+from imagejudge.judge.clue import Method, inquire
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scanner import Scanner
 from imagejudge.prompts import Question
@@ -314,6 +314,18 @@ def test_a_changed_rule_asks_only_what_is_new(folder: Path, tmp_path: Path) -> N
     engine = Scripted(colour)
     scan(folder, engine, cache, plan(RED, BLUE))
     assert {question.subject for wave in engine.waves for question in wave} == {"It is blue."}
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "known"])
+def test_every_image_is_inquired_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    if kept:
+        scan(folder, cache=cache)
+    calls: list[object] = []
+    monkeypatch.setattr("imagejudge.judge.scanner.inquire", lambda *what: calls.append(what) or inquire(*what))
+    assert len(scan(folder, cache=cache)) == len(calls) == 4
 
 
 def test_priors_are_asked_once_and_all_together(folder: Path) -> None:
