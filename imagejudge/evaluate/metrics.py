@@ -1,7 +1,7 @@
 """From labels and verdicts to figures: how often the judge is right, on which images, and at what cost.
 
 An undecided verdict is neither right nor wrong, so every rate stands twice: with unsure counted as unsafe (a person
-looks at it) and counted as safe (nobody does). Images that could not be judged are left out of the rates and counted.
+looks at it) and counted as safe (no one does). Images that could not be judged are left out of the rates and counted.
 """
 
 from __future__ import annotations

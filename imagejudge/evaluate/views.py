@@ -118,7 +118,7 @@ class Wordless(_Fixed):
 class Meter:
     """What every request about one image cost when it was really made.
 
-    Methods share answers, so a method's cost is the sum over the requests it made, whoever made them first.
+    Methods share answers, so a method's cost is the sum over the requests it made, whichever method made them first.
     """
 
     memory: ImageAnswers

@@ -1,7 +1,7 @@
 """The loop that all judging of images goes through: from files to results, in order, one each.
 
-Files are opened ahead in threads; each engine has a thread that asks it; whoever iterates gets the results and is the
-only one who keeps answers. Knows nothing of what is asked or concluded.
+Files are opened ahead in threads; each engine has a thread that asks it; the thread that iterates concludes, and is the
+only one that keeps answers. Knows nothing of what is asked or concluded.
 """
 
 from __future__ import annotations
