@@ -60,11 +60,14 @@ def tiny_pair(
     words: Sequence[str] = (),
     seed: int = 7,
     answers: Sequence[str] = (),
+    spm: bool = False,
 ) -> Pair:
     """A plain transformer with a convolutional eye: 128 x 128 pixels become 64 tokens in causal order.
 
     Each of `words` is a token of its own. Where there are `answers`, each reply begins with one of them, all about as
-    likely; else replies begin with anything, and hardly ever with Yes or No.
+    likely; else replies begin with anything, and hardly ever with Yes or No. With `spm` its tokenizer is as
+    SentencePiece's of Llama 2 and Gemma, which puts a space before every text, and a start token before a chat. An
+    empty template is left out.
     """
 
     def text(file: _Gguf) -> None:
@@ -73,7 +76,7 @@ def tiny_pair(
             file.answering(answers, words)
 
     more = {"dtype": dtype, "template": template, "words": words}
-    return _pair(folder, "llama", text, _conv_eye, **more, seed=seed, leaning=bool(answers))  # type: ignore[arg-type]
+    return _pair(folder, "llama", text, _conv_eye, **more, seed=seed, leaning=bool(answers), spm=spm)  # type: ignore[arg-type]
 
 
 def mrope_pair(folder: Path, *, seed: int = 7) -> Pair:
@@ -179,12 +182,13 @@ def _pair(
     words: Sequence[str] = (),
     seed: int,
     leaning: bool = False,
+    spm: bool = False,
 ) -> Pair:
     folder.mkdir(parents=True, exist_ok=True)
     pair = Pair(folder / "model.gguf", folder / "mmproj.gguf")
     model = _Gguf(pair.model, arch, seed, dtype)
     model.keys(context_length=2048, embedding_length=_DIM, attention__layer_norm_rms_epsilon=1e-6)
-    _vocabulary(model, template, words, leaning=leaning)
+    (_sentence_pieces if spm else _vocabulary)(model, template, words, leaning=leaning)
     text(model)
     model.close()
     _write_eye(pair.mmproj, seed + 1, dtype, eye)
@@ -216,8 +220,33 @@ def _vocabulary(file: _Gguf, template: str, words: Sequence[str], *, leaning: bo
     file.key("tokenizer.ggml.bos_token_id", ordinary)
     file.key("tokenizer.ggml.eos_token_id", ordinary + CONTROLS.index("<|im_end|>"))
     file.key("tokenizer.ggml.add_bos_token", False)
-    file.key("tokenizer.chat_template", template)
-    file.matrix("token_embd.weight", len(tokens), _DIM, scale=0.5, first=20.0 if leaning else 0.0)
+    _rest_of_vocabulary(file, template, len(tokens), leaning=leaning)
+
+
+def _rest_of_vocabulary(file: _Gguf, template: str, size: int, *, leaning: bool) -> None:
+    if template:
+        file.key("tokenizer.chat_template", template)
+    file.matrix("token_embd.weight", size, _DIM, scale=0.5, first=20.0 if leaning else 0.0)
+
+
+def _sentence_pieces(file: _Gguf, template: str, words: Sequence[str], *, leaning: bool) -> None:
+    """Bytes, the letters of all words, and every beginning of each word, with the mark of a space and without."""
+    pieces = {chr(code): None for code in range(33, 127)}
+    for word in (*_WORDS, *words):
+        for form in (word.strip(), f"\u2581{word.strip()}"):
+            pieces |= {form[: end + 1]: None for end in range(len(form))}
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces, *CONTROLS]
+    kinds = [2, 3, 3, *[6] * 256, *[1] * len(pieces), *[3] * len(CONTROLS)]
+    file.keys(vocab_size=len(tokens))
+    file.key("tokenizer.ggml.model", "llama")
+    file.key("tokenizer.ggml.tokens", tokens)
+    file.key("tokenizer.ggml.token_type", kinds)
+    file.key("tokenizer.ggml.scores", [-float(n) for n in range(len(tokens))])
+    for name, token in (("unknown", 0), ("bos", 1), ("eos", 2)):
+        file.key(f"tokenizer.ggml.{name}_token_id", token)
+    file.key("tokenizer.ggml.add_bos_token", True)
+    file.key("tokenizer.ggml.add_space_prefix", True)
+    _rest_of_vocabulary(file, template, len(tokens), leaning=leaning)
 
 
 def _letters() -> dict[int, str]:

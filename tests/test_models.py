@@ -59,6 +59,32 @@ def test_styles_go_with_a_pair_of_paths_only(tmp_path: Path) -> None:
             models.resolve_model(model, None, None, "direct")
 
 
+def test_a_template_goes_with_every_model_but_the_built_in_one(tmp_path: Path) -> None:
+    text, eye, template = tmp_path / "llava.gguf", tmp_path / "mmproj.gguf", tmp_path / "vicuna.jinja"
+    for path in (text, eye):
+        path.write_bytes(b"GGUF")
+    template.write_text("\ufeff{{ messages }}\n", "utf-8")
+    given = models.resolve_model(str(text), str(eye), chat_template=str(template))
+    assert given.chat_template == "{{ messages }}\n"
+    assert models.resolve_model(str(text), str(eye)).chat_template is None
+    with pytest.raises(ModelError, match="`chat_template` does not go with"):
+        models.resolve_model("builtin", None, chat_template=str(template))
+    long, binary, empty = tmp_path / "long.jinja", tmp_path / "binary.jinja", tmp_path / "empty.jinja"
+    long.write_bytes(b"a" * 300_000)
+    binary.write_bytes(b"\xff\xfe")
+    empty.write_bytes(b"\n")
+    for path, words in (
+        (tmp_path / "none.jinja", "cannot be read: No such file"),
+        (tmp_path, "cannot be read: Is a directory"),
+        (long, "larger than 262,144 bytes"),
+        (binary, "UTF-8"),
+        (empty, "holds no template"),
+    ):
+        with pytest.raises(ModelError, match=words) as error:
+            models.resolve_model(str(text), str(eye), chat_template=str(path))
+        assert "`chat_template`" in error.value.hint
+
+
 def test_an_unreadable_file_has_no_digest(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
         models.file_digest(tmp_path)

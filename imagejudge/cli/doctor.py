@@ -56,6 +56,8 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
         digest = model_digest(files, cache)
     table.add_row("model", model_label(files, digest))
     table.add_row("asked in the style", files.prompt_style)
+    source = "its file's own" if files.chat_template is None else f"{len(files.chat_template):,} characters, given"
+    table.add_row("chat template", source)
     table.add_row("boxes in the style", files.box_style or "none: it is not asked where things are")
     for title, path in (("text model", files.model), ("image encoder", files.mmproj)):
         table.add_row(title, f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})")

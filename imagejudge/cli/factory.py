@@ -92,6 +92,7 @@ def model_choice(options: ModelOptions) -> ModelChoice:
         options.mmproj,
         options.box_style,
         options.prompt_style,
+        options.chat_template,
         image_max_tokens=options.image_max_tokens,
         ctx=options.ctx,
         workers=options.workers,
@@ -117,6 +118,7 @@ def make_writer(options: WriterOptions) -> Engine:
     """An engine that writes text and sees nothing."""
     engine = {
         "model": str(models.resolve_writer(options.model)),
+        "chat_template": options.chat_template and models.read_template(options.chat_template),
         "gpu_layers": options.gpu_layers,
         "main_gpu": options.main_gpu,
         "threads": options.threads,

@@ -75,6 +75,14 @@ class RuleOptions:
         return Method(self.method.value, reasoning=not self.no_reasoning, debias=not self.no_debias)
 
 
+ChatTemplate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Jinja source of the chat template. [default: the one that the model's file holds]",
+        rich_help_panel="Model",
+    ),
+]
 GpuLayers = Annotated[
     int | None,
     typer.Option(
@@ -170,6 +178,7 @@ class ModelOptions:
             rich_help_panel="Model",
         ),
     ] = None
+    chat_template: ChatTemplate = None
     workers: Annotated[
         int,
         typer.Option(metavar="N", min=1, max=64, help="Engines side by side on one device.", rich_help_panel="Model"),
@@ -223,6 +232,7 @@ class WriterOptions:
             rich_help_panel="Model",
         ),
     ] = None
+    chat_template: ChatTemplate = None
     gpu_layers: GpuLayers = None
     main_gpu: MainGpu = 0
     threads: Threads = None

@@ -5,10 +5,15 @@ Templates come out of model files and are untrusted. Knows nothing of tokens or 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NoReturn
 
 import jinja2
+from jinja2 import nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 
 from imagejudge.engine.parse import clean
 from imagejudge.engine.sandbox import Budget, Exhausted, Sandbox, confined
@@ -18,6 +23,16 @@ from imagejudge.prompts import DIRECT, PROMPT_STYLES, PromptStyle
 _SOURCE_LIMIT = 256 * 1024
 _OUTPUT_LIMIT = 64 * 1024
 _IMAGE = "\ue000image\ue001"
+_WITHOUT_THOUGHTS = {
+    "enable_thinking": False,  # Qwen, Gemma, GLM and most others
+    "thinking": False,  # DeepSeek, Granite, Kimi
+    "thinking_mode": "disabled",  # MiniMax
+    "reasoning": False,  # Cohere
+}
+"""Variables by which families let thinking be switched off. Templates that know none of them do not look."""
+_TODAY = date(2025, 1, 1)
+_DIRECTIVE = re.compile(r"%-?[aAbBdHIjmMpSuUwWyY]|%%")
+"""Parts of a date in a format that are the same on every machine, and as long as they look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,17 @@ class Frame:
         return shown + "".join(map("".join, zip(self.around, [*parts, ""], strict=True)))
 
 
+class _Generation(Extension):
+    """`{% generation %}`, by which transformers masks replies in training, and which says nothing here."""
+
+    tags = {"generation"}  # noqa: RUF012 - as in the class it stands in for
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """What stands within, as if the tag were not there."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 class ChatTemplate:
     """Renders chats once with holes for every turn, so that no text put into a hole is ever seen by the template.
 
@@ -48,7 +74,8 @@ class ChatTemplate:
     def __init__(self, source: str, *, bos: str, eos: str, style: PromptStyle = PROMPT_STYLES[DIRECT]) -> None:
         if len(source) > _SOURCE_LIMIT:
             raise _refused(f"it is {len(source)} characters long")
-        world = Sandbox(trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=["jinja2.ext.loopcontrols"])
+        extensions = ("jinja2.ext.loopcontrols", _Generation)
+        world = Sandbox(trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=extensions)
         world.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
         self._style = style
         self._variables = {"bos_token": bos, "eos_token": eos, **style.switches}
@@ -85,7 +112,7 @@ class ChatTemplate:
         raise _refused(reasons[-1] + wanted)
 
     def _render(self, chat: list[dict[str, Any]]) -> str:
-        variables = {"messages": chat, "add_generation_prompt": True, "enable_thinking": False, **self._variables}
+        variables = {"messages": chat, "add_generation_prompt": True, **_WITHOUT_THOUGHTS, **self._variables}
         with confined():
             return self._budget.render(self._template, variables, _OUTPUT_LIMIT)
 
@@ -123,6 +150,6 @@ def _raise_exception(message: str) -> NoReturn:
     raise jinja2.TemplateError(message)
 
 
-def _strftime_now(_format: str) -> str:
+def _strftime_now(wanted: str) -> str:
     """Some templates write today's date into the prompt. A fixed one keeps answers comparable from day to day."""
-    return "1 January 2025"
+    return _DIRECTIVE.sub(lambda directive: _TODAY.strftime(directive[0]), wanted)

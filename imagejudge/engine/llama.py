@@ -19,6 +19,7 @@ from llama_cpp import mtmd_cpp
 from imagejudge.common import system
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.chat import ChatTemplate
+from imagejudge.engine.chat_tokens import join_words, split_words
 from imagejudge.engine.llama_bindings import (
     Chunks,
     EncodedImage,
@@ -130,14 +131,16 @@ class LlamaEngine(Engine):
             )
 
     def _read_template(self) -> None:
-        source = llama_cpp.llama_model_chat_template(self._loaded.model, None)
+        source = self.options.chat_template
+        if source is None:
+            source = (llama_cpp.llama_model_chat_template(self._loaded.model, None) or b"").decode(errors="replace")
         if not source:
             raise ModelError(
                 f"{self.options.model} holds no chat template",
-                "Use an instruction-tuned model, or write tokenizer.chat_template into the GGUF.",
+                "Name the file of one with `chat_template`, or use an instruction-tuned model that holds one.",
             )
         words = self._loaded.vocabulary
-        template = ChatTemplate(source.decode(errors="replace"), bos=words.bos, eos=words.eos, style=self.style)
+        template = ChatTemplate(source, bos=words.bos, eos=words.eos, style=self.style)
         chats = [(turns, image) for turns in ((1, 3) if self.style.thinks else (1,)) for image in (True, False)]
         frames = {(turns, image): template.frame(turns, image=image) for turns, image in chats}
         for frame in frames.values():
@@ -155,6 +158,7 @@ class LlamaEngine(Engine):
                 "Such a model's view of an image cannot be shared between questions.",
             )
         self._before_image = before.pop() or ""
+<<<<<<< HEAD
         self._frame = frames[1, True].filled("[question]", "[image]", question_first=self.style.question_first)
         self._around = {
             key: [words.tokenize(text, special=True) for text in frame.around] for key, frame in frames.items()
@@ -162,6 +166,9 @@ class LlamaEngine(Engine):
         for (_, image), around in self._around.items():
             if not image or self.style.question_first:
                 around[0] = words.started(around[0])
+=======
+        self._around = {key: [split_words(text, words) for text in frame.around] for key, frame in frames.items()}
+>>>>>>> 1a7de99 (Ask by a chat template that is given, as whole chats are tokenised, and let generation tags through)
 
     # --- prompts and pictures -------------------------------------------------------------------------------------
 
@@ -172,12 +179,21 @@ class LlamaEngine(Engine):
         model wrote may be given as the tokens that it wrote.
         """
         self._check_open()
+<<<<<<< HEAD
         around = self._around[len(turns), image]
         tokens = list(around[0])
         for turn, after in zip(turns, around[1:], strict=True):
             tokens += self._tokens_of(turn) if isinstance(turn, str) else turn
             tokens += after
         return tokens
+=======
+        first, *rest = self._around[len(turns), image]
+        words = [*first]
+        for turn, after in zip(turns, rest, strict=True):
+            words += (turn, *after)
+        tokens = join_words(words, self._tokens_of)
+        return tokens if image else self._loaded.vocabulary.started(tokens)
+>>>>>>> 1a7de99 (Ask by a chat template that is given, as whole chats are tokenised, and let generation tags through)
 
     def _encode(self, picture: Picture) -> list[Part]:
         self._check_open()
@@ -220,8 +236,9 @@ class LlamaEngine(Engine):
     def answer_behind(self, view: LlamaView, words: str) -> Answer:
         """The same where the question comes first: its words, then the picture."""
         before, between, after = self._around[1, True]
-        question = [*before, *self._loaded.vocabulary.tokenize(words, special=False), *between]
-        return self.answers(LlamaView(self, None, [question, *view.parts]), [after])[0]
+        question = self._loaded.vocabulary.started(join_words([*before, words, *between], self._tokens_of))
+        rest = join_words(after, self._tokens_of)
+        return self.answers(LlamaView(self, None, [question, *view.parts]), [rest])[0]
 
     def generate(
         self, view: LlamaView, prompt: Tokens, limit: int, grammar: str | None = None

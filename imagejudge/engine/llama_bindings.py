@@ -54,6 +54,10 @@ class Vocabulary:
         size = llama_cpp.llama_token_to_piece(self.handle, token, self._room, len(self._room), 0, False)
         return self._room.raw[: max(size, 0)]
 
+    def control(self, token: int) -> str | None:
+        """How a control token is written; None for all other tokens."""
+        return self._name(token) if llama_cpp.llama_vocab_is_control(self.handle, token) else None
+
     def ends(self, token: int) -> bool:
         """Whether a reply is over: the model said so, or began to write control tokens."""
         return llama_cpp.llama_vocab_is_eog(self.handle, token) or not self.piece(token)

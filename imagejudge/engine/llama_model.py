@@ -36,6 +36,8 @@ class LlamaOptions:
     """A key of `BOX_STYLES`; None when the model was not taught to give boxes."""
     prompt_style: str = DIRECT
     """A key of `PROMPT_STYLES`."""
+    chat_template: str | None = None
+    """Jinja source; None: the one that the model's file holds."""
     threads: int | None = None
     """None: as many as this process may use."""
     gpu_layers: int | None = None

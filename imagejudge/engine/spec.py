@@ -54,6 +54,8 @@ class EngineSpec:
     """A key of `BOX_STYLES`; None: the model is not asked for boxes."""
     prompt_style: str
     """A key of `PROMPT_STYLES`."""
+    chat_template: str | None = None
+    """The whole Jinja source; None: the one in the model's file, which `digest` covers."""
     image_max_tokens: int
     """Most tokens that one image becomes: how much of it is seen."""
     ctx: int = CONTEXT

@@ -15,12 +15,16 @@ _OPENED = re.compile(
     rf"[<\[\u25c1]\|?{_WORD}\|?[>\]\u25b7]"  # <think>, [THINK], <|START_THINKING|>, <seed:think>
     r"|<\|?channel\|?>\s*(?:analysis|thought|thinking|reasoning|commentary)\b"
     r"|<unused94>\s*thought\b"
-    r"|<\|inner_prefix\|>",
+    r"|<\|inner_prefix\|>"
+    r"|<\|open\|>think<\|sep\|>"
+    r"|\bhere are my reasoning steps:",
     re.IGNORECASE,
 )
 _CLOSED = re.compile(
     rf"[<\[\u25c1]\|?(?:/|end(?:_of)?_){_WORD}\|?[>\]\u25b7]"
     r"|<\|?channel\|?>\s*final\b"
+    r"|<\|close\|>think<\|sep\|>"
+    r"|\[BEGIN FINAL RESPONSE\]"
     r"|<channel\|>|<unused95>|<\|inner_suffix\|>",
     re.IGNORECASE,
 )

@@ -30,6 +30,8 @@ class ModelChoice:
     """How a model given by its files writes boxes; None: it is not asked for any."""
     prompt_style: str | None = None
     """In whose words a model given by its files is asked; None: `direct`."""
+    chat_template: str | None = None
+    """The file of a Jinja template that takes the place of the one that the model's file holds."""
     _: dataclasses.KW_ONLY
     image_max_tokens: int | None = None
     """Most tokens that one image becomes; None: as the model's entry recommends, or 1024."""
@@ -49,7 +51,7 @@ class ModelChoice:
 
     def files(self) -> models.ModelFiles:
         """The model's files. Raises `ModelError` where there are none."""
-        return models.resolve_model(self.model, self.mmproj, self.box_style, self.prompt_style)
+        return models.resolve_model(self.model, self.mmproj, self.box_style, self.prompt_style, self.chat_template)
 
     def spec(self, files: models.ModelFiles, digest: str) -> EngineSpec:
         """The model as it runs: everything left open resolved."""
@@ -59,6 +61,7 @@ class ModelChoice:
             digest=digest,
             box_style=files.box_style,
             prompt_style=files.prompt_style,
+            chat_template=files.chat_template,
             image_max_tokens=self.image_max_tokens or files.image_tokens or IMAGE_TOKENS,
             ctx=self.ctx or CONTEXT,
             gpu_layers=self.gpu_layers,

@@ -4,6 +4,15 @@ Knows nothing of how models are run.
 """
 
 from imagejudge.models.files import ModelFiles, file_digest, whole_digest
-from imagejudge.models.resolve import BUILTIN, BUILTIN_NOTE, resolve_model, resolve_writer
+from imagejudge.models.resolve import BUILTIN, BUILTIN_NOTE, read_template, resolve_model, resolve_writer
 
-__all__ = ["BUILTIN", "BUILTIN_NOTE", "ModelFiles", "file_digest", "resolve_model", "resolve_writer", "whole_digest"]
+__all__ = [
+    "BUILTIN",
+    "BUILTIN_NOTE",
+    "ModelFiles",
+    "file_digest",
+    "read_template",
+    "resolve_model",
+    "resolve_writer",
+    "whole_digest",
+]

@@ -22,6 +22,8 @@ class ModelFiles:
     """Key of `questions.BOX_STYLES`; None: nobody said how this model writes boxes, so it is not asked for any."""
     prompt_style: str = DIRECT
     """Key of `questions.PROMPT_STYLES`: in whose words it is asked."""
+    chat_template: str | None = None
+    """Jinja source of the template by which it is asked; None: the one that its file holds."""
     image_tokens: int | None = None
     """Most tokens an image should become for this model; None: nobody recommends any number."""
 

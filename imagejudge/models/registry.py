@@ -20,6 +20,8 @@ from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
 
 _SHIPPED = Path(__file__).parent / "registry.toml"
 _MAX_BYTES = 1_000_000
+TEMPLATE_LIMIT = 256 * 1024
+"""Characters of a chat template."""
 _SHOWN = 20
 """Mistakes that are shown at once."""
 
@@ -48,6 +50,8 @@ class Entry(BaseModel):
     """Key of `questions.BOX_STYLES`; None: it is not asked for boxes."""
     prompt_style: str = DIRECT
     """Key of `questions.PROMPT_STYLES`: `direct`, or the guard whose own prompts it was trained on."""
+    chat_template: Annotated[str, Field(min_length=1, max_length=TEMPLATE_LIMIT)] | None = None
+    """Jinja source, for a file that holds no chat template; None: it holds one."""
     image_tokens: Annotated[int, Field(ge=16, le=16384)] | None = None
     """Most tokens an image should become."""
     memory: Bytes | None = None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Collection
 from pathlib import Path
 
 from imagejudge.common.existing import exists, is_file
+from imagejudge.common.toml_read import UnreadableError, text_of
 from imagejudge.errors import ModelError
 from imagejudge.models import lock, registry
 from imagejudge.models.files import ModelFiles
+from imagejudge.models.registry import TEMPLATE_LIMIT
 from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
 
 BUILTIN = "builtin"
@@ -28,13 +31,42 @@ _WAYS_TO_WRITE = (
 
 
 def resolve_model(
-    model: str | None, mmproj: str | None, box_style: str | None = None, prompt_style: str | None = None
+    model: str | None,
+    mmproj: str | None,
+    box_style: str | None = None,
+    prompt_style: str | None = None,
+    chat_template: str | None = None,
 ) -> ModelFiles:
     """The files for what was given as `model` and `mmproj`; for neither, those of the pulled default.
 
     The styles, by their names, are those of a model that is given by its files; of others they are known.
+    `chat_template` is the file of a template that takes the place of any other.
     Raises `ModelError` with what to do instead.
     """
+    if chat_template is None:
+        return _resolve_files(model, mmproj, box_style, prompt_style)
+    if model == BUILTIN:
+        raise ModelError("`chat_template` does not go with the built-in model", "leave it out")
+    files = _resolve_files(model, mmproj, box_style, prompt_style)
+    return dataclasses.replace(files, chat_template=read_template(chat_template))
+
+
+def read_template(path: str) -> str:
+    """The Jinja source in a file. Raises `ModelError` when there is none."""
+    try:
+        source = text_of(Path(path), TEMPLATE_LIMIT).removeprefix("\ufeff")
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}", "check `chat_template`") from error
+    except UnreadableError as error:
+        raise ModelError(error.about(path), "`chat_template` is a file of Jinja source") from None
+    if not source.strip():
+        raise ModelError(f"{path} holds no template", "`chat_template` is a file of Jinja source")
+    return source
+
+
+def _resolve_files(
+    model: str | None, mmproj: str | None, box_style: str | None, prompt_style: str | None
+) -> ModelFiles:
     if model is None and mmproj is None:
         model = lock.read_lock().default
     if model is None:
@@ -96,7 +128,9 @@ def pulled(entry: registry.Entry) -> ModelFiles:
     if pin is None or not pin.whole:
         raise ModelError(f"{entry.name} is not pulled yet", f"run `imagejudge models pull {entry.name}`")
     model, mmproj = pin.paths
-    return ModelFiles(entry.name, model, mmproj, entry.box_style, entry.prompt_style, entry.image_tokens)
+    return ModelFiles(
+        entry.name, model, mmproj, entry.box_style, entry.prompt_style, entry.chat_template, entry.image_tokens
+    )
 
 
 def _present(files: ModelFiles) -> ModelFiles:

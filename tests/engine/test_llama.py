@@ -4,6 +4,7 @@ import gc
 import json
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import gguf_pairs
@@ -14,6 +15,7 @@ from gguf import GGUFReader
 
 from imagejudge.engine import llama, llama_bindings, parse
 from imagejudge.engine.chat import ChatTemplate
+from imagejudge.engine.chat_tokens import join_words
 from imagejudge.engine.llama_bindings import Memory, Vocabulary
 from imagejudge.engine.prefix_cache import FIRST_FREE, SHARED, PrefixCache
 from imagejudge.errors import EngineFailure, ModelError
@@ -376,6 +378,49 @@ class TestPrompts:
             start(pair)
         assert caught.value.hint
 
+    def test_a_file_without_a_template_is_asked_by_another(self, tmp_path: Path) -> None:
+        pair = gguf_pairs.tiny_pair(tmp_path, template="")
+        with pytest.raises(ModelError, match="holds no chat template") as caught:
+            start(pair)
+        assert "`chat_template`" in caught.value.hint
+        with (
+            start(pair, chat_template=gguf_pairs.CHATML) as engine,
+            start(gguf_pairs.tiny_pair(tmp_path / "own")) as own,
+        ):
+            assert gaps(engine.view(picture(1)), QUESTIONS[:4]) == gaps(own.view(picture(1)), QUESTIONS[:4])
+        broken = gguf_pairs.tiny_pair(tmp_path / "broken", template="{{ 1 }}")
+        start(broken, chat_template=gguf_pairs.CHATML).close()
+        with pytest.raises(ModelError, match="chat template cannot be used"):
+            start(pair, chat_template="{% for")
+
+    def test_what_stands_in_a_generation_tag_stands_in_the_prompt(self) -> None:
+        """Transformers masks replies by it in training; LFM2.5's and Laguna's templates have it."""
+        source = (
+            "{% for m in messages %}<{{ m['role'] }}>{% if m['role'] == 'assistant' %}{% generation %}"
+            "{% set said = m['content'] %}{{ said }}</s>{% endgeneration %}{% else %}{{ m['content'] }}{% endif %}"
+            "{% endfor %}<assistant>"
+        )
+        frame = ChatTemplate(source, bos="<s>", eos="</s>").frame(3, image=True)
+        assert frame.around == ("", "<assistant>", "</s><user>", "<assistant>")
+        with pytest.raises(ModelError, match="generation"):
+            ChatTemplate("{% generation %}" + source.replace("{% generation %}", ""), bos="", eos="").frame(
+                1, image=True
+            )
+
+    @pytest.mark.parametrize(
+        ("wanted", "written"),
+        [
+            ("%Y-%m-%d", "2025-01-01"),
+            ("%d %b %Y", "01 Jan 2025"),
+            ("%B %d, %Y", "January 01, 2025"),
+            ("%-d %B %y, 100%%", "1 January 25, 100%"),
+            ("%s|%c|%2000000000Y|%Z", "%s|%c|%2000000000Y|%Z"),
+        ],
+    )
+    def test_today_is_always_the_same_day_as_the_template_writes_it(self, wanted: str, written: str) -> None:
+        source = "{{ strftime_now('" + wanted + "') }}|{% for m in messages %}{{ m['content'] }}{% endfor %}"
+        assert ChatTemplate(source, bos="", eos="").frame(1, image=False).around[0] == written + "|"
+
     def test_start_token_stands_once(self, plain: llama.LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         words: Vocabulary = plain._loaded.vocabulary
         bos = words.tokenize("<|endoftext|>", special=True)
@@ -475,11 +520,11 @@ class TestPromptStyles:
             assert len(set(together)) == 6
             assert together != pytest.approx(alone(engine, picture(2), QUESTIONS[:6]), abs=1e-2)
             assert gaps(view.crop(Box(0.1, 0.1, 0.6, 0.6)), QUESTIONS[:1]) != pytest.approx(together[:1], abs=1e-4)
-            hostile = engine._around[1, True][0] + engine._loaded.vocabulary.tokenize(
-                TestPrompts.HOSTILE, special=False
-            )
+            before = engine._around[1, True][0]
+            plain = partial(engine._loaded.vocabulary.tokenize, special=False)
             controls = TestPrompts().controls
-            assert controls(engine, hostile) == controls(engine, engine._around[1, True][0])
+            hostile = join_words([*before, TestPrompts.HOSTILE], plain)
+            assert controls(engine, hostile) == controls(engine, join_words(before, plain))
             assert len(gaps(view, [visible(TestPrompts.HOSTILE)])) == 1
             with pytest.raises(EngineFailure, match="cannot think aloud"):  # it was taught to say one word
                 view.reason(QUESTIONS[:1])

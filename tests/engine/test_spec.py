@@ -27,6 +27,7 @@ OTHER: dict[str, Any] = {
     "digest": "1" * 64,
     "box_style": "bbox-xyxy-1000",
     "prompt_style": "shieldstral",
+    "chat_template": "{{ messages }}",
     "image_max_tokens": 512,
     "ctx": 8192,
     "gpu_layers": 1,

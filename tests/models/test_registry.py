@@ -74,6 +74,7 @@ def test_ones_own_models_join_and_replace(own: Path) -> None:
         ('licence = "MIT"', 'licence = "MIT"\nprompt_style = "x"', "prompt_style is one of direct, shieldstral, sing"),
         ('licence = "MIT"', 'licence = "MIT"\nunverified = ["colour"]', "do not exist: colour"),
         ('licence = "MIT"', 'licence = "MIT"\nmemory = 0', "models[0].memory"),
+        ('licence = "MIT"', 'licence = "MIT"\nchat_template = ""', "models[0].chat_template"),
         ("schema = 1", "schema =", "models.toml:2: not TOML"),
     ],
 )
