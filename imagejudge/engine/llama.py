@@ -158,17 +158,8 @@ class LlamaEngine(Engine):
                 "Such a model's view of an image cannot be shared between questions.",
             )
         self._before_image = before.pop() or ""
-<<<<<<< HEAD
         self._frame = frames[1, True].filled("[question]", "[image]", question_first=self.style.question_first)
-        self._around = {
-            key: [words.tokenize(text, special=True) for text in frame.around] for key, frame in frames.items()
-        }
-        for (_, image), around in self._around.items():
-            if not image or self.style.question_first:
-                around[0] = words.started(around[0])
-=======
         self._around = {key: [split_words(text, words) for text in frame.around] for key, frame in frames.items()}
->>>>>>> 1a7de99 (Ask by a chat template that is given, as whole chats are tokenised, and let generation tags through)
 
     # --- prompts and pictures -------------------------------------------------------------------------------------
 
@@ -179,21 +170,13 @@ class LlamaEngine(Engine):
         model wrote may be given as the tokens that it wrote.
         """
         self._check_open()
-<<<<<<< HEAD
-        around = self._around[len(turns), image]
-        tokens = list(around[0])
-        for turn, after in zip(turns, around[1:], strict=True):
-            tokens += self._tokens_of(turn) if isinstance(turn, str) else turn
-            tokens += after
-        return tokens
-=======
         first, *rest = self._around[len(turns), image]
         words = [*first]
         for turn, after in zip(turns, rest, strict=True):
-            words += (turn, *after)
+            words += [turn] if isinstance(turn, str) else turn
+            words += after
         tokens = join_words(words, self._tokens_of)
         return tokens if image else self._loaded.vocabulary.started(tokens)
->>>>>>> 1a7de99 (Ask by a chat template that is given, as whole chats are tokenised, and let generation tags through)
 
     def _encode(self, picture: Picture) -> list[Part]:
         self._check_open()
