@@ -47,8 +47,8 @@ def test_styles_go_with_a_pair_of_paths_only(tmp_path: Path) -> None:
     assert (files.box_style, files.prompt_style) == ("box-yxyx-1000", "shieldstral")
     assert models.resolve_model(str(text), str(eye)).prompt_style == "direct"
     for styles, words in (
-        (("box-yxxy-1000", None), "did you mean box-yxyx-1000?"),
-        ((None, "Shieldstrahl"), "did you mean shieldstral?"),
+        (("box-yxxy-1000", None), "did you mean 'box-yxyx-1000'?"),
+        ((None, "Shieldstrahl"), "did you mean 'shieldstral'?"),
         ((None, "polite"), "there are: direct, shieldstral, sing-guard"),
     ):
         with pytest.raises(ModelError, match="is not known") as error:

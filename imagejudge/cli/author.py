@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,6 +19,7 @@ from imagejudge.cli.console import console, say
 from imagejudge.cli.factory import make_writer
 from imagejudge.cli.options import WriterOptions, grouped
 from imagejudge.common.existing import exists
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution, Rule
 from imagejudge.constitution.diff import compare
@@ -104,9 +104,7 @@ def _chosen(constitution: Constitution, ids: Iterable[str]) -> list[Rule]:
     known = [rule.id for rule in constitution.rules]
     for name in ids:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-            raise UsageError(f"no rule is called {name!r}", hint)
+            raise UsageError(f"no rule is called {name!r}", did_you_mean(name, known, f"there are: {', '.join(known)}"))
     return [rule for rule in constitution.rules if rule.id in set(ids)]
 
 

@@ -5,11 +5,11 @@ Knows how tables and complaints look, not what a file is for.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
+from imagejudge.common.suggest import closest, did_you_mean
 from imagejudge.common.toml_lines import Path, nearest
 
 MAX_WORD = 64
@@ -112,9 +112,9 @@ class Table:
         return key in self._values
 
     def _unknown(self, key: str, keys: Collection[str]) -> None:
-        near = difflib.get_close_matches(key.lower(), keys, n=1)
-        self.meant.update(near)
-        instead = f"did you mean {near[0]!r}?" if near else f"valid keys are {', '.join(keys)}"
+        if meant := closest(key, keys):
+            self.meant.add(meant)
+        instead = did_you_mean(key, keys, f"valid keys are {', '.join(keys)}")
         self.complain(key, f"unknown key {quote(key)} in {self.what}", instead)
 
     def path(self, key: str) -> Path:

@@ -5,11 +5,11 @@ Knows the file's keys and limits; what rules mean is not its business.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_lines import nearest
@@ -157,9 +157,7 @@ def _rule(values: Mapping[str, object], place: Place, what: str, thresholds: Thr
     table = Table(values, place, what, _RULE, report)
     severity = table.get("severity", str)
     if severity is not None and severity not in list(Severity):
-        near = difflib.get_close_matches(severity.lower(), list(Severity), n=1)
-        instead = f"did you mean {str(near[0])!r}?" if near else ""
-        table.complain("severity", f"unknown severity {quote(severity)} in {what}", instead)
+        table.complain("severity", f"unknown severity {quote(severity)} in {what}", did_you_mean(severity, Severity))
         severity = None
     return Rule(
         id=table.id("id", required=True),

@@ -5,13 +5,13 @@ Knows words and chains; never a file, a model or an image. It guesses from spell
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.constitution.rules import Constitution, Rule, Statement, Thresholds
 
 MAX_WORDS = 20
@@ -222,8 +222,7 @@ def _unknown_objects(statement: Statement, rule: Rule) -> Iterator[str]:
     for name in statement.objects:
         missing = [word for word in _PART.findall(_plain(name)) if not any(_akin(word, known) for known in words)]
         if missing:
-            near = difflib.get_close_matches(missing[0], words, n=1)
-            instead = f"did you mean {near[0]!r}?" if near else "write a word of the statement"
+            instead = did_you_mean(missing[0], words, "write a word of the statement")
             yield f"object {name!r} is in no statement of the rule; {instead}"
 
 

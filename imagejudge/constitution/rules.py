@@ -5,7 +5,6 @@ Knows nothing of models or images, nor of how constitutions are written in files
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.errors import UsageError
 
 
@@ -138,9 +138,9 @@ def _named(rule: Rule, names: Sequence[str]) -> bool:
 def _check_known(name: str, rules: Iterable[Rule]) -> None:
     known = sorted({word for rule in rules for word in (rule.id, rule.category) if word})
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-        raise UsageError(f"no rule or category is called {name!r}", hint)
+        raise UsageError(
+            f"no rule or category is called {name!r}", did_you_mean(name, known, f"there are: {', '.join(known)}")
+        )
 
 
 def _digest(constitution: Constitution) -> str:

@@ -5,9 +5,9 @@ Knows nothing of what stands in them.
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.errors import ConstitutionError
 
 _PACKAGE = Path(__file__).parents[1]
@@ -45,6 +45,4 @@ def offer(path: Path) -> str:
     names = [file.stem for file in shipped_constitutions()]
     if not names:
         return "give the path of a TOML file"
-    near = difflib.get_close_matches(path.stem, names, n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"{guess}shipped: {', '.join(names)}"
+    return f"{did_you_mean(path.stem, names)} shipped: {', '.join(names)}".lstrip()

@@ -5,7 +5,6 @@ Says where a model's files would come from; whether they are here is not its bus
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +12,7 @@ from typing import Annotated, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
 from imagejudge.common.toml_read import UnreadableError, parse, text_of
 from imagejudge.errors import ModelError
@@ -116,8 +116,8 @@ def find_entry(name: str) -> Entry:
 
 def nearest(name: str, known: Mapping[str, Entry]) -> str:
     """A hint with the known name most like this one; empty when none is."""
-    (*_, best) = ["", *difflib.get_close_matches(name.lower(), known, n=1)]
-    return f"did you mean {best}? `imagejudge models list` shows all" if best else ""
+    hint = did_you_mean(name, known)
+    return f"{hint} `imagejudge models list` shows all" if hint else ""
 
 
 def _read(path: Path) -> list[Entry]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Collection
 from pathlib import Path
 
 from imagejudge.common.existing import exists, is_file
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.toml_read import UnreadableError, text_of
 from imagejudge.errors import ModelError
 from imagejudge.models import lock, registry
@@ -97,10 +97,8 @@ def _check_style(option: str, style: str | None, known: Collection[str], model: 
     if style is None:
         return
     if style not in known:
-        (*_, best) = ["", *difflib.get_close_matches(style.lower(), known, n=1)]
-        raise ModelError(
-            f"{option} {style} is not known", f"did you mean {best}?" if best else f"there are: {', '.join(known)}"
-        )
+        hint = did_you_mean(style, known, f"there are: {', '.join(known)}")
+        raise ModelError(f"{option} {style} is not known", hint)
     if not model.endswith(".gguf"):
         raise ModelError(f"{option} does not go with {model}, of which it is known", "leave it out")
 

@@ -345,7 +345,7 @@ def test_the_first_model_is_the_default_until_another_is_chosen(run: Run, hub: H
 
 def test_models_that_are_known_but_special(run: Run, hub: Hub) -> None:
     refused(run, "pull", "sing-guard-4b", words="no GGUF files", hint="--mmproj")
-    refused(run, "pull", "qwen3-vl-4", words="no model is called", hint="did you mean qwen3-vl-4b?")
+    refused(run, "pull", "qwen3-vl-4", words="no model is called", hint="did you mean 'qwen3-vl-4b'?")
     repository = "noctrex/Shieldstral-1.0-3B-GGUF"
     hub.add(repository, "Shieldstral-1.0-3B-Q4_K_M.gguf", b"GGUF 1")
     hub.add(repository, "mmproj-Shieldstral-1.0-3b-F16.gguf", b"GGUF 2")

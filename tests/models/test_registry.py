@@ -90,4 +90,4 @@ def test_mistakes_say_where_they_are(own: Path, old: str, new: str, words: str) 
 def test_a_name_nearly_right() -> None:
     with pytest.raises(ModelError) as error:
         registry.find_entry("Qwen3-VL-4B")
-    assert "did you mean qwen3-vl-4b?" in error.value.hint
+    assert "did you mean 'qwen3-vl-4b'?" in error.value.hint
