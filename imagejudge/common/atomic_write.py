@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imagejudge.common.text import printable
 from imagejudge.errors import OutputError
 
 
-def write_atomically(path: Path, text: str, hint: str = "") -> None:
-    """Put a text into a file, all of it or nothing. A link stays one, and a file that was there keeps its mode.
+@contextmanager
+def replacing(path: Path, *, locked: bool = False) -> Iterator[Path]:
+    """A path to write the new content to, in the file's folder; at the end it takes the file's place, on the disk.
 
-    Raises `OutputError`, with the hint, when it cannot be written.
+    The old content stays where the block or the replacing fails, and nothing is left beside it. A link stays one, and a
+    file that was there keeps its mode; until then only its owner can read the new one. `locked`: no other process
+    writes the file meanwhile, so that what a killed process left is always overwritten. Raises `OSError`.
     """
     target = path.resolve()
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    fresh = target.with_name(f".{target.name}.tmp" if locked else f".{target.name}.{os.getpid()}.tmp")
     try:
-        fresh.write_bytes(text.encode())
-        if target.exists():
+        fresh.unlink(missing_ok=True)  # a killed process may have had the same number
+        old = target.exists()
+        if old:
+            fresh.touch(0o600)
+        yield fresh
+        with fresh.open("r+b") as written:
+            os.fsync(written.fileno())
+        if old:
             shutil.copymode(target, fresh)
         fresh.replace(target)
-    except OSError as error:
+    except BaseException:
         with suppress(OSError):  # where nothing can be made there is nothing to take away
             fresh.unlink()
+        raise
+
+
+def write_atomically(path: Path, text: str, hint: str = "") -> None:
+    """Put a text into a file by `replacing`. Raises `OutputError`, with the hint, when it cannot be written."""
+    try:
+        with replacing(path) as fresh:
+            fresh.write_bytes(text.encode())
+    except OSError as error:
         raise OutputError(f"{printable(path)} cannot be written: {error.strerror}", hint) from error

@@ -1,12 +1,16 @@
-"""What a GGUF says of itself in its first bytes. Knows nothing of models beyond that."""
+"""What a GGUF file says of itself in its header. Knows nothing of models beyond that."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+MAGIC = b"GGUF"
+"""What every GGUF file begins with."""
 _HEAD = 1 << 16
 """Bytes that are looked at: general keys come first, long lists of tokens after them."""
 _NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
@@ -25,25 +29,34 @@ _TYPES = {
 
 def quantisation(path: Path) -> str | None:
     """How the weights are stored, as llama.cpp names it, such as `Q4_K_M`; None where the file does not say."""
+    for key, value in _metadata(path):
+        if key == b"general.file_type":
+            return _TYPES.get(value & ~_GUESSED, f"type {value}") if isinstance(value, int) else None
+    return None
+
+
+def architecture(path: Path) -> str:
+    """The kind of network, such as `llama`, or `clip` for an image encoder; empty where the file does not begin with
+    it, as llama.cpp's files do. Raises `OSError`.
+    """
+    key, value = next(_metadata(path), (b"", b""))
+    return value.decode(errors="replace") if key == b"general.architecture" and isinstance(value, bytes) else ""
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether the file begins as a GGUF file does. Raises `OSError`."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def _metadata(path: Path) -> Iterator[tuple[bytes, Any]]:
+    """Keys and values in the file's order, as far as its first bytes hold them and make sense."""
     with path.open("rb") as file:
         head = BytesIO(file.read(_HEAD))
-    try:
-        if head.read(4) != b"GGUF":
-            return None
-        _, _, count = struct.unpack("<IQQ", head.read(20))
-        for _ in range(count):
-            key, value = _string(head), _value(head, _number(head, 4))
-            if key == b"general.file_type":
-                return _TYPES.get(int(value) & ~_GUESSED, f"type {value}")
-    except (
-        struct.error,
-        KeyError,
-        OverflowError,
-        RecursionError,
-        ValueError,
-    ):  # its end was reached, or it is nonsense
-        return None
-    return None
+    with suppress(struct.error, KeyError, OverflowError, RecursionError):  # its end was reached, or it is nonsense
+        magic, _, _, count = struct.unpack("<4sIQQ", head.read(24))
+        for _ in range(count if magic == MAGIC else 0):
+            yield _string(head), _value(head, _number(head, 4))
 
 
 def _value(head: BytesIO, kind: int) -> Any:

@@ -1,13 +1,10 @@
-"""The files of a model: plain mistakes, found before llama.cpp finds them in words that are hard to read.
-
-Knows only the first bytes of a GGUF.
-"""
+"""The two files of a model: plain mistakes, found before llama.cpp finds them in words that are hard to read."""
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
+from imagejudge.common.gguf import architecture, is_gguf
 from imagejudge.engine.parse import clean
 from imagejudge.errors import ModelError
 
@@ -29,20 +26,14 @@ def check(model: Path, mmproj: Path | None) -> None:
 
 
 def _architecture(path: Path) -> str:
-    """The value of a GGUF's first key, which is general.architecture; empty when another key comes first."""
     try:
+        if is_gguf(path):
+            return architecture(path)
         with path.open("rb") as file:
-            head = file.read(256)
+            pointer = file.read(32).startswith(b"version https://git-lfs")
     except OSError as error:
         raise ModelError(
             f"cannot read {path}: {error.strerror}", "Check the path; `imagejudge models` lists known models."
         ) from error
-    if head[:4] != b"GGUF":
-        pointer = head.startswith(b"version https://git-lfs")
-        what = "a Git LFS pointer, not the file itself" if pointer else "not a GGUF file"
-        raise ModelError(f"{path} is {what}", "Download the file again; a GGUF begins with the letters GGUF.")
-    key = b"general.architecture"
-    if head[24:32] != struct.pack("<Q", len(key)) or head[32:52] != key:
-        return ""
-    (size,) = struct.unpack("<Q", head[56:64])
-    return head[64 : 64 + min(size, 128)].decode(errors="replace")
+    what = "a Git LFS pointer, not the file itself" if pointer else "not a GGUF file"
+    raise ModelError(f"{path} is {what}", "Download the file again; a GGUF begins with the letters GGUF.")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx2
 
+from imagejudge.common.gguf import MAGIC, is_gguf
 from imagejudge.errors import ModelError
 from imagejudge.models import patience, transfer
 from imagejudge.models.files import file_digest
@@ -52,7 +53,6 @@ except ValueError as error:  # it reads the environment as soon as it is importe
 constants.HF_HUB_DISABLE_TELEMETRY = True
 set_verbosity(logging.ERROR)
 
-_MAGIC = b"GGUF"
 _PARTIAL = ".imagejudge.incomplete"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE_NAME = re.compile(r"[\w-][\w.-]*")
@@ -181,7 +181,7 @@ def _size(path: Path) -> int:
 def _download(remote: Remote, tell: Tell) -> None:
     """Fetch what is missing of the partial file."""
     url = hf_hub_url(remote.repository, remote.name, revision=remote.commit)
-    target = transfer.Target(url, remote.partial, remote.size, _MAGIC, "GGUF")
+    target = transfer.Target(url, remote.partial, remote.size, MAGIC, "GGUF")
     transfer.download(
         get_session(),
         build_hf_headers(),
@@ -200,7 +200,7 @@ def _checked(path: Path, remote: Remote, pinned: str | None) -> str:
         wrong = f"{remote.name} has the SHA-256 {digest[:16]}..., not {expected[:16]}... as {by}"
     elif path.stat().st_size != remote.size:
         wrong = f"{remote.name} has {path.stat().st_size:,} bytes, not {remote.size:,} as {constants.ENDPOINT} says"
-    elif not _is_gguf(path):
+    elif not is_gguf(path):
         wrong = f"{remote.name} is no GGUF file: something other than the hub may have answered"
     if wrong is None:
         return digest
@@ -208,11 +208,6 @@ def _checked(path: Path, remote: Remote, pinned: str | None) -> str:
         raise ModelError(wrong, f"it was in the cache already: delete {path.resolve()} and pull again")
     path.unlink()
     raise ModelError(wrong, "it was deleted; pull again, and if it happens again, do not trust this source")
-
-
-def _is_gguf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _link(remote: Remote) -> None:

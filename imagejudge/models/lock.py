@@ -5,7 +5,6 @@ Trust on first use: a digest is written once and never replaced by itself. Knows
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from imagejudge.common.atomic_write import replacing
 from imagejudge.common.toml_read import UnreadableError, parse, text_of
 from imagejudge.errors import ModelError
 from imagejudge.models.registry import Entry
@@ -143,16 +143,11 @@ def _alone(where: Path) -> AbstractContextManager[object]:
 
 
 def _write(where: Path, lock: Lock) -> None:
-    """Under a temporary name first: a kill at any moment leaves the old file or the new one."""
     import tomlkit
 
     whole: dict[str, Any] = {"schema": 1}
     if lock.default is not None:
         whole["default"] = lock.default
     whole["models"] = {name: pin.model_dump(mode="json") for name, pin in sorted(lock.pins.items())}
-    fresh = where.with_name(f"{where.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(_HEADER + tomlkit.dumps(whole))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(where)
+    with replacing(where, locked=True) as fresh:
+        fresh.write_text(_HEADER + tomlkit.dumps(whole), encoding="utf-8")

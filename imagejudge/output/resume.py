@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import shutil
 from collections.abc import Container, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from imagejudge.common.atomic_write import replacing
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError
 from imagejudge.output.jsonl import LONGEST, START, JsonLines
@@ -208,37 +207,39 @@ class ResumableFile(JsonLines):
 
     def _rewrite(self, dropped: Container[int]) -> None:
         """Rewrite the file without some lines, atomically: the old one is there until the new one is whole."""
-        refreshed = self._check.refreshed
-        target = self._path.resolve()  # a link stays one
-        fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        new, _ = _open_locked(fresh)
-        held, telling = {at: path for path, at in self._at.items()}, set()
-        try:
-            new.truncate(0)  # one of this name may be left of a process that was killed
-            shutil.copymode(target, fresh)
-            self._at.clear()
-            self._file.seek(0)
-            before = after = 0
-            for text in self._file:
-                path = held.get(before)
-                if path is not None and before not in dropped:
-                    kept = restamped(text, refreshed[path]) if path in refreshed else text
-                    new.write(kept)
-                    self._at[path] = after
-                    if before in self._telling:
-                        telling.add(after)
-                    after += len(kept)
-                before += len(text)
-            new.flush()
-            os.fsync(new.fileno())
-            fresh.replace(target)
-        except BaseException:
-            with suppress(OSError):  # what it still holds has no room
-                new.close()
-            fresh.unlink(missing_ok=True)
-            raise
+        with ExitStack() as if_failed:
+            with replacing(self._path) as fresh:
+                new, _ = _open_locked(fresh)
+                if_failed.callback(_abandon, new)
+                self._at, telling = self._copy(new, dropped)
+                new.flush()
+            if_failed.pop_all()
         self._file.close()
         self._file, self._telling = new, telling
+
+    def _copy(self, new: BinaryIO, dropped: Container[int]) -> tuple[dict[str, int], set[int]]:
+        """Write what still holds; gives where each path's line begins there, and which of these lines are telling."""
+        held, refreshed = {at: path for path, at in self._at.items()}, self._check.refreshed
+        begins: dict[str, int] = {}
+        telling: set[int] = set()
+        self._file.seek(0)
+        before = after = 0
+        for text in self._file:
+            path = held.get(before)
+            if path is not None and before not in dropped:
+                kept = restamped(text, refreshed[path]) if path in refreshed else text
+                new.write(kept)
+                begins[path] = after
+                if before in self._telling:
+                    telling.add(after)
+                after += len(kept)
+            before += len(text)
+        return begins, telling
+
+
+def _abandon(file: BinaryIO) -> None:
+    with suppress(OSError):  # what it still holds has no room
+        file.close()
 
 
 def difference(here: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import llama_cpp
 import pytest
 
 from imagejudge import models
-from imagejudge.common.gguf import _TYPES, quantisation
+from imagejudge.common.gguf import _TYPES, architecture, is_gguf, quantisation
 
 
 def gguf(path: Path, *keys: bytes) -> Path:
@@ -54,6 +54,27 @@ def test_heads(tmp_path: Path, keys: list[bytes], said: str | None) -> None:
 def test_no_gguf_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "m.gguf").write_bytes(b"version https://git-lfs")
     assert quantisation(tmp_path / "m.gguf") is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ([TEXT, TYPE], "llama"),
+        ([TYPE, TEXT], ""),
+        ([key("general.architecture", 8, struct.pack("<Q", 2) + b"\xff!")], "\ufffd!"),
+        ([key("general.architecture", 4, struct.pack("<I", 1))], ""),
+        ([], ""),
+    ],
+)
+def test_the_architecture_stands_first(tmp_path: Path, keys: list[bytes], said: str) -> None:
+    assert architecture(gguf(tmp_path / "m.gguf", *keys)) == said
+
+
+def test_files_of_another_kind_are_none(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"GGU")
+    assert not is_gguf(tmp_path / "m.gguf")
+    assert not architecture(tmp_path / "m.gguf")
+    assert is_gguf(gguf(tmp_path / "m.gguf"))
 
 
 def test_names_are_those_of_llama_cpp() -> None:
