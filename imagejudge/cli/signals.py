@@ -22,35 +22,44 @@ class Stopped(KeyboardInterrupt):
         self.code = 128 + number
 
 
+_held = False
+"""Signals wait until something is whole."""
+_late: list[int] = []
+"""Those that came meanwhile."""
+
+
 def watch_signals() -> None:
-    """Let SIGTERM and SIGHUP raise `Stopped`, unless they are ignored, as after `nohup`."""
-    for number in _SIGNALS[1:]:
+    """Let Ctrl-C raise `KeyboardInterrupt`, SIGTERM and SIGHUP `Stopped`; what is ignored, as after `nohup`, stays so.
+
+    The handlers stay for good: to replace them around every line would take three system calls for each.
+    """
+    for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
 
 
 def _stop(number: int, frame: Any) -> None:
     del frame
-    signal.signal(number, signal.SIG_IGN)  # what is under way now is the end already
-    raise Stopped(number)
+    if _held:
+        _late.append(number)
+    elif number == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        signal.signal(number, signal.SIG_IGN)  # what is under way now is the end already
+        raise Stopped(number)
 
 
 @contextlib.contextmanager
 def unbroken() -> Iterator[None]:
     """Hold back what would stop the program until something is whole, such as a line."""
-    if threading.current_thread() is not threading.main_thread():
+    global _held
+    if threading.current_thread() is not threading.main_thread():  # where no signal arrives
         yield
         return
-    late: list[int] = []
-    usual = {number: signal.getsignal(number) for number in _SIGNALS}
-    watched = [number for number, handler in usual.items() if callable(handler)]
-    for number in watched:
-        signal.signal(number, lambda which, _: late.append(which))
+    _held = True
     try:
         yield
     finally:
-        for number in watched:
-            signal.signal(number, usual[number])
-    for number in late:
-        handler: Any = usual[number]
-        handler(number, None)
+        _held = False
+    while _late:
+        _stop(_late.pop(0), None)
