@@ -99,6 +99,15 @@ def recurrent_pair(folder: Path, *, seed: int = 7) -> Pair:
     return _pair(folder, "mamba", _recurrent_text, _conv_eye, seed=seed)
 
 
+def tiled_pair(folder: Path, kind: str, *, seed: int = 7) -> Pair:
+    """A plain transformer whose encoder cuts large pictures into tiles, in the shape of `idefics3` (SmolVLM2, which
+    cuts small ones too), `internvl` or `lfm2` (tiles of 512 x 512 pixels and 256 tokens).
+    """
+    eyes = {"idefics3": _idefics_eye, "internvl": _internvl_eye, "lfm2": _lfm_eye}
+    marks = ("<fake_token_around_image>", "<global-img>", "<|img_thumbnail|>")
+    return _pair(folder, "llama", _attention_text, eyes[kind], words=marks, seed=seed)
+
+
 class _Gguf:
     """A GGUF file under construction: keys with their types guessed, weights drawn from one seeded source."""
 
@@ -400,6 +409,38 @@ def _qwen_eye(file: _Gguf) -> None:
     _transformer_blocks(file, width, ff, 2)
     file.linear("mm.0", 4 * width, 4 * width, bias=True)
     file.linear("mm.2", _DIM, 4 * width, bias=True)
+
+
+def _tile_eye(file: _Gguf, projector: str, *, size: int, patch: int, cells: int) -> int:
+    """All of a tile's transformer but its projector; the width of four cells that become one token."""
+    width = 32
+    file.keys(vision__projection_dim=_DIM, vision__projector__scale_factor=2)
+    _eye_keys(file, projector, size=size, patch=patch, width=width, ff=48, layers=1)
+    file.kernel("v.patch_embd.weight", width, 3, patch, patch)
+    file.vector("v.patch_embd.bias", width)
+    file.vector("v.position_embd.weight", cells, width)
+    _transformer_blocks(file, width, 48, 1)
+    return 4 * width
+
+
+def _idefics_eye(file: _Gguf) -> None:
+    wide = _tile_eye(file, "idefics3", size=128, patch=8, cells=256)
+    file.keys(vision__preproc_image_size=512)
+    file.linear("mm.model.fc", _DIM, wide)
+
+
+def _internvl_eye(file: _Gguf) -> None:
+    wide = _tile_eye(file, "internvl", size=128, patch=8, cells=257)
+    file.vector("v.class_embd", wide // 4)
+    file.norm("mm.model.mlp.0", wide, bias=True)
+    file.linear("mm.model.mlp.1", _DIM, wide, bias=True)
+    file.linear("mm.model.mlp.3", _DIM, _DIM, bias=True)
+
+
+def _lfm_eye(file: _Gguf) -> None:
+    wide = _tile_eye(file, "lfm2", size=256, patch=16, cells=256)
+    file.linear("mm.1", wide, wide, bias=True)
+    file.linear("mm.2", _DIM, wide, bias=True)
 
 
 def _pooled_eye(

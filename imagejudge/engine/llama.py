@@ -182,6 +182,7 @@ class LlamaEngine(Engine):
         self._check_open()
         if self._loaded.encoder is None:
             raise EngineFailure("engine-error", f"{self.options.model} was loaded without an image encoder")
+        picture = self._loaded.fitted(picture)
         with Chunks(self._loaded.encoder, self._before_image, picture.width, picture.height, picture.rgb) as chunks:
             sizes = [mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk) for chunk in chunks]
             images = [size for chunk, size in zip(chunks, sizes, strict=True) if is_image(chunk)]

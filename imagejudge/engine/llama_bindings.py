@@ -118,6 +118,16 @@ class Chunks:
         self._freed.close()
 
 
+def count_image_tokens(encoder: Any, width: int, height: int) -> int:
+    """Tokens of a picture of that size, from the first of its first tile to the last of its last, marks between tiles
+    included. EngineFailure where the encoder cannot take such a picture.
+    """
+    with Chunks(encoder, "", width, height, None) as chunks:
+        sizes = [int(mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)) for chunk in chunks]
+        tiles = [n for n, chunk in enumerate(chunks) if is_image(chunk)]
+    return sum(sizes[tiles[0] : tiles[-1] + 1])
+
+
 def is_image(chunk: Any) -> bool:
     """Whether a chunk is an image, not text."""
     return bool(mtmd_cpp.mtmd_input_chunk_get_type(chunk) == mtmd_cpp.MTMD_INPUT_CHUNK_TYPE_IMAGE)

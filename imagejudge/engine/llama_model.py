@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import llama_cpp
 from llama_cpp import mtmd_cpp
 
 from imagejudge.common import system
-from imagejudge.engine.llama_bindings import Chunks, Memory, Vocabulary, devices, is_gpu, listen, log_tail
+from imagejudge.engine.image_size import fitting_size
+from imagejudge.engine.llama_bindings import (
+    Chunks,
+    Memory,
+    Vocabulary,
+    count_image_tokens,
+    devices,
+    is_gpu,
+    listen,
+    log_tail,
+)
 from imagejudge.engine.prefix_cache import FIRST_FREE, PrefixCache
 from imagejudge.errors import EngineFailure, ModelError
+from imagejudge.images.picture import Picture
 from imagejudge.prompts import DIRECT
 
 _SEQUENCES = 64
@@ -65,6 +77,7 @@ class LoadedModel:
             self.model = self._load_model()
             self.vocabulary = Vocabulary(self.model)
             self.encoder = self._load_encoder() if options.mmproj else None
+            self._count = lru_cache(maxsize=1000)(partial(count_image_tokens, self.encoder))
             self._start_context()
         except BaseException:
             self.close()
@@ -99,8 +112,39 @@ class LoadedModel:
         if limit is not None and self._most_image_tokens(encoder) > limit:
             mtmd_cpp.mtmd_free(encoder)
             encoder = self._open_encoder(limit)
+        if limit is not None:
+            encoder = self._tighten(encoder, limit)
         self._owned.callback(mtmd_cpp.mtmd_free, encoder)
         return encoder
+
+    def _tighten(self, encoder: Any, limit: int) -> Any:
+        """An encoder that sees small pictures in no more tokens than asked for, if the setting can do that.
+
+        Some cut every picture into tiles of one size, enlarged if need be, and the setting is not the sum of all tiles.
+        """
+        asked, least = limit, self._least_image_tokens(encoder)
+        while least > limit and asked > 1:
+            asked = min(asked * limit // least, asked - 1)
+            mtmd_cpp.mtmd_free(encoder)
+            encoder = self._open_encoder(max(asked, 1))
+            before, least = least, self._least_image_tokens(encoder)
+            if least >= before:  # as small as it gets
+                break
+        return encoder
+
+    def _least_image_tokens(self, encoder: Any) -> int:
+        """Tokens of a small square picture, or of a small narrow one if those are more."""
+        try:
+            return max(count_image_tokens(encoder, 32, 32), count_image_tokens(encoder, 32, 16))
+        except EngineFailure as error:
+            raise self._mismatch() from error
+
+    def fitted(self, picture: Picture) -> Picture:
+        """The picture, scaled down where the whole of it would make more tokens than asked for."""
+        limit = self.options.image_max_tokens
+        if limit is None:
+            return picture
+        return picture.scaled(*fitting_size((picture.width, picture.height), limit, self._count))
 
     def _open_encoder(self, limit: int | None) -> Any:
         params = mtmd_cpp.mtmd_context_params_default()
@@ -112,7 +156,11 @@ class LoadedModel:
         params.n_threads = self.threads
         params.warmup = False  # the first picture reserves what pictures really need
         params.image_max_tokens = -1 if limit is None else limit
-        encoder = mtmd_cpp.mtmd_init_from_file(os.fsencode(str(self.options.mmproj)), self.model, params)
+        file = os.fsencode(str(self.options.mmproj))
+        encoder = mtmd_cpp.mtmd_init_from_file(file, self.model, params)
+        if not encoder and limit is not None:  # perhaps less than the least that the model takes
+            params.image_min_tokens = limit
+            encoder = mtmd_cpp.mtmd_init_from_file(file, self.model, params)
         if not encoder or not mtmd_cpp.mtmd_support_vision(encoder):
             raise self._mismatch()
         return encoder

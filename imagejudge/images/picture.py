@@ -1,4 +1,4 @@
-"""Pixels in memory, and the two edits the judge makes to them. Knows nothing of files, formats or models."""
+"""Pixels in memory, and the edits that are made to them. Knows nothing of files, formats or models."""
 
 from __future__ import annotations
 
@@ -59,6 +59,17 @@ class Picture:
         pixels = self._array()[self._slices(box)]
         height, width, _ = pixels.shape
         return Picture(width, height, pixels.tobytes())
+
+    def scaled(self, width: int, height: int) -> Picture:
+        """The whole at another size, in pixels."""
+        if (width, height) == (self.width, self.height):
+            return self
+        from PIL import Image  # most pictures are never scaled
+
+        image = Image.frombuffer("RGB", (self.width, self.height), self.rgb)
+        return Picture(
+            width, height, image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0).tobytes()
+        )
 
     def _array(self) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
         import numpy as np  # a tenth of a second, and `--help` or a scan of known images needs none of it

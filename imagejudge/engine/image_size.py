@@ -1,0 +1,35 @@
+"""How large a picture may be to become no more tokens than asked for. Knows nothing of pixels or llama.cpp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Size = tuple[int, int]
+_SMALL = 32
+"""Pixels of the longer side of a small picture."""
+_STEPS = 10
+"""Halvings of what is still unknown of the scale."""
+
+
+def fitting_size(size: Size, limit: int, tokens: Callable[[int, int], int]) -> Size:
+    """The size itself if it makes at most `limit` tokens, else about the largest of its shape that does.
+
+    `tokens` counts those of a width and a height. Where even a small picture makes more, its number is the limit.
+    """
+    least = _scaled(size, min(1.0, _SMALL / max(size)))
+    limit = max(limit, tokens(*least))
+    if tokens(*size) <= limit:
+        return size
+    best, fits, exceeds = least, 0.0, 1.0
+    for _ in range(_STEPS):
+        scale = (fits + exceeds) / 2
+        smaller = _scaled(size, scale)
+        if tokens(*smaller) <= limit:
+            best, fits = smaller, scale
+        else:
+            exceeds = scale
+    return best
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

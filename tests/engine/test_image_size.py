@@ -1,0 +1,76 @@
+"""No picture becomes more tokens than asked for, tiles included, whatever its shape: random weights in real shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf_pairs
+import numpy as np
+import pytest
+
+from imagejudge.engine import llama
+from imagejudge.engine.image_size import fitting_size
+from imagejudge.images.picture import Box, Picture
+from imagejudge.prompts import visible
+
+SIZES = ((2048, 2048), (1920, 1080), (224, 224), (600, 2400), (40, 30))
+
+
+def picture(width: int, height: int) -> Picture:
+    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Picture(width, height, pixels.tobytes())
+
+
+def image_tokens(engine: llama.LlamaEngine, shown: Picture) -> int:
+    """Of tiles, and of marks between them."""
+    parts = engine.view(shown).parts
+    tiles = [n for n, part in enumerate(parts) if not isinstance(part, list)]
+    return sum(len(part) for part in parts[tiles[0] : tiles[-1] + 1])
+
+
+@pytest.mark.parametrize("kind", ["idefics3", "internvl", "lfm2"])
+def test_tiles_count(kind: str, tmp_path: Path) -> None:
+    pair = gguf_pairs.tiled_pair(tmp_path, kind)
+    options = {"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1, "ctx": 4096}
+    with llama.load_engine(options | {"image_max_tokens": None}) as engine:
+        assert image_tokens(engine, picture(1920, 1080)) > 400, "else there is nothing to scale down"
+    with llama.load_engine(options | {"image_max_tokens": 256}) as engine:
+        made = {size: image_tokens(engine, picture(*size)) for size in SIZES}
+        assert max(made.values()) <= 256, made
+        assert made[2048, 2048] >= 64, "as large as allowed, or nearly"
+        assert engine.view(picture(1920, 1080)).ask([visible("A dog.")])[0].off_mass > 0
+
+
+def test_a_crop_is_cut_from_the_whole_picture(tmp_path: Path) -> None:
+    pair = gguf_pairs.tiled_pair(tmp_path, "internvl")
+    options = {"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1, "image_max_tokens": 128}
+    with llama.load_engine(options) as engine:
+        view = engine.view(picture(1200, 900)).crop(Box(0.0, 0.0, 0.5, 0.5))
+        assert (view._picture.width, view._picture.height) == (600, 450)
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens", "fits"),
+    [
+        ((100, 50), lambda width, height: width * height // 100, (100, 50)),
+        ((1000, 500), lambda width, height: width * height // 100, (244, 122)),
+        ((1000, 500), lambda width, height: 9999, (1000, 500)),
+        ((1000, 500), lambda width, height: 400 if width < 200 else 9999, (199, 99)),
+        ((4000, 1), lambda width, height: width, (301, 1)),
+    ],
+)
+def test_the_largest_size_that_fits(
+    size: tuple[int, int], tokens: Callable[[int, int], int], fits: tuple[int, int]
+) -> None:
+    found = fitting_size(size, 300, tokens)
+    assert found == pytest.approx(fits, rel=0.02)
+    assert tokens(*found) <= max(300, tokens(16, 16))
+
+
+@pytest.mark.parametrize("kind", ["idefics3", "internvl", "lfm2"])
+def test_what_no_size_can_keep_to_is_as_little_as_it_gets(kind: str, tmp_path: Path) -> None:
+    pair = gguf_pairs.tiled_pair(tmp_path, kind)
+    options = {"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1, "image_max_tokens": 20}
+    with llama.load_engine(options) as engine:
+        assert image_tokens(engine, picture(1920, 1080)) <= 140
