@@ -47,9 +47,12 @@ HOMES: Mapping[str, set[str]] = {
 """Rooms that may import a library, each of which must. What is not listed is numpy or the standard library's."""
 DYNAMIC = {"import_module", "__import__"}
 MAY_IMPORT_BY_NAME = {
-    *("imagejudge", "imagejudge.cli.commands", "imagejudge.engine.process_main", "imagejudge.images.pillow_reader")
+    *("imagejudge", "imagejudge.cli.commands", "imagejudge.engine.process_main", "imagejudge.evaluate.datasets"),
+    "imagejudge.images.pillow_reader",
 }
-"""Public names are imported when used, commands when called, the engine's factory and Pillow's plugins as needed."""
+"""Public names are imported when used, commands and adapters when called, the engine's factory and Pillow's plugins as
+needed.
+"""
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+\b")
 PRIVATE = re.compile(r"^_[a-zA-Z]\w*$")
 

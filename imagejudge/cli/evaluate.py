@@ -32,6 +32,7 @@ from imagejudge.cli.settings_file import Settings
 from imagejudge.common.gguf import quantisation
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import OutputError, UsageError
+from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits
 from imagejudge.judge.engines import file_digests
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from imagejudge.evaluate.report import Evaluation
     from imagejudge.evaluate.trial import Trial, Tried
 
-_ADAPTERS = "folder, csv, jsonl, unsafebench, llavaguard, mmsafeaware or huggingface"
+_ADAPTERS = " or ".join(", ".join(ADAPTERS).rsplit(", ", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +266,6 @@ def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[Tried]:
 
 def dataset_of(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
     """The data set that is named, and how it was read; says what its adapter noted."""
-    from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
-
     if data.dataset is None:
         raise UsageError("nothing to evaluate was named", "give DATASET and --adapter, or --verdicts and --labels")
     if data.adapter not in ADAPTERS:
@@ -281,8 +280,6 @@ def dataset_of(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
 
 def reopened(data: DataOptions) -> Dataset:
     """The same data set, to be gone through once more."""
-    from imagejudge.evaluate.datasets import load_dataset
-
     return load_dataset(data.dataset or Path(), data.adapter or "", _reading(data))
 
 

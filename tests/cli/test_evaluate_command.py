@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,6 @@ from conftest_cli import PROGRAM, Run, make_images
 from PIL import Image
 from pyarrow import parquet
 
-from imagejudge.cli.evaluate import _ADAPTERS
 from imagejudge.evaluate.datasets import ADAPTERS
 from imagejudge.evaluate.methods import METHODS
 from imagejudge.evaluate.perturbations import parse_perturbations
@@ -312,6 +312,17 @@ def test_settings_are_read(run: Run, pair: Options, rules: Options, labelled: Pa
     assert (found["rules"], list(found["methods"])) == (["knife"], ["clue"])
 
 
+def test_help_lists_the_adapters_and_loads_none(run: Run) -> None:
+    shown = " ".join(run("evaluate", "--help").stdout.decode().split())
+    assert set(ADAPTERS) <= set(
+        re.findall(r"[a-z]+", shown.partition("How DATASET is laid out: ")[2].partition(".")[0])
+    )
+    program = "import sys; import imagejudge.cli.evaluate; print(*sys.modules, sep='\\n')"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "imagejudge.evaluate.datasets\n" in loaded
+    assert "imagejudge.evaluate.datasets." not in loaded
+
+
 # --- the page -----------------------------------------------------------------------------------------------------
 
 
@@ -319,7 +330,6 @@ def test_the_page_has_every_adapter_method_and_perturbation() -> None:
     page = (DOCS / "evaluate.md").read_text("utf-8")
     cells = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
     assert set(ADAPTERS) | set(METHODS) <= cells
-    assert set(ADAPTERS) <= set(re.findall(r"[a-z]+", _ADAPTERS))
     (example,) = re.findall(r"--perturb '([^']+)'", page)
     assert len(parse_perturbations(example)) == 7
     assert {f"{each.kind}:" for each in parse_perturbations(example)} <= {

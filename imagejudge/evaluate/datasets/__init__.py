@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagejudge.common.existing import exists, is_file, is_folder
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.datasets import folder, huggingface, llavaguard, mmsafeaware, table, unsafebench
-from imagejudge.evaluate.labels import Dataset, Reading
 
-ADAPTERS: dict[str, Callable[[Path, Reading], Dataset]] = {
-    "folder": folder.load,
-    "csv": table.load_csv,
-    "jsonl": table.load_jsonl,
-    "unsafebench": unsafebench.load,
-    "llavaguard": llavaguard.load,
-    "mmsafeaware": mmsafeaware.load,
-    "huggingface": huggingface.load,
+if TYPE_CHECKING:
+    from imagejudge.evaluate.labels import Dataset, Reading
+
+ADAPTERS = {
+    "folder": "folder:load",
+    "csv": "table:load_csv",
+    "jsonl": "table:load_jsonl",
+    "unsafebench": "unsafebench:load",
+    "llavaguard": "llavaguard:load",
+    "mmsafeaware": "mmsafeaware:load",
+    "huggingface": "huggingface:load",
 }
+"""By name, a module of this folder and its function; imported when called, so that help need not wait for it."""
 _TABLES = ("csv", "jsonl", "llavaguard")
 """They are read once, from the start, and within bounds: from anything."""
 
@@ -29,7 +32,8 @@ def load_dataset(path: Path, adapter: str, reading: Reading) -> Dataset:
         raise UsageError(f"there is no file or folder {path}", "check the path of the data set")
     if adapter not in _TABLES and not (is_file(path) or is_folder(path)):
         raise UsageError(f"{path} is neither a file nor a folder", "a pipe will do only for a table of labels")
-    dataset = ADAPTERS[adapter](path, reading)
+    module, _, function = ADAPTERS[adapter].partition(":")
+    dataset: Dataset = getattr(import_module(f"{__name__}.{module}"), function)(path, reading)
     if not dataset.count:
         raise UsageError(f"{path} holds no labelled images", f"see docs/evaluate.md for the shape {adapter!r} reads")
     return dataset
