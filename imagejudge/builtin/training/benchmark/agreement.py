@@ -9,7 +9,7 @@ import torch
 
 from imagejudge.builtin.training.benchmark.limits import SEED, picture, test_scene
 from imagejudge.builtin.training.language.claims import Asker
-from imagejudge.builtin.training.language.dialogue import ANSWER_TURN, Goal, Row, Words, stacked
+from imagejudge.builtin.training.language.dialogue import ANSWER_TURN, Goal, Row, Words, collate
 from imagejudge.builtin.training.language.facts import Facts
 from imagejudge.builtin.training.network.language_stage import batch_tensors, trained
 from imagejudge.builtin.training.scenes.painter import Painter
@@ -42,7 +42,7 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
         for question in questions:
             row.add(image, words.cut(question.direct + ANSWER_TURN))
             row.goals.append(Goal(len(row.tokens) - 1, -1, 1.0, 1.0, ""))
-        batch = stacked([row])
+        batch = collate([row])
         with torch.no_grad():
             pixels = torch.from_numpy(scene.pixels.copy()).permute(2, 0, 1)[None].float() / 255 * 2 - 1
             features = (vision(pixels) - language.mean) / language.std

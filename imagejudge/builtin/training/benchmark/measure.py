@@ -79,13 +79,15 @@ def balanced(hits: Sequence[Hit]) -> tuple[float, float, int]:
 
 def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes: int) -> None:
     """Balanced accuracy, kind by kind."""
-    # Each has luck of its own, so that what is asked does not change which scene is next.
-    drawn, luck = np.random.default_rng((SEED, ("seen", "composition", "style").index(split))).spawn(2)
-    asker = Asker(luck)
+    # Each has a generator of its own, so that what is asked does not change which scene is next.
+    scene_random, question_random = np.random.default_rng((SEED, ("seen", "composition", "style").index(split))).spawn(
+        2
+    )
+    asker = Asker(question_random)
     found: dict[str, list[Hit]] = defaultdict(list)
     off_mass, overlap = [], []
     for number in range(scenes):
-        scene = test_scene(painter, drawn, split)
+        scene = test_scene(painter, scene_random, split)
         facts = Facts(scene)
         asked: list[tuple[str, bool, Question]] = []
         for kind, times in (

@@ -71,10 +71,10 @@ class Asker:
 
     def weighted(self, weights: dict[str, float]) -> str:
         """One of the keys, as often as its weight says; the weights sum to one. (`Generator.choice` is slow.)"""
-        luck = self.random.random()
+        draw = self.random.random()
         for key, weight in weights.items():
-            luck -= weight
-            if luck < 0:
+            draw -= weight
+            if draw < 0:
                 return key
         return key
 

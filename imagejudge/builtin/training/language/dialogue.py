@@ -153,7 +153,7 @@ class Batch:
     kinds: list[str]
 
 
-def stacked(rows: list[Row]) -> Batch:
+def collate(rows: list[Row]) -> Batch:
     """Rows as one batch."""
     length, count = rows[0].length, len(rows)
     tokens, positions = np.full((count, length), END, np.int64), np.zeros((count, length), np.int64)
@@ -263,15 +263,15 @@ class Writer:
                     row.goals.append(Goal(begin + place, goal, 0.0, share, kind))
 
     def _rules(self, row: Row, image: int, facts: Facts) -> None:
-        luck = self.random.random()
-        if luck < 0.35:
+        draw = self.random.random()
+        if draw < 0.35:
             ask = row.add(image, self.words.cut(_instruction(Kind.RULE)))
             for _ in range(3):
                 if (ruled := rule_question(self.asker, facts)) is not None:
                     self._answer(row, ask, ruled[0].subject, float(ruled[1]), "rule")
-        elif luck < 0.55 and (ruled := rules_question(self.asker, facts)) is not None:
+        elif draw < 0.55 and (ruled := rules_question(self.asker, facts)) is not None:
             self._answer(row, image, ruled[0].direct, float(ruled[1]), "rule")
-        elif luck < 0.65 and (truth := facts.inappropriate()) is not None:
+        elif draw < 0.65 and (truth := facts.inappropriate()) is not None:
             self._answer(row, image, Question(Kind.PUBLIC, "").direct, float(truth), "public")
 
     def _boxes(self, row: Row, image: int, facts: Facts) -> None:
@@ -283,18 +283,18 @@ class Writer:
         random = self.random
         if random.random() > 0.75:
             return
-        luck = random.random()
+        draw = random.random()
         claim: Claim | None
-        if luck < 0.06:
+        if draw < 0.06:
             thing = self.asker.one_of(UNKNOWN).removesuffix("+")
             known = f"{thought(facts, None, answer=False).split('.')[0]}. I do not know {thing}. So the answer is No."
             question, reply, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), known, False
         else:
-            if luck < 0.8:
+            if draw < 0.8:
                 claim = self.asker.claim(facts)
                 question, answer = (visible(claim.text), claim.truth) if claim is not None else (visible(""), False)
-            elif luck < 0.95:
-                ruled = rule_question(self.asker, facts) if luck < 0.88 else rules_question(self.asker, facts)
+            elif draw < 0.95:
+                ruled = rule_question(self.asker, facts) if draw < 0.88 else rules_question(self.asker, facts)
                 question, answer, claim = ruled if ruled is not None else (visible(""), False, None)
             else:
                 truth, claim = facts.inappropriate(), None
@@ -319,8 +319,8 @@ class Writer:
         lean to No."""
         if self.random.random() > 0.5 or not row.room(80):
             return
-        luck = self.random.random()
-        kind = Kind.VISIBLE if luck < 0.75 else Kind.RULE if luck < 0.9 else Kind.PUBLIC
+        draw = self.random.random()
+        kind = Kind.VISIBLE if draw < 0.75 else Kind.RULE if draw < 0.9 else Kind.PUBLIC
         if kind is Kind.PUBLIC:
             if (truth := facts.inappropriate()) is not None:
                 self._answer(row, plain, Question(kind, "").direct, float(truth), "blind", 0.5)

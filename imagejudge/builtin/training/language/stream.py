@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, stacked
+from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, collate
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
 from imagejudge.builtin.training.scenes.scene import Scene, labelled
 from imagejudge.builtin.training.scenes.shards import mirrored, packed, unpacked
@@ -78,7 +78,7 @@ class Maker:
 
     def _sample(self, arrays: Arrays, *, fresh: bool) -> Sample:
         rows = [self.writer.row(unpacked(arrays, number)) for number in range(self.recipe.rows)]
-        return Sample(arrays, stacked(rows), fresh)
+        return Sample(arrays, collate(rows), fresh)
 
 
 def _work(recipe: Recipe, first: int, step: int, out: Connection) -> None:

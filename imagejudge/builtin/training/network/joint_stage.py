@@ -21,19 +21,20 @@ from torch import Tensor, nn
 from imagejudge.builtin.training.language.dialogue import Batch, Words
 from imagejudge.builtin.training.language.stream import Arrays, Maker, Recipe, Sample, samples
 from imagejudge.builtin.training.network.labels import KINDS, targets
-from imagejudge.builtin.training.network.language_stage import LENGTH, batch_tensors, losses, plain
+from imagejudge.builtin.training.network.language_stage import LENGTH, batch_tensors, losses, preprocess
 from imagejudge.builtin.training.network.model import LanguageModel, SceneNet
 from imagejudge.builtin.training.network.restore import Pair, read_pair, write_tokenizer
-from imagejudge.builtin.training.network.trainer import Config, load, pause
-from imagejudge.builtin.training.network.vision_stages import tinted
+from imagejudge.builtin.training.network.trainer import Config, load_checkpoint, pause
+from imagejudge.builtin.training.network.vision_stages import jitter_colors
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
 from imagejudge.builtin.training.shape import Shape
+from imagejudge.common.atomic_write import replacing
 
 SCENES = 48  # a batch, of which config.batch have questions
-WARMUP = 100
-SAVE = 180  # seconds between checkpoints
-AVERAGE = 0.998  # what an average keeps of itself at every step
-WORDS_WEIGHT = 3.0  # of the questions beside the labels of cells
+WARMUP_STEPS = 100
+SAVE_SECONDS = 180  # seconds between checkpoints
+EMA_DECAY = 0.998  # of the averaged weights, at every step
+LANGUAGE_LOSS_WEIGHT = 3.0  # of the questions beside the labels of cells
 
 
 class Joint(nn.Module):
@@ -70,7 +71,7 @@ class Joint(nn.Module):
             everything = np.arange(len(arrays["concept"]))
             pixels, labels = targets(arrays, everything, np.zeros(len(everything), np.bool_))
             with torch.no_grad():
-                maps.append(self.scenes.vision(plain(pixels.to(device)).float()))
+                maps.append(self.scenes.vision(preprocess(pixels.to(device)).float()))
             wanted.append({name: value.to(device) for name, value in labels.items()})
         self.standardise(torch.cat(maps))
         heads = [p for name, p in self.scenes.named_parameters() if not name.startswith("vision.")]
@@ -98,7 +99,7 @@ class Trainer:
             write_tokenizer(pair, config.out / "tokenizer.json")
         self.words = Words(config.out / "tokenizer.json")
         self.model = Joint(pair.shape).to(device)
-        saved = load(self.path, device) if self.path.exists() else None
+        saved = load_checkpoint(self.path, device) if self.path.exists() else None
         if saved is None:
             self.model.restore(pair)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
@@ -129,34 +130,33 @@ class Trainer:
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         chosen = np.arange(len(arrays["concept"]))
         pixels, wanted = targets(arrays, chosen, np.zeros(len(chosen), np.bool_))
-        seen = tinted(pixels.to(self.device), generator).to(self.dtype)
+        seen = jitter_colors(pixels.to(self.device), generator).to(self.dtype)
         dense, parts, features = self.look(seen, {name: value.to(self.device) for name, value in wanted.items()})
         language = self.model.language
         asked = (features[: config.batch].float() - language.mean) / language.std
         hidden = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
         worded, p_yes = losses(language, hidden, batch, self.words)
-        (dense + WORDS_WEIGHT * worded).backward()
-        rate = config.lr * min(1.0, (self.step + 1) / WARMUP)
+        (dense + LANGUAGE_LOSS_WEIGHT * worded).backward()
+        learning_rate = config.lr * min(1.0, (self.step + 1) / WARMUP_STEPS)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1
-        keep = min(AVERAGE, (self.step + 1) / (self.step + 10))
+        decay = min(EMA_DECAY, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
         return [worded.item(), *parts.tolist()], batch, p_yes.tolist()
 
     def save(self) -> None:
-        """Write the checkpoint under a temporary name first."""
-        unfinished = self.path.with_suffix(".part")
+        """Write the checkpoint, atomically."""
         state: dict[str, Any] = {
             "model": self.model.state_dict(), "average": self.average.state_dict(), "step": self.step,
             "optimiser": self.optimiser.state_dict(), "fresh": self.fresh,
         }  # fmt: skip
-        torch.save(state, unfinished)
-        unfinished.replace(self.path)
+        with replacing(self.path) as fresh:
+            torch.save(state, fresh)
 
 
 def _fast_bfloat16() -> bool:
@@ -197,7 +197,7 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
                 flush=True,
             )  # fmt: skip
             right, shown = {}, np.zeros(6)
-        if time.time() - saved > SAVE:
+        if time.time() - saved > SAVE_SECONDS:
             trainer.save()
             saved = time.time()
         pause(config.pause_file)

@@ -11,20 +11,21 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, stacked, texts, train_tokenizer
+from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, collate, texts, train_tokenizer
 from imagejudge.builtin.training.language.words import NOUNS
 from imagejudge.builtin.training.network.model import LanguageModel, VisionEncoder
-from imagejudge.builtin.training.network.trainer import Config, Run, load, part, pause
+from imagejudge.builtin.training.network.trainer import Config, Run, load_checkpoint, pause, weights_under
 from imagejudge.builtin.training.scenes.backgrounds import nothing_known
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
 from imagejudge.builtin.training.scenes.shards import read_shard, unpacked
 from imagejudge.builtin.training.shape import Shape
+from imagejudge.common.atomic_write import replacing
 
 LENGTH = 384  # tokens of text beside one image
-SIMPLE = 300  # steps of the language stage that only ask what is visible
+SIMPLE_STEPS = 300  # steps of the language stage that only ask what is visible
 
 
-def plain(pixels: Tensor) -> Tensor:
+def preprocess(pixels: Tensor) -> Tensor:
     """What llama.cpp does to a picture of the right size."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 * 2 - 1).bfloat16()
 
@@ -32,7 +33,7 @@ def plain(pixels: Tensor) -> Tensor:
 def vision_of(out: Path, device: torch.device, shape: Shape) -> VisionEncoder:
     """The encoder as the scene stage left it."""
     vision: VisionEncoder = VisionEncoder(shape).to(device)
-    vision.load_state_dict(part(load(out / "scenes.pt", device)["model"], "vision."))
+    vision.load_state_dict(weights_under(load_checkpoint(out / "scenes.pt", device)["model"], "vision."))
     vision.eval()
     return vision
 
@@ -41,12 +42,12 @@ def trained(out: Path, device: torch.device, shape: Shape | None = None) -> tupl
     """The two halves of the model as the export takes them: the averages of the joint stage where it has begun."""
     language = LanguageModel(shape or Shape()).to(device)
     if (out / "joint.pt").exists():
-        both = load(out / "joint.pt", device)["average"]
+        both = load_checkpoint(out / "joint.pt", device)["average"]
         vision = VisionEncoder(shape or Shape()).to(device)
-        vision.load_state_dict(part(both, "scenes.vision."))
-        language.load_state_dict(part(both, "language."))
+        vision.load_state_dict(weights_under(both, "scenes.vision."))
+        language.load_state_dict(weights_under(both, "language."))
         return vision.eval(), language.eval()
-    language.load_state_dict(load(out / "language.pt", device)["model"])
+    language.load_state_dict(load_checkpoint(out / "language.pt", device)["model"])
     return vision_of(out, device, shape or Shape()), language.eval()
 
 
@@ -76,11 +77,11 @@ def maps_of(
             pixels = np.stack([nothing_known(random) for _ in range(config.shard_size // 4)])
         with torch.no_grad():
             maps = [
-                look(plain(torch.from_numpy(pixels[begin : begin + 64].copy()).to(device))).half().cpu().numpy()
+                look(preprocess(torch.from_numpy(pixels[begin : begin + 64].copy()).to(device))).half().cpu().numpy()
                 for begin in range(0, len(pixels), 64)
             ]
-        np.save(path.with_suffix(".part.npy"), np.concatenate(maps))
-        path.with_suffix(".part.npy").rename(path)
+        with replacing(path) as fresh, fresh.open("wb") as file:
+            np.save(file, np.concatenate(maps))
         print(f"maps: {path.stem}", flush=True)
         pause(config.pause_file)
     maps_of_shards = [np.load(folder / f"{shard:04d}.npy") for shard in shards]
@@ -174,14 +175,14 @@ def train_language(config: Config, device: torch.device) -> None:
         random = np.random.default_rng((config.seed, run.step))
         rows, seen = [], []
         for _ in range(config.batch):
-            if run.step >= SIMPLE and random.random() < 0.04:
+            if run.step >= SIMPLE_STEPS and random.random() < 0.04:
                 rows.append(writer.row(None))
                 seen.append(nothing[random.integers(len(nothing))])
             else:
                 shard, number = int(random.integers(len(maps))), int(random.integers(config.shard_size))
-                rows.append(writer.row(unpacked(arrays[shard], number), simple=run.step < SIMPLE))
+                rows.append(writer.row(unpacked(arrays[shard], number), simple=run.step < SIMPLE_STEPS))
                 seen.append(maps[shard][number])
-        batch = stacked(rows)
+        batch = collate(rows)
         hidden = run.compiled(
             standardised(model, torch.from_numpy(np.stack(seen)).to(device)), *batch_tensors(batch, device)
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imagejudge.builtin.training.shape import TEMPERATURE, Shape
+from imagejudge.common.atomic_write import replacing
 
 
 @dataclasses.dataclass(slots=True)
@@ -37,7 +38,7 @@ class Config:
     log_every: int = 50
 
 
-def rate(step: int, progress: float, peak: float, floor: float = 0.03, warmup: int = 100) -> float:
+def learning_rate(step: int, progress: float, peak: float, floor: float = 0.03, warmup: int = 100) -> float:
     """Linear warm-up over the first steps, then a cosine down to a share of the peak as progress goes from 0 to 1."""
     return peak * min(
         1.0, (step + 1) / warmup, floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
@@ -50,12 +51,12 @@ def pause(file: Path | None) -> None:
         time.sleep(1)
 
 
-def load(path: Path, device: torch.device | str) -> dict[str, Any]:
+def load_checkpoint(path: Path, device: torch.device | str) -> dict[str, Any]:
     """A checkpoint of our own making."""
     return torch.load(path, map_location=device, weights_only=False)  # type: ignore[no-any-return]
 
 
-def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def weights_under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The entries of a state under a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
@@ -74,7 +75,7 @@ class Run:
         self.path = config.out / f"{config.stage}.pt"
         self.begin = time.time()
         if self.path.exists():
-            saved = load(self.path, self.device)
+            saved = load_checkpoint(self.path, self.device)
             model.load_state_dict(saved["model"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.step = saved["step"]
@@ -85,7 +86,7 @@ class Run:
     def update(self, loss: Tensor) -> None:
         """One step of the optimiser at the rate this step has."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.step, self.progress, self.config.lr)
+            group["lr"] = learning_rate(self.step, self.progress, self.config.lr)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
@@ -96,22 +97,19 @@ class Run:
         pause(self.config.pause_file)
 
     def save(self) -> None:
-        """Write the checkpoint under a temporary name first."""
+        """Write the checkpoint, atomically."""
         config = {
             name: str(value) if isinstance(value, Path) else value
             for name, value in dataclasses.asdict(self.config).items()
         }
-        unfinished = self.path.with_suffix(".part")
-        torch.save(
-            {
-                "model": self.model.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "step": self.step,
-                "config": config,
-            },
-            unfinished,
-        )
-        unfinished.rename(self.path)
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "config": config,
+        }
+        with replacing(self.path) as fresh:
+            torch.save(state, fresh)
 
     @property
     def progress(self) -> float:
@@ -143,11 +141,11 @@ def trained_weights(folder: Path, temperature: float = TEMPERATURE) -> dict[str,
     All logits are divided by the temperature, which the last norm takes up; below one, answers become more decided.
     """
     if (folder / "joint.pt").exists():
-        both = load(folder / "joint.pt", "cpu")["average"]
-        vision, language = part(both, "scenes.vision."), part(both, "language.")
+        both = load_checkpoint(folder / "joint.pt", "cpu")["average"]
+        vision, language = weights_under(both, "scenes.vision."), weights_under(both, "language.")
     else:
-        vision = part(load(folder / "scenes.pt", "cpu")["model"], "vision.")
-        language = load(folder / "language.pt", "cpu")["model"]
+        vision = weights_under(load_checkpoint(folder / "scenes.pt", "cpu")["model"], "vision.")
+        language = load_checkpoint(folder / "language.pt", "cpu")["model"]
     weights = {f"vision.{name}": value for name, value in vision.items()} | {
         f"language.{name}": value for name, value in language.items()
     }

@@ -14,12 +14,12 @@ from torch import Tensor
 from imagejudge.builtin.training.network.labels import KINDS, targets
 from imagejudge.builtin.training.network.model import SceneNet, TileNet
 from imagejudge.builtin.training.network.tiles import SIZE, Tiles
-from imagejudge.builtin.training.network.trainer import Config, Run, load, part
+from imagejudge.builtin.training.network.trainer import Config, Run, load_checkpoint, weights_under
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
 from imagejudge.builtin.training.scenes.shards import read_shard
 
-TOGETHER = 3  # shards of scenes shuffled together
-PASSES = 3  # times that a group of shards is seen before the next one, mirrored and tinted anew
+SHUFFLED_SHARDS = 3  # shards of scenes shuffled together
+PASSES = 3  # times that a group of shards is seen before the next one, with new mirroring and colour jitter
 
 
 def train_tiles(config: Config, device: torch.device) -> None:
@@ -44,20 +44,20 @@ def train_tiles(config: Config, device: torch.device) -> None:
 def scene_batches(config: Config, first: int) -> Iterator[tuple[dict[str, NDArray[Any]], NDArray[np.int64]]]:
     """(shard arrays, chosen rows) for every step from `first` on; waits for shards that are still being written."""
     pool, per_shard = config.out / "pool", config.shard_size // config.batch
-    per_visit = TOGETHER * per_shard
+    per_visit = SHUFFLED_SHARDS * per_shard
     step = first
     while True:
         visit, inside = divmod(step, per_visit)
-        begin = visit // PASSES * TOGETHER % (config.shards // TOGETHER * TOGETHER)
+        begin = visit // PASSES * SHUFFLED_SHARDS % (config.shards // SHUFFLED_SHARDS * SHUFFLED_SHARDS)
         random = np.random.default_rng((config.seed, visit))
         order = [
             (shard, rows)
-            for shard in range(begin, begin + TOGETHER)
+            for shard in range(begin, begin + SHUFFLED_SHARDS)
             for rows in np.split(random.permutation(config.shard_size)[: per_shard * config.batch], per_shard)
         ]
         order = [order[place] for place in random.permutation(per_visit)]
         opened = {}
-        for shard in range(begin, begin + TOGETHER):
+        for shard in range(begin, begin + SHUFFLED_SHARDS):
             while not (pool / f"{shard:04d}").exists():
                 time.sleep(2)
             opened[shard] = read_shard(pool, shard)
@@ -66,7 +66,7 @@ def scene_batches(config: Config, first: int) -> Iterator[tuple[dict[str, NDArra
             step += 1
 
 
-def tinted(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def jitter_colors(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """uint8 [B, S, S, 3] to bfloat16 [B, 3, S, S] in -1..1, every scene in a slightly different light."""
     random = torch.rand(len(pixels), 4, generator=generator).to(pixels.device)
     gain = (0.88 + 0.24 * random[:, :3]) * (0.9 + 0.2 * random[:, 3:])
@@ -78,9 +78,9 @@ def train_scenes(config: Config, device: torch.device) -> None:
     """Learn what is where in a scene, from the encoder that knows single things."""
     model = SceneNet(config.shape, len(CONCEPTS), len(KINDS)).to(device)
     if not (config.out / "scenes.pt").exists():
-        start = load(config.out / "tiles.pt", device)["model"]
-        model.vision.load_state_dict(part(start, "vision."))
-        model.ln.load_state_dict(part(start, "ln."))
+        start = load_checkpoint(config.out / "tiles.pt", device)["model"]
+        model.vision.load_state_dict(weights_under(start, "vision."))
+        model.ln.load_state_dict(weights_under(start, "ln."))
         with torch.no_grad():
             model.head.weight[: len(CONCEPTS)] = start["head.weight"]
             model.head.bias[: len(CONCEPTS)] = start["head.bias"]
@@ -93,7 +93,7 @@ def train_scenes(config: Config, device: torch.device) -> None:
         mirrored = (torch.rand(len(rows), generator=generator) < 0.5).numpy()
         pixels, wanted = targets(arrays, rows, mirrored)
         loss, parts, _ = run.compiled(
-            tinted(pixels.to(device), generator), {name: value.to(device) for name, value in wanted.items()}
+            jitter_colors(pixels.to(device), generator), {name: value.to(device) for name, value in wanted.items()}
         )
         shown += parts.cpu()
         run.update(loss)

@@ -14,27 +14,27 @@ from imagejudge.builtin.training.scenes.scene import SIZE, Pixels
 
 def ground(random: np.random.Generator, hard: float) -> NDArray[np.float32]:
     """A background: plain, a gradient, blotches, stripes, dots, or land and sky."""
-    luck = random.random()
-    first = np.ones(3) if luck < 0.22 else random.random(3)
+    draw = random.random()
+    first = np.ones(3) if draw < 0.22 else random.random(3)
     second = np.clip(first + random.normal(0, 0.3, 3), 0, 1)
     place = np.linspace(0, 1, SIZE, dtype=np.float32)
-    if luck < 0.6 - 0.2 * hard:
+    if draw < 0.6 - 0.2 * hard:
         mix = np.zeros((SIZE, SIZE), np.float32)
-    elif luck < 0.72:
+    elif draw < 0.72:
         across = random.uniform(-1, 1, 2)
         mix = np.clip((place[:, None] - 0.5) * across[0] + (place[None] - 0.5) * across[1] + 0.5, 0, 1)
-    elif luck < 0.84:
+    elif draw < 0.84:
         size = int(random.integers(2, 9))
         mix = np.asarray(
             Image.fromarray(random.random((size, size)).astype(np.float32), "F").resize(
                 (SIZE, SIZE), Image.Resampling.BILINEAR
             )
         )
-    elif luck < 0.9:
+    elif draw < 0.9:
         angle, period = random.uniform(0, math.pi), random.uniform(6, 30)
         wave = np.cos((place[:, None] * math.cos(angle) + place[None] * math.sin(angle)) * SIZE * 2 * math.pi / period)
         mix = (wave > 0).astype(np.float32) * random.uniform(0.1, 0.6)
-    elif luck < 0.94:
+    elif draw < 0.94:
         period = int(random.integers(8, 24))
         cell = (np.arange(SIZE) % period - period / 2) ** 2
         mix = (cell[:, None] + cell[None] < (period * 0.28) ** 2).astype(np.float32) * random.uniform(0.1, 0.6)
@@ -46,15 +46,15 @@ def ground(random: np.random.Generator, hard: float) -> NDArray[np.float32]:
 
 def finish(random: np.random.Generator, canvas: NDArray[np.float32], hard: float) -> Pixels:
     """What cameras, screens and compressors do to pictures, mildly."""
-    luck = random.random()
-    if luck < 0.12 * hard:
+    draw = random.random()
+    if draw < 0.12 * hard:
         canvas = canvas + random.normal(0, random.uniform(0.01, 0.06), canvas.shape).astype(np.float32)
-    elif luck < 0.15 * hard:
+    elif draw < 0.15 * hard:
         canvas = np.repeat(canvas.mean(-1, keepdims=True), 3, -1)
     pixels = (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8)
-    if 0.15 * hard <= luck < 0.24 * hard:
+    if 0.15 * hard <= draw < 0.24 * hard:
         pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(random.uniform(0.4, 1.1))))
-    elif 0.24 * hard <= luck < 0.36 * hard:
+    elif 0.24 * hard <= draw < 0.36 * hard:
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, "JPEG", quality=int(random.integers(35, 85)))
         pixels = np.asarray(Image.open(stream))

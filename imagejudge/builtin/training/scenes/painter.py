@@ -101,10 +101,10 @@ class Painter:
         for _ in range(count * 3):
             if len(chosen) == count:
                 break
-            luck = random.random()
-            if chosen and luck < 0.22:
+            draw = random.random()
+            if chosen and draw < 0.22:
                 candidate = chosen[0] if random.random() < 0.6 else int(random.choice(self._alike(chosen[0])))
-            elif chosen and luck < 0.42:
+            elif chosen and draw < 0.42:
                 candidate = int(random.choice(self.groups["person"]))
             else:
                 candidate = int(random.choice(len(CONCEPTS), p=self.weights))
