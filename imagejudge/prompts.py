@@ -1,4 +1,4 @@
-"""Every word that is ever sent to a model, and the grammars its replies must follow.
+"""Every word that is sent to a model about an image, and the grammars its replies must follow.
 
 Knows nothing of models, images or rules. A change to any text here changes `WORDING`, and with it the keys of the
 answers cache and what verdict lines say they were made with. Raise `PROMPT_VERSION` where the same words come to be

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ MAY_IMPORT_BY_NAME = {
 needed.
 """
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+\b")
+QUOTED = re.compile(r"(?<!`)`([\w./]+)`(?!`)")
+DOTTED = re.compile(r"[a-z_]+(\.\w+)+$")
+CLASS = re.compile(r"_?[A-Z][a-z]+[A-Za-z]*$")
+DATA = (".toml", ".txt", ".json", ".lock")
+"""Names of files that are no code."""
 PRIVATE = re.compile(r"^_[a-zA-Z]\w*$")
 
 
@@ -242,6 +248,30 @@ def homes(house: House) -> Iterator[str]:
             yield f"{room} is a home of {library} but does not import it"
 
 
+def names_in_words(house: House) -> Iterator[str]:
+    """Files, dotted names and classes in backticks, in docstrings and comments, that are nowhere in the package."""
+    files = {f"{name.replace('.', '/')}.py" for name in house.modules}
+    known = set(dir(builtins)).union(*(name.split(".") for name in house.modules))
+    known = known.union(*(_identifiers(module.source) for module in house.modules.values()))
+    for module in house.modules.values():
+        for name in QUOTED.findall(module.source):
+            if name.endswith(".py"):
+                there = any(f"/{file}".endswith(f"/{name}") for file in files)
+            else:
+                of_code = (DOTTED.match(name) or CLASS.match(name)) and not name.endswith(DATA)
+                there = not of_code or known.issuperset(name.split("."))
+            if not there:
+                yield f"{module.name} speaks of `{name}`, which is not there"
+
+
+@lru_cache(maxsize=1000)
+def _identifiers(source: str) -> set[str]:
+    nodes = list(ast.walk(_parsed(source)))
+    kinds = (("name", ast.ClassDef | ast.FunctionDef | ast.alias), ("id", ast.Name), ("attr", ast.Attribute))
+    found = {getattr(node, field) for node in nodes for field, kind in kinds if isinstance(node, kind)}
+    return {part for name in found for part in name.split(".")}
+
+
 def lengths(house: House) -> Iterator[str]:
     """Modules that are longer than one can keep in mind."""
     for module in house.modules.values():
@@ -250,5 +280,6 @@ def lengths(house: House) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[House], Iterator[str]], ...] = (
-    *(cycles, order, entries, relative_imports, dynamic_imports, private_names, prints, option_names, homes, lengths),
+    *(cycles, order, entries, relative_imports, dynamic_imports, private_names, prints, option_names, homes),
+    *(names_in_words, lengths),
 )

@@ -16,6 +16,7 @@ from architecture import (
     entries,
     homes,
     lengths,
+    names_in_words,
     option_names,
     order,
     prints,
@@ -57,6 +58,14 @@ PLANTED: list[tuple[str, Check, str, str]] = [
     ("a library out of its home", homes, "judge/clue.py", "import llama_cpp\n"),
     ("the same within a function", homes, "constitution/rules.py", "def f() -> None:\n    from PIL import Image\n"),
     ("training's library at run time", homes, "engine/llama.py", "import torch\n"),
+    ("a module of which the words alone speak", names_in_words, "engine/llama.py", "# see `engine.trunk`\n"),
+    ("the same as a file", names_in_words, "engine/llama.py", "# see `trunk.py`\n"),
+    (
+        "a class of which the words alone speak",
+        names_in_words,
+        "judge/clue.py",
+        "def f() -> None:\n    '''A `Planted`.'''\n",
+    ),
     ("a module of 351 lines", lengths, "output/planted.py", "\n" * 351),
 ]
 

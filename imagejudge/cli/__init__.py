@@ -1,1 +1,1 @@
-"""The command line: the only part that prints, and the only one that knows typer and rich."""
+"""The command line: options, settings and messages; the only part that knows Typer."""

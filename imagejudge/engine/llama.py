@@ -1,6 +1,8 @@
-"""Models in GGUF files, run by llama.cpp. Only this file, `loaded` and `native` import llama_cpp.
+"""Models in GGUF files, run by llama.cpp. Of all modules, `engine.llama`, `engine.llama_model` and
+`engine.llama_bindings` alone import llama_cpp.
 
-A picture is encoded once and its tokens are decoded once; then `trunk` decides what each prompt still has to read.
+A picture is encoded once and its tokens are decoded once; then
+`engine.prefix_cache` decides what each prompt still has to read.
 Knows nothing of rules, verdicts or files of images. docs/engine.md tells what was measured.
 """
 
@@ -309,7 +311,7 @@ class LlamaView(View):
         return self._engine.reasonings(self, [question.deliberate for question in questions])
 
     def locate(self, objects: Sequence[str]) -> Box | None:
-        """A box in the model's own convention, bound by a grammar, with the confidence that `readout.box` defines."""
+        """A box in the model's own convention, bound by a grammar, with the confidence that `parse.box` defines."""
         style = self._engine.box_style
         if style is None or self._picture is None:
             raise EngineFailure("engine-error", "there is no picture, or the model cannot give boxes: do not ask")

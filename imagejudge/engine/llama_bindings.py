@@ -141,7 +141,7 @@ def chunk_tokens(chunk: Any) -> Tokens:
 
 
 class Memory:
-    """`trunk.Memory` on a llama_context."""
+    """`prefix_cache.Memory` on a llama_context."""
 
     def __init__(self, context: Any, n_vocab: int) -> None:
         self._context = context
@@ -156,19 +156,19 @@ class Memory:
         llama_cpp.llama_memory_clear(self._cells, wipe)
 
     def copy(self, source: int, target: int) -> None:
-        """See `trunk.Memory`."""
+        """See `prefix_cache.Memory`."""
         llama_cpp.llama_memory_seq_cp(self._cells, source, target, -1, -1)
 
     def cut(self, sequence: int, position: int) -> bool:
-        """See `trunk.Memory`."""
+        """See `prefix_cache.Memory`."""
         return bool(llama_cpp.llama_memory_seq_rm(self._cells, sequence, position, -1))
 
     def forget(self, sequence: int) -> None:
-        """See `trunk.Memory`."""
+        """See `prefix_cache.Memory`."""
         llama_cpp.llama_memory_seq_rm(self._cells, sequence, -1, -1)
 
     def decode(self, rows: Sequence[Row], reads: AbstractSet[int]) -> list[Logits]:
-        """See `trunk.Memory`. EngineFailure when llama.cpp cannot; the memory's state is unknown then."""
+        """See `prefix_cache.Memory`. EngineFailure when llama.cpp cannot; the memory's state is unknown then."""
         logits = []
         for start in range(0, len(rows), self._batch.size):
             part = rows[start : start + self._batch.size]
@@ -276,7 +276,7 @@ _BLOCK = 256
 def _largest(logits: Logits, count: int) -> NDArray[np.intp]:
     """The places of the largest values, in falling order; of equal ones the first comes first.
 
-    As many blocks as are wanted values have a value at or above `bound`: a tenth of the time of `np.argpartition`.
+    As many blocks as are wanted values have a value at or above `bound`: a tenth of the time of `argpartition`.
     """
     highest = np.maximum.reduceat(logits, np.arange(0, len(logits), _BLOCK))
     bound = np.partition(highest, -count)[-count] if len(highest) > count else -np.inf
