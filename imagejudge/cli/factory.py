@@ -94,6 +94,7 @@ def model_choice(options: ModelOptions) -> ModelChoice:
         options.prompt_style,
         options.chat_template,
         image_max_tokens=options.image_max_tokens,
+        image_min_tokens=options.image_min_tokens,
         ctx=options.ctx,
         workers=options.workers,
         gpus=_gpus(options.gpus),

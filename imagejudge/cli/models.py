@@ -36,7 +36,7 @@ def list_() -> None:
             entry.name,
             _gigabytes(entry.bytes) if entry.files else "none",
             _gigabytes(entry.memory),
-            _fits(entry.memory, ours),
+            _fits(entry.memory, ours) if entry.files else "no",
             _here(entry, state),
             "" if entry.prompt_style == DIRECT else entry.prompt_style,
             entry.licence,
@@ -132,6 +132,8 @@ def _fits(needed: int | None, ours: int | None) -> str:
 
 
 def _here(entry: Entry, state: lock.Lock) -> str:
+    if not entry.files:
+        return "no"
     pin = state.pin(entry)
     if pin is None or not pin.whole:
         return ""

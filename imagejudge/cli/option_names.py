@@ -11,7 +11,17 @@ if TYPE_CHECKING:  # `--help` prints through here, and waits for no verdict to b
 NAMES = frozenset(
     {
         *("box_style", "chat_template", "column", "ctx", "forget", "format", "frames", "gpu_layers", "html", "ignore"),
-        *("image_max_tokens", "load_timeout", "max_bytes", "max_pixels", "memory_limit", "mix", "mmproj", "model"),
+        *(
+            "image_max_tokens",
+            "image_min_tokens",
+            "load_timeout",
+            "max_bytes",
+            "max_pixels",
+            "memory_limit",
+            "mix",
+            "mmproj",
+            "model",
+        ),
         *("output", "overwrite", "print0", "prompt_style", "select", "split", "timeout", "unsafe"),
     }
 )

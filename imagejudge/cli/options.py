@@ -201,6 +201,16 @@ class ModelOptions:
             rich_help_panel="Model",
         ),
     ] = None
+    image_min_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=16384,
+            help="Least tokens of one image, for some models. [default: as its entry recommends, or the model's own]",
+            rich_help_panel="Model",
+        ),
+    ] = None
     extra_bufts: ExtraBufts = None
     timeout: Annotated[
         float,

@@ -59,6 +59,8 @@ class LlamaOptions:
     """Tokens held at once, image and questions together; None: 4096."""
     image_max_tokens: int | None = 1024
     """Cap for models that see images at any size; None: the model's own, which may be large and slow."""
+    image_min_tokens: int | None = None
+    """Least tokens, for models that see images at any size: smaller ones are enlarged. None: the model's own."""
     extra_bufts: bool | None = None
     """llama.cpp's repacked weights; None: off where the CPU has AMX."""
 
@@ -155,6 +157,7 @@ class LoadedModel:
         params.print_timings = False
         params.n_threads = self.threads
         params.warmup = False  # the first picture reserves what pictures really need
+        params.image_min_tokens = self.options.image_min_tokens or -1
         params.image_max_tokens = -1 if limit is None else limit
         file = os.fsencode(str(self.options.mmproj))
         encoder = mtmd_cpp.mtmd_init_from_file(file, self.model, params)

@@ -58,6 +58,8 @@ class EngineSpec:
     """The whole Jinja source; None: the one in the model's file, which `digest` covers."""
     image_max_tokens: int
     """Most tokens that one image becomes: how much of it is seen."""
+    image_min_tokens: int | None = None
+    """Least tokens that one image becomes; None: the model's own."""
     ctx: int = CONTEXT
     """Some models encode positions otherwise in a long context, so it is more than a limit."""
     gpu_layers: int | None = None

@@ -10,6 +10,7 @@ from imagejudge import models
 from imagejudge.common import system
 from imagejudge.engine.process import EngineProcess, Limits
 from imagejudge.engine.spec import CONTEXT, EngineSpec
+from imagejudge.errors import ModelError
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.prompts import DIRECT
@@ -35,6 +36,8 @@ class ModelChoice:
     _: dataclasses.KW_ONLY
     image_max_tokens: int | None = None
     """Most tokens that one image becomes; None: as the model's entry recommends, or 1024."""
+    image_min_tokens: int | None = None
+    """Least tokens that one image becomes; None: as the model's entry recommends, or the model's own."""
     ctx: int | None = None
     """Context length in tokens; None: what is needed."""
     workers: int = 1
@@ -54,7 +57,16 @@ class ModelChoice:
         return models.resolve_model(self.model, self.mmproj, self.box_style, self.prompt_style, self.chat_template)
 
     def spec(self, files: models.ModelFiles, digest: str) -> EngineSpec:
-        """The model as it runs: everything left open resolved."""
+        """The model as it runs: everything left open resolved. Raises `ModelError` for limits that contradict."""
+        most = self.image_max_tokens or files.image_tokens or IMAGE_TOKENS
+        least = self.image_min_tokens
+        if least is not None and least > most:
+            raise ModelError(
+                f"`image_min_tokens={least}` is more than the {most} tokens that an image may become",
+                "raise `image_max_tokens` or lower `image_min_tokens`",
+            )
+        if least is None and files.image_min_tokens is not None:
+            least = min(files.image_min_tokens, most)  # whoever asks for few tokens gets few
         return EngineSpec(
             model=str(files.model),
             mmproj=str(files.mmproj),
@@ -62,7 +74,8 @@ class ModelChoice:
             box_style=files.box_style,
             prompt_style=files.prompt_style,
             chat_template=files.chat_template,
-            image_max_tokens=self.image_max_tokens or files.image_tokens or IMAGE_TOKENS,
+            image_max_tokens=most,
+            image_min_tokens=least,
             ctx=self.ctx or CONTEXT,
             gpu_layers=self.gpu_layers,
             main_gpu=self.main_gpu,

@@ -26,6 +26,8 @@ class ModelFiles:
     """Jinja source of the template by which it is asked; None: the one that its file holds."""
     image_tokens: int | None = None
     """Most tokens an image should become for this model; None: nobody recommends any number."""
+    image_min_tokens: int | None = None
+    """Least tokens of an image; None: as the model has it."""
 
 
 def whole_digest(digests: Iterable[str]) -> str:

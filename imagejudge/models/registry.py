@@ -54,6 +54,8 @@ class Entry(BaseModel):
     """Jinja source, for a file that holds no chat template; None: it holds one."""
     image_tokens: Annotated[int, Field(ge=16, le=16384)] | None = None
     """Most tokens an image should become."""
+    image_min_tokens: Annotated[int, Field(ge=1, le=16384)] | None = None
+    """Least tokens of an image: smaller ones are enlarged."""
     memory: Bytes | None = None
     """Bytes needed to run it on a CPU."""
     unverified: list[str] = []
@@ -77,6 +79,8 @@ class Entry(BaseModel):
             raise ValueError(f"{self.name} already means something else as a model")
         if self.box_style is not None and self.box_style not in BOX_STYLES:
             raise ValueError(f"box_style is one of {', '.join(BOX_STYLES)}")
+        if self.image_tokens and self.image_min_tokens and self.image_min_tokens > self.image_tokens:
+            raise ValueError("image_min_tokens is more than image_tokens")
         if self.prompt_style not in PROMPT_STYLES:
             raise ValueError(f"prompt_style is one of {', '.join(PROMPT_STYLES)}")
         if unknown := set(self.unverified) - set(type(self).model_fields):

@@ -127,7 +127,14 @@ def pulled(entry: registry.Entry) -> ModelFiles:
         raise ModelError(f"{entry.name} is not pulled yet", f"run `imagejudge models pull {entry.name}`")
     model, mmproj = pin.paths
     return ModelFiles(
-        entry.name, model, mmproj, entry.box_style, entry.prompt_style, entry.chat_template, entry.image_tokens
+        entry.name,
+        model,
+        mmproj,
+        box_style=entry.box_style,
+        prompt_style=entry.prompt_style,
+        chat_template=entry.chat_template,
+        image_tokens=entry.image_tokens,
+        image_min_tokens=entry.image_min_tokens,
     )
 
 

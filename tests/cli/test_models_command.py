@@ -327,6 +327,9 @@ def test_the_list_says_what_is_here(run: Run, hub: Hub) -> None:
     done = run("models", "list")
     lines = done.stdout.decode().splitlines()
     assert [line.split()[0] for line in lines if " default " in line] == [NAME]
+    (none,) = (line.split() for line in lines if line.startswith("sing-guard-4b"))
+    assert none[1] == "none"
+    assert none.count("no") == 2, "it neither fits nor is here: there is nothing to fetch"
     assert max(map(len, lines)) <= 80
     assert b"in this machine" in done.stderr
 
@@ -348,7 +351,7 @@ def test_models_that_are_known_but_special(run: Run, hub: Hub) -> None:
     refused(run, "pull", "qwen3-vl-4", words="no model is called", hint="did you mean 'qwen3-vl-4b'?")
     repository = "noctrex/Shieldstral-1.0-3B-GGUF"
     hub.add(repository, "Shieldstral-1.0-3B-Q4_K_M.gguf", b"GGUF 1")
-    hub.add(repository, "mmproj-Shieldstral-1.0-3b-F16.gguf", b"GGUF 2")
+    hub.add(repository, "mmproj-F16.gguf", b"GGUF 2")
     assert b"asked in the form it was trained on" in run("models", "pull", "shieldstral-3b").stderr
     listed = run("models", "list").stdout.decode().splitlines()
     assert [line.split()[0] for line in listed if "shieldstral" in line.split()] == ["shieldstral-3b"]

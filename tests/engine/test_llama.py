@@ -583,6 +583,12 @@ class TestResources:
             (image,) = (part for part in engine.view(picture(1, 900, 700)).parts if not isinstance(part, list))
             assert 32 < len(image) <= 64
 
+    def test_small_images_are_enlarged(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
+        for least, most in ((64, 80), (200, 256)):
+            with start(pairs["mrope"], image_min_tokens=least, image_max_tokens=most) as engine:
+                (image,) = (part for part in engine.view(picture(1, 60, 40)).parts if not isinstance(part, list))
+                assert 0.9 * least <= len(image) <= most
+
     @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3, 2000)])
     def test_odd_shapes(self, engine: llama.LlamaEngine, size: tuple[int, int]) -> None:
         try:

@@ -29,6 +29,7 @@ OTHER: dict[str, Any] = {
     "prompt_style": "shieldstral",
     "chat_template": "{{ messages }}",
     "image_max_tokens": 512,
+    "image_min_tokens": 64,
     "ctx": 8192,
     "gpu_layers": 1,
     "main_gpu": 1,

@@ -75,6 +75,7 @@ def test_ones_own_models_join_and_replace(own: Path) -> None:
         ('licence = "MIT"', 'licence = "MIT"\nunverified = ["colour"]', "do not exist: colour"),
         ('licence = "MIT"', 'licence = "MIT"\nmemory = 0', "models[0].memory"),
         ('licence = "MIT"', 'licence = "MIT"\nchat_template = ""', "models[0].chat_template"),
+        ('licence = "MIT"', 'licence = "MIT"\nimage_tokens = 64\nimage_min_tokens = 65', "more than image_tokens"),
         ("schema = 1", "schema =", "models.toml:2: not TOML"),
     ],
 )
