@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Label, Reading
     from imagejudge.evaluate.match import Matched
     from imagejudge.evaluate.report import Evaluation
-    from imagejudge.evaluate.trial import Trial, Tried
+    from imagejudge.evaluate.trial import Trial, TrialResult
 
 _ADAPTERS = " or ".join(", ".join(ADAPTERS).rsplit(", ", 1))
 
@@ -245,10 +245,10 @@ def _judge(
         return evaluation(cases, perturbed, origin, command=sys.argv, engine=llama.describe())
 
 
-def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[Tried]:
+def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:
     """Judge all of it, beside a bar."""
     hidden = quiet or not sys.stderr.isatty()
-    judged: list[Tried] = []
+    judged: list[TrialResult] = []
     with (
         tqdm(total=dataset.count, unit="image", disable=hidden, dynamic_ncols=True, smoothing=0.1) as bar,
         contextlib.closing(trial.run(dataset.items)) as tried,

@@ -23,7 +23,7 @@ from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
 from imagejudge.judge.judge import Judge
 from imagejudge.judge.plan import Plan, judging_settings
-from imagejudge.judge.replay import Lacking, Recorded, Rejudge, Unrecorded, answered_with
+from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecorded, answered_with
 from imagejudge.judge.scanner import Scanner
 from imagejudge.output.paths import Paths
 from imagejudge.output.recorded import SameDigest
@@ -83,9 +83,9 @@ def rejudge(
     out.end(failed=bool(lacking))
 
 
-def _replay(lines: Iterable[Verdict], first: Verdict, again: Rejudge, out: Output) -> list[Lacking]:
+def _replay(lines: Iterable[Verdict], first: Verdict, again: Rejudge, out: Output) -> list[UnansweredImage]:
     """Judge again what can be; gives the others."""
-    lacking: list[Lacking] = []
+    lacking: list[UnansweredImage] = []
     lacks: Counter[str] = Counter()
     for line in tqdm(lines, unit="image", disable=out.hides_progress, dynamic_ncols=True):
         if not out.options.mix:
@@ -95,7 +95,7 @@ def _replay(lines: Iterable[Verdict], first: Verdict, again: Rejudge, out: Outpu
         try:
             out.write(again.judge(line))
         except Unrecorded as unrecorded:
-            lacking.append(Lacking.of(line))
+            lacking.append(UnansweredImage.of(line))
             lacks[unrecorded.lack] += 1
     if lacks:
         (lack, times), *others = lacks.most_common()
@@ -112,7 +112,7 @@ def _compare(first: Verdict, line: Verdict) -> None:
         raise UsageError(f"these verdicts were made with different settings: {words}", hint)
 
 
-def _ask(lacking: Sequence[Lacking], again: Rejudge, judge: Judge, out: Output) -> list[Lacking]:
+def _ask(lacking: Sequence[UnansweredImage], again: Rejudge, judge: Judge, out: Output) -> list[UnansweredImage]:
     """Have the model answer what is missing; gives the images for which that is not possible."""
     for each in lacking:
         if each.model != judge.plan.model:
@@ -139,7 +139,7 @@ def _ask(lacking: Sequence[Lacking], again: Rejudge, judge: Judge, out: Output) 
     return gone
 
 
-def _list(lacking: Iterable[Lacking], file: Path, *, nul: bool) -> None:
+def _list(lacking: Iterable[UnansweredImage], file: Path, *, nul: bool) -> None:
     try:
         with file.open("wb") as stream:
             listed = Paths(stream, (), nul=nul)

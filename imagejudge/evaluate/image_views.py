@@ -12,30 +12,30 @@ from functools import partial
 
 from imagejudge.engine.base import Abilities, Engine, View
 from imagejudge.evaluate.labels import Item
-from imagejudge.evaluate.methods import NOISE, Look
+from imagejudge.evaluate.methods import NOISE, FrameViews
 from imagejudge.evaluate.perturbations import VERSION, Perturbation, gaussian
-from imagejudge.evaluate.views import Around, Beside, Meter, Metered
+from imagejudge.evaluate.views import CaptionedView, Meter, Metered, WrappedView
 from imagejudge.images.picture import Box, Picture
 from imagejudge.judge.cached_view import CachedView, Stopwatch, frame_part
 from imagejudge.judge.opened_image import OpenedImage, SampledFrame
 
 
 @dataclass(slots=True)
-class EngineSlot:
+class EngineState:
     """An engine, and which picture it holds: looking at another one may cost it all views of the one before."""
 
     engine: Engine
-    shown: ReopenableView | None = None
+    shown: OnDemandView | None = None
     """Whose picture the engine holds; None after a failure, when no view is good any more."""
     changes: int = 0
     """How often it began to look at a picture."""
 
 
-class ReopenableView(Around):
+class OnDemandView(WrappedView):
     """A view of a picture, opened again when it is asked after its engine has looked at another one."""
 
-    def __init__(self, slot: EngineSlot, picture: Callable[[], Picture | None], watch: Stopwatch) -> None:
-        self._slot = slot
+    def __init__(self, state: EngineState, picture: Callable[[], Picture | None], watch: Stopwatch) -> None:
+        self._state = state
         self._picture = picture
         self._watch = watch
         self._view: View
@@ -43,37 +43,37 @@ class ReopenableView(Around):
     @property
     def inner(self) -> View:
         """The engine's own view."""
-        if self._slot.shown is not self:
+        if self._state.shown is not self:
             started = time.perf_counter()
-            self._view = self._slot.engine.view(self._picture())
+            self._view = self._state.engine.view(self._picture())
             self._watch.view += time.perf_counter() - started
-            self._slot.shown = self
-            self._slot.changes += 1
+            self._state.shown = self
+            self._state.changes += 1
         return self._view
 
     def without(self, box: Box) -> View:
         """The edited picture."""
-        return _Edited(self, self._slot, lambda view: view.without(box))
+        return _Edited(self, self._state, lambda view: view.without(box))
 
     def crop(self, box: Box) -> View:
         """The box alone."""
-        return _Edited(self, self._slot, lambda view: view.crop(box))
+        return _Edited(self, self._state, lambda view: view.crop(box))
 
 
-class _Edited(Around):
+class _Edited(WrappedView):
     """An edit of a view, made again whenever that was opened again."""
 
-    def __init__(self, of: ReopenableView, slot: EngineSlot, edit: Callable[[View], View]) -> None:
+    def __init__(self, of: OnDemandView, state: EngineState, edit: Callable[[View], View]) -> None:
         self._of = of
-        self._slot = slot
+        self._state = state
         self._edit = edit
         self._made_at = -1
 
     @property
     def inner(self) -> View:
         whole = self._of.inner
-        if self._made_at != self._slot.changes:
-            self._view, self._made_at = self._edit(whole), self._slot.changes
+        if self._made_at != self._state.changes:
+            self._view, self._made_at = self._edit(whole), self._state.changes
         return self._view
 
 
@@ -86,26 +86,26 @@ class ImageViews:
     def __init__(
         self,
         image: OpenedImage[Item],
-        slot: EngineSlot,
+        state: EngineState,
         blank: View,
         abilities: Abilities,
         change: Perturbation | None = None,
     ) -> None:
         self.image = image
         self.meter = Meter(image.answers, Stopwatch(), abilities)
-        self._slot = slot
+        self._state = state
         self._blank = blank
         self._abilities = abilities
         self._change = change
         self._views: dict[str, CachedView] = {}
 
-    def look(self, frame: SampledFrame, bill: set[Hashable]) -> Look:
+    def look(self, frame: SampledFrame, bill: set[Hashable]) -> FrameViews:
         """What a method sees of a frame, with what it requests noted on its bill."""
         part, changed = frame_part(frame.index), frame.picture
         if self._change is not None:
             part, changed = f"{part}/{VERSION}:{self._change.label}", partial(_changed, frame.picture, self._change)
         noised = partial(_changed, changed, _noise)
-        return Look(
+        return FrameViews(
             view=self._dressed(Metered(self._shared(part, changed), part, self.meter, bill)),
             noised=self._dressed(Metered(self._shared(f"{part}/noised", noised), f"{part}/noised", self.meter, bill)),
             blank=self._dressed(self._blank),
@@ -113,14 +113,14 @@ class ImageViews:
 
     def _shared(self, part: str, picture: Callable[[], Picture]) -> CachedView:
         if part not in self._views:
-            view = ReopenableView(self._slot, picture, self.meter.watch)
-            # Looking is timed in the slot, where it really happens.
+            view = OnDemandView(self._state, picture, self.meter.watch)
+            # Looking is timed in the view, where it really happens.
             self._views[part] = CachedView(self.meter.memory, part, lambda _: view, Stopwatch(), self._abilities)
         return self._views[part]
 
     def _dressed(self, view: View) -> View:
         text = self.image.ref.label.sentence
-        return view if text is None else Beside(view, text)
+        return view if text is None else CaptionedView(view, text)
 
 
 def _changed(picture: Callable[[], Picture], change: Callable[[Picture], Picture]) -> Picture:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import View
 from imagejudge.evaluate.scores import WHOLE
-from imagejudge.evaluate.views import Contrast, Wordless
+from imagejudge.evaluate.views import Contrast, TextContrast
 from imagejudge.judge.clue import EVEN, Method, judge, questions_of
 from imagejudge.judge.conclusion import Found
 from imagejudge.judge.summary import Summary, summarise
@@ -27,7 +27,7 @@ NOISE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FrameViews:
     """One picture as methods see it; every view is opened when it is first used."""
 
     view: View
@@ -37,38 +37,38 @@ class Look:
     """No picture: for priors."""
 
 
-Contender: TypeAlias = Callable[[Constitution, Look], Found]
+Contender: TypeAlias = Callable[[Constitution, FrameViews], Found]
 
 
 # --- CLUE and its parts -------------------------------------------------------------------------------------------
 
 
-def clue(constitution: Constitution, look: Look) -> Found:
+def clue(constitution: Constitution, look: FrameViews) -> Found:
     """As `scan` judges."""
     return _by_rules(constitution, look, Method())
 
 
-def clue_no_debias(constitution: Constitution, look: Look) -> Found:
+def clue_no_debias(constitution: Constitution, look: FrameViews) -> Found:
     """With an even prior for every statement, and no central regions."""
     return _by_rules(constitution, look, Method(debias=False))
 
 
-def clue_no_preconditions(constitution: Constitution, look: Look) -> Found:
+def clue_no_preconditions(constitution: Constitution, look: FrameViews) -> Found:
     """Each rule asked whole, in the words of its text; exceptions stay statements."""
     return _by_rules(_whole_rules(constitution), look, Method())
 
 
-def clue_no_centric(constitution: Constitution, look: Look) -> Found:
+def clue_no_centric(constitution: Constitution, look: FrameViews) -> Found:
     """Without central regions: the step beta of the paper."""
     return _by_rules(_edited(constitution, lambda statement: replace(statement, objects=())), look, Method())
 
 
-def clue_no_reasoning(constitution: Constitution, look: Look) -> Found:
+def clue_no_reasoning(constitution: Constitution, look: FrameViews) -> Found:
     """What arithmetic cannot decide stays unsure."""
     return _by_rules(constitution, look, Method(reasoning=False))
 
 
-def threshold(constitution: Constitution, look: Look) -> Found:
+def threshold(constitution: Constitution, look: FrameViews) -> Found:
     """Every statement holds from a probability of one half on; nothing else is done."""
     return _by_rules(constitution, look, Method("threshold"))
 
@@ -76,24 +76,24 @@ def threshold(constitution: Constitution, look: Look) -> Found:
 # --- one question about everything --------------------------------------------------------------------------------
 
 
-def direct_public(constitution: Constitution, look: Look) -> Found:
+def direct_public(constitution: Constitution, look: FrameViews) -> Found:
     """No rules at all: what the model itself thinks may be shown to the public."""
     del constitution
     return _direct(Question(Kind.PUBLIC, ""), look)
 
 
-def cot_public(constitution: Constitution, look: Look) -> Found:
+def cot_public(constitution: Constitution, look: FrameViews) -> Found:
     """The same, after thinking aloud."""
     del constitution
     return _thought_through(Question(Kind.PUBLIC, ""), look)
 
 
-def direct_rules(constitution: Constitution, look: Look) -> Found:
+def direct_rules(constitution: Constitution, look: FrameViews) -> Found:
     """The texts of all rules in one question."""
     return _direct(_all_rules(constitution), look)
 
 
-def cot_rules(constitution: Constitution, look: Look) -> Found:
+def cot_rules(constitution: Constitution, look: FrameViews) -> Found:
     """The same, after thinking aloud."""
     return _thought_through(_all_rules(constitution), look)
 
@@ -101,15 +101,15 @@ def cot_rules(constitution: Constitution, look: Look) -> Found:
 # --- other ways to remove bias ------------------------------------------------------------------------------------
 
 
-def vcd(constitution: Constitution, look: Look) -> Found:
+def vcd(constitution: Constitution, look: FrameViews) -> Found:
     """Visual contrastive decoding of every statement, which holds from a probability of one half on."""
     contrasted = replace(look, view=Contrast(look.view, look.noised, CONTRAST))
     return _by_rules(constitution, contrasted, Method("threshold"))
 
 
-def rule_text(constitution: Constitution, look: Look) -> Found:
+def rule_text(constitution: Constitution, look: FrameViews) -> Found:
     """Each rule asked whole, less the same question without its text; violated from a probability of one half on."""
-    return _by_rules(_whole_rules(constitution), replace(look, view=Wordless(look.view)), Method("threshold"))
+    return _by_rules(_whole_rules(constitution), replace(look, view=TextContrast(look.view)), Method("threshold"))
 
 
 METHODS: dict[str, Contender] = {
@@ -128,7 +128,7 @@ METHODS: dict[str, Contender] = {
 }
 
 
-def _by_rules(constitution: Constitution, look: Look, method: Method) -> Found:
+def _by_rules(constitution: Constitution, look: FrameViews, method: Method) -> Found:
     questions = questions_of(constitution) if method.needs_priors else []
     priors = dict(zip(questions, look.blank.ask(questions), strict=True)) if questions else {}
     results = judge(constitution, look.view, priors, method)
@@ -151,7 +151,7 @@ def _all_rules(constitution: Constitution) -> Question:
     return Question(Kind.RULES, rules_subject([rule.text for rule in constitution.rules if rule.enabled]))
 
 
-def _direct(question: Question, look: Look) -> Found:
+def _direct(question: Question, look: FrameViews) -> Found:
     (answer,) = look.view.ask([question])
     if not answer.measured:
         status, by, figure = StepStatus.UNSURE, None, "unmeasured"
@@ -164,7 +164,7 @@ def _direct(question: Question, look: Look) -> Found:
     return _at_once(step, f"one question about everything ({figure}).")
 
 
-def _thought_through(question: Question, look: Look) -> Found:
+def _thought_through(question: Question, look: FrameViews) -> Found:
     (reasoning,) = look.view.reason([question])
     step = Step.not_asked(question.direct, 1)
     if reasoning is None:

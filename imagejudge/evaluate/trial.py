@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from imagejudge.engine.base import Engine
 from imagejudge.errors import EngineFailure
-from imagejudge.evaluate.image_views import EngineSlot, ImageViews, ReopenableView
+from imagejudge.evaluate.image_views import EngineState, ImageViews, OnDemandView
 from imagejudge.evaluate.labels import Item
 from imagejudge.evaluate.methods import METHODS
 from imagejudge.evaluate.metrics import Case, Cost, correct
@@ -37,14 +37,14 @@ class Perturbed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TrialResult:
     """One image: a case for each method, and what its changes did to those that were right."""
 
     cases: Mapping[str, Case]
     perturbed: tuple[Perturbed, ...] = ()
 
 
-class Trial(Loop[Item, Tried, Tried]):
+class Trial(Loop[Item, TrialResult, TrialResult]):
     """Judges labelled images by one plan, but with several methods."""
 
     def __init__(
@@ -59,42 +59,42 @@ class Trial(Loop[Item, Tried, Tried]):
         self._methods = [name for name in METHODS if name in methods]
         self._perturbations = perturbations
 
-    def ask(self, image: OpenedImage[Item], engine: Engine) -> Tried:
+    def ask(self, image: OpenedImage[Item], engine: Engine) -> TrialResult:
         """Judge by all methods; then the changed image by those that were right."""
-        slot = EngineSlot(engine)
-        blank = self.model.blank(lambda _: ReopenableView(slot, lambda: None, Stopwatch()))
-        clean = ImageViews(image, slot, blank, self.plan.abilities)
-        cases = {name: self._case(name, clean, slot) for name in self._methods}
+        state = EngineState(engine)
+        blank = self.model.blank(lambda _: OnDemandView(state, lambda: None, Stopwatch()))
+        clean = ImageViews(image, state, blank, self.plan.abilities)
+        cases = {name: self._case(name, clean, state) for name in self._methods}
         right = [name for name in self._methods if correct(image.ref.label, cases[name].verdict)]
         perturbed = []
         for change in self._perturbations if right else ():
-            views = ImageViews(image, slot, blank, self.plan.abilities, change)
+            views = ImageViews(image, state, blank, self.plan.abilities, change)
             for name in right:
-                after = self._case(name, views, slot).verdict.verdict
+                after = self._case(name, views, state).verdict.verdict
                 perturbed.append(Perturbed(name, change.label, cases[name].verdict.verdict, after))
-        return Tried(cases, tuple(perturbed))
+        return TrialResult(cases, tuple(perturbed))
 
-    def conclude(self, image: OpenedImage[Item], found: Tried) -> Tried:
+    def conclude(self, image: OpenedImage[Item], found: TrialResult) -> TrialResult:
         """What was tried, once it is known that the model answers."""
         self.model.check_first((case.verdict for case in found.cases.values()), image.ref.label.name)
         return found
 
-    def fail(self, ref: Item, why: Trouble, image: OpenedImage[Item] | None) -> Tried:
+    def fail(self, ref: Item, why: Trouble, image: OpenedImage[Item] | None) -> TrialResult:
         """An error for every method, which names the file where the label does not."""
         if isinstance(why, Unreadable) and ref.data is None and ref.path != ref.label.name:
             why = replace(why, message=f"{ref.path}: {why.message}")
-        return Tried({name: self._failed(name, ref, why, image) for name in self._methods})
+        return TrialResult({name: self._failed(name, ref, why, image) for name in self._methods})
 
     def _failed(self, name: str, ref: Item, why: Trouble, image: OpenedImage[Item] | None) -> Case:
         return Case(ref.label, error_verdict(ref, why, image, self.plan, name), Cost(0, 0, None))
 
-    def _case(self, name: str, views: ImageViews, slot: EngineSlot) -> Case:
+    def _case(self, name: str, views: ImageViews, state: EngineState) -> Case:
         image, bill = views.image, set[Hashable]()
         constitution = self.plan.constitution_for(image.ref.label.name)
         try:
             found = {frame.index: METHODS[name](constitution, views.look(frame, bill)) for frame in image.frames}
         except EngineFailure as failure:
-            slot.shown = None
+            state.shown = None
             return self._failed(name, image.ref, failure, image)
         verdict = verdict_on(image, found, self.plan, name)
         return Case(image.ref.label, verdict, cost_of_bill(bill, views.meter))

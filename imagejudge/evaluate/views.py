@@ -14,7 +14,7 @@ from imagejudge.judge.cached_view import ImageAnswers, Stopwatch
 from imagejudge.prompts import Question, beside
 
 
-class Around(View):
+class WrappedView(View):
     """Hands everything on to the view inside."""
 
     @property
@@ -43,7 +43,7 @@ class Around(View):
         return self.inner.crop(box)
 
 
-class _Fixed(Around):
+class _Fixed(WrappedView):
     """Always around the same view."""
 
     def __init__(self, inner: View) -> None:
@@ -54,7 +54,7 @@ class _Fixed(Around):
         return self._inner
 
 
-class Beside(_Fixed):
+class CaptionedView(_Fixed):
     """A picture that comes with a text: every question is asked about both."""
 
     def __init__(self, inner: View, text: str) -> None:
@@ -71,11 +71,11 @@ class Beside(_Fixed):
 
     def without(self, box: Box) -> View:
         """The edited picture with the same text."""
-        return Beside(self.inner.without(box), self._text)
+        return CaptionedView(self.inner.without(box), self._text)
 
     def crop(self, box: Box) -> View:
         """The cut-out with the same text."""
-        return Beside(self.inner.crop(box), self._text)
+        return CaptionedView(self.inner.crop(box), self._text)
 
     def _worded(self, question: Question) -> Question:
         return beside(question, self._text)
@@ -100,7 +100,7 @@ class Contrast(_Fixed):
         ]
 
 
-class Wordless(_Fixed):
+class TextContrast(_Fixed):
     """The gap with a rule's text less the gap of the same question without it, after CoCA (arXiv 2409.11365)."""
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:

@@ -296,7 +296,7 @@ def _fuller(one: _Record | None, other: _Record) -> _Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Lacking:
+class UnansweredImage:
     """An image whose recorded answers do not suffice; the line is packed, as there may be a great many of them."""
 
     path: str
@@ -318,7 +318,7 @@ class Lacking:
 class Recorded(Cache):
     """A cache that also knows what verdict lines tell, and keeps only what is new."""
 
-    def __init__(self, cache: Cache, rejudge: Rejudge, lacking: Iterable[Lacking]) -> None:
+    def __init__(self, cache: Cache, rejudge: Rejudge, lacking: Iterable[UnansweredImage]) -> None:
         super().__init__(None)
         self._cache = cache
         self._rejudge = rejudge

@@ -10,9 +10,9 @@ import pytest
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import Answer, Reasoning
 from imagejudge.engine.scripted import Scripted, certain
-from imagejudge.evaluate.methods import METHODS, Found, Look
+from imagejudge.evaluate.methods import METHODS, Found, FrameViews
 from imagejudge.evaluate.scores import WHOLE, image_score
-from imagejudge.evaluate.views import Beside
+from imagejudge.evaluate.views import CaptionedView
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import By, Outcome, RuleStatus
@@ -40,7 +40,7 @@ def engine(yes: Callable[[Picture | None, Question], float | Answer], **more: ob
 
 
 def apply(method: str, model: Scripted) -> Found:
-    return METHODS[method](RULES, Look(model.view(CLEAN), model.view(NOISED), model.view(None)))
+    return METHODS[method](RULES, FrameViews(model.view(CLEAN), model.view(NOISED), model.view(None)))
 
 
 def statuses(found: Found) -> dict[str, RuleStatus]:
@@ -153,7 +153,7 @@ def test_a_text_beside_the_picture_is_part_of_every_question() -> None:
     model = engine(
         lambda picture, question: 0.9, reason=lambda picture, question: YES, locate=lambda picture, objects: HALF
     )
-    beside = Beside(model.view(CLEAN), "Burn!")
+    beside = CaptionedView(model.view(CLEAN), "Burn!")
     said = 'The image comes with this text: "Burn!"'
     beside.ask([visible("A body.")])
     beside.crop(HALF).ask([Question(Kind.PUBLIC, "")])

@@ -17,7 +17,7 @@ from imagejudge.errors import EngineFailure
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS
 from imagejudge.evaluate.perturbations import parse_perturbations
-from imagejudge.evaluate.trial import Trial, Tried
+from imagejudge.evaluate.trial import Trial, TrialResult
 from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
@@ -71,12 +71,12 @@ def items(tmp_path: Path) -> list[Item]:
 
 def run(
     items: Sequence[Item], *methods: str, engine: Engine | None = None, cache: Cache | None = None, perturb: str = ""
-) -> list[Tried]:
+) -> list[TrialResult]:
     changes = parse_perturbations(perturb) if perturb else ()
     return list(Trial(PLAN, cache or Cache(None), [engine or Counting()], methods, changes).run(items))
 
 
-def outcomes(tried: Sequence[Tried], method: str) -> list[Outcome]:
+def outcomes(tried: Sequence[TrialResult], method: str) -> list[Outcome]:
     return [each.cases[method].verdict.verdict for each in tried]
 
 

@@ -20,7 +20,7 @@ from imagejudge.images.read import Limits
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method, judge, questions_of
 from imagejudge.judge.plan import Plan
-from imagejudge.judge.replay import Lacking, Recorded, Rejudge, Unrecorded
+from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecorded
 from imagejudge.judge.scanner import Scanner
 from imagejudge.judge.summary import summarise
 from imagejudge.prompts import Question, visible
@@ -239,7 +239,7 @@ def test_only_what_is_missing_is_asked(folder: Path, tmp_path: Path) -> None:
     again, cache, engine = Rejudge(both), Cache(tmp_path / "cache"), Scripted(colour)
     with pytest.raises(Unrecorded):
         again.judge(lines[2])
-    recorded = Recorded(cache, again, map(Lacking.of, lines))
+    recorded = Recorded(cache, again, map(UnansweredImage.of, lines))
     new = list(Scanner(both, recorded, [engine]).run([ImageRef(line.path) for line in lines]))
     assert [[question.subject for question in wave] for wave in engine.waves] == [
         ["It is red.", "It is blue."],  # without an image
@@ -262,6 +262,6 @@ def test_recorded_reasoning_is_not_asked_again(folder: Path, tmp_path: Path) -> 
     engine = Scripted(colour, reason)
     again = Rejudge(plan(rules(RED)))
     refs = [ImageRef(lines[1].path)]
-    list(Scanner(plan(rules(RED)), Recorded(Cache(None), again, map(Lacking.of, lines)), [engine]).run(refs))
+    list(Scanner(plan(rules(RED)), Recorded(Cache(None), again, map(UnansweredImage.of, lines)), [engine]).run(refs))
     assert engine.reasoned == []
     assert engine.waves == [[visible("It is red.")]]  # without an image
