@@ -17,6 +17,8 @@ from imagejudge.prompts import DIRECT
 
 ENGINE = "imagejudge.engine.llama:load_engine"
 IMAGE_TOKENS = 1024
+BESIDE_IMAGE = CONTEXT - IMAGE_TOKENS
+"""Tokens of context for questions and reasoning, however large the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ModelChoice:
     image_min_tokens: int | None = None
     """Least tokens that one image becomes; None: as the model's entry recommends, or the model's own."""
     ctx: int | None = None
-    """Context length in tokens; None: what is needed."""
+    """Context length in tokens; None: 4096, or more where images may take more than 1024 of them."""
     workers: int = 1
     """Engines side by side on one device."""
     gpus: tuple[int, ...] | None = None
@@ -76,7 +78,7 @@ class ModelChoice:
             chat_template=files.chat_template,
             image_max_tokens=most,
             image_min_tokens=least,
-            ctx=self.ctx or CONTEXT,
+            ctx=self.ctx or max(CONTEXT, most + BESIDE_IMAGE),
             gpu_layers=self.gpu_layers,
             main_gpu=self.main_gpu,
             threads=self.threads,

@@ -30,6 +30,19 @@ def test_limits_of_an_image(choice: ModelChoice, files: ModelFiles, limits: tupl
     assert (spec.image_min_tokens, spec.image_max_tokens) == limits
 
 
+@pytest.mark.parametrize(
+    ("choice", "ctx"),
+    [
+        (ModelChoice(), 4096),
+        (ModelChoice(image_max_tokens=256), 4096),
+        (ModelChoice(image_max_tokens=4096), 7168),
+        (ModelChoice(image_max_tokens=4096, ctx=2048), 2048),
+    ],
+)
+def test_the_context_has_room_beside_an_image(choice: ModelChoice, ctx: int) -> None:
+    assert choice.spec(FILES, "0" * 64).ctx == ctx
+
+
 def test_limits_that_contradict_name_their_options() -> None:
     with pytest.raises(ModelError, match="`image_min_tokens=2000` is more than the 1024") as error:
         ModelChoice(image_min_tokens=2000).spec(FILES, "0" * 64)
