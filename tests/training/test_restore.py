@@ -44,9 +44,9 @@ def test_the_tokenizer_comes_back_and_cuts_alike(tmp_path: Path) -> None:
     write_tokenizer(read_pair(BUILTIN), tmp_path / "tokenizer.json")
     words = Words(tmp_path / "tokenizer.json")
     text = "<|im_start|>user\n<image>Is a knife visible? Answer Yes or No."
-    ids = words.cut(text)
+    ids = words.encode(text)
     assert words.tokenizer.decode(ids, skip_special_tokens=False) == text
-    assert len(words.cut(" visible")) == 1
+    assert len(words.encode(" visible")) == 1
 
 
 def test_giving_maps_another_scale_changes_no_embedding() -> None:

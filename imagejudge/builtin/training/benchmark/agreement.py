@@ -35,12 +35,12 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
             continue
         answers = engine.view(picture(scene.pixels)).ask(questions)
         row = Row(8 * 48 + 16)
-        row.add(-1, words.cut("<|im_start|>user\n<image>"))
+        row.add(-1, words.encode("<|im_start|>user\n<image>"))
         row.parents.append(0)
         row.ends.append(BEFORE + IMAGE_TOKENS)
-        image = row.add(1, words.cut("</image>"))
+        image = row.add(1, words.encode("</image>"))
         for question in questions:
-            row.add(image, words.cut(question.direct + ANSWER_TURN))
+            row.add(image, words.encode(question.direct + ANSWER_TURN))
             row.goals.append(Goal(len(row.tokens) - 1, -1, 1.0, 1.0, ""))
         batch = collate([row])
         with torch.no_grad():

@@ -79,14 +79,14 @@ class Words:
         tokenizer = Tokenizer.from_file(str(path))
         self.tokenizer = tokenizer
         self.size = tokenizer.get_vocab_size()
-        self.cut = functools.lru_cache(maxsize=50_000)(lambda text: tuple(tokenizer.encode(text).ids))
+        self.encode = functools.lru_cache(maxsize=50_000)(lambda text: tuple(tokenizer.encode(text).ids))
         self.yes, self.no = (self._single(word) for word in ("Yes", "No"))
         self.concluding = {self._single(word) for word in (" Yes", " No")}
-        if len(self.cut("<|im_start|>user\n<image>")) != BEFORE:
+        if len(self.encode("<|im_start|>user\n<image>")) != BEFORE:
             raise SystemExit(f"{path}: the words before the image are not {BEFORE} tokens")
 
     def _single(self, word: str) -> int:
-        ids = self.cut(word)
+        ids = self.encode(word)
         if len(ids) != 1:
             raise SystemExit(f"{word!r} is not a single token")
         return int(ids[0])
@@ -195,11 +195,11 @@ class Writer:
         """
         row, random = Row(self.length), self.random
         facts = Facts(scene, kept_apart(thing.name for thing in scene.things)) if scene is not None else None
-        row.add(-1, self.words.cut("<|im_start|>user\n<image>"))
+        row.add(-1, self.words.encode("<|im_start|>user\n<image>"))
         row.parents.append(0)  # segment 1 is the image
         row.ends.append(BEFORE + IMAGE_TOKENS)
-        image = row.add(1, self.words.cut("</image>"))
-        plain = row.add(-1, self.words.cut("<|im_start|>user\n"))
+        image = row.add(1, self.words.encode("</image>"))
+        plain = row.add(-1, self.words.encode("<|im_start|>user\n"))
         if facts is not None and not simple:
             self._rules(row, image, facts)
             self._boxes(row, image, facts)
@@ -207,7 +207,7 @@ class Writer:
             self._blind(row, plain, facts)
         if not row.room(60):
             return row
-        ask = row.add(image, self.words.cut(_instruction(Kind.VISIBLE)))
+        ask = row.add(image, self.words.encode(_instruction(Kind.VISIBLE)))
         shown = facts is not None and bool(facts.scene.things)
         if not simple and facts is not None and (not shown or random.random() < 0.35):
             self._answer(row, ask, STICKER, float(shown), "sticker", 1.0 if shown else 3.0)
@@ -231,7 +231,7 @@ class Writer:
         return asker.shown(asker.words(asker.concept() if self.random.random() < 0.6 else asker.one_of(tuple(GROUPS))))
 
     def _answer(self, row: Row, parent: int, subject: str, p_yes: float, kind: str, weight: float = 1.0) -> None:
-        tokens = self.words.cut(subject + ANSWER_TURN)
+        tokens = self.words.encode(subject + ANSWER_TURN)
         if not row.room(len(tokens) + 1):
             return
         ends = p_yes in (0.0, 1.0) and self.random.random() < 0.1
@@ -247,8 +247,8 @@ class Writer:
         tokens: list[int] = []
         goals = []
         for number, (asked, reply) in enumerate(turns):
-            tokens += self.words.cut(("\n<|im_start|>user\n" if number else "") + asked + ANSWER_TURN)
-            answer = (*self.words.cut(reply), STOP)
+            tokens += self.words.encode(("\n<|im_start|>user\n" if number else "") + asked + ANSWER_TURN)
+            answer = (*self.words.encode(reply), STOP)
             if number >= first:
                 goals += [(len(tokens) - 1 + place, goal) for place, goal in enumerate(answer)]
             tokens += answer
@@ -265,7 +265,7 @@ class Writer:
     def _rules(self, row: Row, image: int, facts: Facts) -> None:
         draw = self.random.random()
         if draw < 0.35:
-            ask = row.add(image, self.words.cut(_instruction(Kind.RULE)))
+            ask = row.add(image, self.words.encode(_instruction(Kind.RULE)))
             for _ in range(3):
                 if (ruled := rule_question(self.asker, facts)) is not None:
                     self._answer(row, ask, ruled[0].subject, float(ruled[1]), "rule")
@@ -325,7 +325,7 @@ class Writer:
             if (truth := facts.inappropriate()) is not None:
                 self._answer(row, plain, Question(kind, "").direct, float(truth), "blind", 0.5)
             return
-        ask = row.add(plain, self.words.cut(_instruction(kind)))
+        ask = row.add(plain, self.words.encode(_instruction(kind)))
         for _ in range(3):
             balanced = self.random.random() < 0.75
             if self.random.random() < 0.05:

@@ -105,8 +105,8 @@ def align(
     learnt."""
     random = np.random.default_rng(config.seed)
     synonyms = [
-        [words.cut(" " + noun.bare)[-1] for kind in (concept.name, *concept.groups) for noun in NOUNS.get(kind, ())]
-        or [words.cut(" object")[-1]]
+        [words.encode(" " + noun.bare)[-1] for kind in (concept.name, *concept.groups) for noun in NOUNS.get(kind, ())]
+        or [words.encode(" object")[-1]]
         for concept in CONCEPTS
     ]
     optimiser = torch.optim.AdamW([*model.mm0.parameters(), *model.mm2.parameters()], 3e-3)

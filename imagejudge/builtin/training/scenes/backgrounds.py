@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from imagejudge.builtin.training.scenes.scene import SIZE, Pixels
 
 
-def ground(random: np.random.Generator, hard: float) -> NDArray[np.float32]:
+def draw_background(random: np.random.Generator, hard: float) -> NDArray[np.float32]:
     """A background: plain, a gradient, blotches, stripes, dots, or land and sky."""
     draw = random.random()
     first = np.ones(3) if draw < 0.22 else random.random(3)
@@ -44,7 +44,7 @@ def ground(random: np.random.Generator, hard: float) -> NDArray[np.float32]:
     return (first + (second - first) * mix[..., None]).astype(np.float32)
 
 
-def finish(random: np.random.Generator, canvas: NDArray[np.float32], hard: float) -> Pixels:
+def degrade(random: np.random.Generator, canvas: NDArray[np.float32], hard: float) -> Pixels:
     """What cameras, screens and compressors do to pictures, mildly."""
     draw = random.random()
     if draw < 0.12 * hard:
@@ -92,4 +92,4 @@ def nothing_known(random: np.random.Generator) -> Pixels:
         mix = np.clip((1 - inside) * random.uniform(1, 8), 0, 1)[..., None] * random.uniform(0.4, 1)
         shade = random.random(3).astype(np.float32) * 0.7 + 0.3 * hue + 0.3 * (place[:, None, None] / SIZE - 0.5)
         canvas = canvas * (1 - mix) + (shade + random.normal(0, 0.03, (SIZE, SIZE, 1)).astype(np.float32)) * mix
-    return finish(random, canvas.astype(np.float32), 1.0)
+    return degrade(random, canvas.astype(np.float32), 1.0)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagejudge.builtin.training.scenes.backgrounds import finish, ground
+from imagejudge.builtin.training.scenes.backgrounds import degrade, draw_background
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS, weigh
 from imagejudge.builtin.training.scenes.pictograms import MONOCHROME
 from imagejudge.builtin.training.scenes.placing import extent, place
@@ -131,7 +131,7 @@ class Painter:
     ) -> Scene:
         """Draw these things. relations[i] says how thing i + 1 is placed to an earlier one: "touch", "hold", "on",
         "near", "apart"; chance decides the rest."""
-        canvas = ground(random, plan.hard)
+        canvas = draw_background(random, plan.hard)
         style = int(random.choice(plan.styles))
         mixed = random.random() < 0.15
         masks: list[Mask] = []
@@ -167,7 +167,7 @@ class Painter:
             masks = [earlier & ~mask for earlier in masks]
             masks.append(mask)
             kept.append(concept)
-        return labelled(finish(random, canvas, plan.hard), kept, masks)
+        return labelled(degrade(random, canvas, plan.hard), kept, masks)
 
     def _tile(self, random: np.random.Generator, sprite: Image.Image, side: float, hard: float) -> NDArray[np.float32]:
         """One sprite, resized, turned, flipped and tinted: premultiplied RGBA in 0..1."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from imagejudge.builtin.training.scenes.backgrounds import finish, ground, nothing_known
+from imagejudge.builtin.training.scenes.backgrounds import degrade, draw_background, nothing_known
 from imagejudge.builtin.training.scenes.scene import SIZE, Pixels
 
 Canvas = NDArray[np.float32]
@@ -92,7 +92,7 @@ def blobs(random: Random) -> Canvas:
 
 def shapes(random: Random) -> Canvas:
     """One to a dozen ellipses, rectangles, polygons and lines on a plain or shaded ground."""
-    picture = Image.fromarray((np.clip(ground(random, 0.5), 0, 1) * 255).astype(np.uint8))
+    picture = Image.fromarray((np.clip(draw_background(random, 0.5), 0, 1) * 255).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
     for _ in range(1 if random.random() < 0.5 else int(random.integers(2, 13))):
         colour = tuple(random.integers(0, 256, 3).tolist())
@@ -175,4 +175,4 @@ def unlike(random: Random, families: tuple[Callable[[Random], Canvas], ...] = TA
     """A picture of one of these families; one in five is like a photograph."""
     if families is TAUGHT and random.random() < 0.2:
         return nothing_known(random)
-    return finish(random, families[int(random.integers(len(families)))](random), 1.0)
+    return degrade(random, families[int(random.integers(len(families)))](random), 1.0)
