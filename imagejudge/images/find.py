@@ -4,7 +4,7 @@ Knows names, folders and ignore rules; never opens an image, so what a file real
 """
 
 # A path must come out exactly as it went in, and pathlib rewrites `./a`, `a//b` and the empty path.
-# ruff: noqa: PTH109, PTH112, PTH116, PTH118, PTH122
+# ruff: noqa: PTH109, PTH112, PTH116, PTH118
 
 from __future__ import annotations
 
@@ -110,8 +110,12 @@ class _Level:
     git: Ignored | None
     """What git says of what lies here; None outside a git work tree, and where it is not asked for."""
 
-    def ignores(self, name: str) -> bool:
-        return bool(self.excluded.ignores(name)) or (self.git is not None and self.git.ignores(name))
+    def ignores(self, name: str, entry: os.DirEntry[str] | None = None) -> bool:
+        """Whether a folder (its name ends in '/') or an entry that is none is left out."""
+        if self.excluded.ignores(name):
+            return True
+        unknown = self.git is not None and self.git.ignores(name)
+        return unknown and (entry is None or entry.is_file() or entry.is_symlink())  # git lists no pipes or devices
 
 
 def _find(paths: Sequence[str], excluded: Rules, walk: _Walk) -> Iterator[str]:
@@ -158,7 +162,7 @@ class _Walk:
                     yield from self._enter(
                         stack, entry.path, key, level.excluded.below(name), partial(self._git_below, level, entry)
                     )
-            elif name[name.rfind(".") :].lower() in EXTENSIONS and key not in self._named and not level.ignores(name):
+            elif _is_image(name) and key not in self._named and not level.ignores(name, entry):
                 yield entry.path
 
     def _enter(
@@ -198,7 +202,7 @@ class _Walk:
 
 def _is_image(name: str) -> bool:
     """Whether it is called as one."""
-    return os.path.splitext(name)[1].lower() in EXTENSIONS
+    return name[name.rfind(".") :].lower() in EXTENSIONS
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -242,6 +242,16 @@ def test_git_failing_is_an_error_of_its_own(tmp_path: Path) -> None:
         kept_in(str(tmp_path), [""])
 
 
+def test_what_git_does_not_know_of_is_not_passed_over(tmp_path: Path) -> None:
+    """Git lists files and links, never pipes, so that it does not list one says nothing."""
+    git(tmp_path, "init", "--quiet")
+    for name in ("pipe.png", "unwanted.png"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "a.png").touch()
+    found = find_images([str(tmp_path)], exclude=["unwanted.png"])
+    assert [Path(ref.path).name for ref in found] == ["a.png", "pipe.png"]
+
+
 @pytest.mark.parametrize(
     ("place", "named"),
     [(".gitignore", ["a/b", "c"]), ("a/.gitignore", ["a"]), ("a/b/.gitignore", [""]), (".git/index", ["a", "c"])],
