@@ -219,12 +219,11 @@ class LlamaEngine(Engine):
         with self._prefixes_of(view) as prefixes:
             return [answer(logits, self._yes, self._no) for logits in prefixes.read_all(prompts)]
 
-    def answer_behind(self, view: LlamaView, words: str) -> Answer:
-        """The same where the question comes first: its words, then the picture."""
+    def behind(self, view: LlamaView, words: str) -> tuple[LlamaView, Tokens]:
+        """Where the question comes first: its words with the picture behind them, and what follows the picture."""
         before, between, after = self._around[1, True]
         question = self._loaded.vocabulary.started(join_words([*before, words, *between], self._tokens_of))
-        rest = join_words(after, self._tokens_of)
-        return self.answers(LlamaView(self, None, [question, *view.parts]), [rest])[0]
+        return LlamaView(self, None, [question, *view.parts]), join_words(after, self._tokens_of)
 
     def generate(
         self, view: LlamaView, prompt: Tokens, limit: int, grammar: str | None = None
@@ -301,7 +300,8 @@ class LlamaView(View):
         """Answer together; only the words that differ between the questions cost time of their own."""
         said = [self._engine.style.words(question) for question in questions]
         if self._engine.style.question_first and self._picture is not None:
-            return [self._engine.answer_behind(self, words) for words in said]
+            placed = (self._engine.behind(self, words) for words in said)
+            return [self._engine.answers(view, [prompt])[0] for view, prompt in placed]
         return self._engine.answers(self, [self._prompt(words) for words in said])
 
     def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
@@ -315,7 +315,10 @@ class LlamaView(View):
         style = self._engine.box_style
         if style is None or self._picture is None:
             raise EngineFailure("engine-error", "there is no picture, or the model cannot give boxes: do not ask")
-        reply = self._engine.generate(self, self._prompt(style.locate(objects)), _BOX_TOKENS, style.grammar)
+        words = style.locate(objects)
+        first = self._engine.style.question_first
+        view, prompt = self._engine.behind(self, words) if first else (self, self._prompt(words))
+        reply = self._engine.generate(view, prompt, _BOX_TOKENS, style.grammar)
         return box(style, [(piece.decode(errors="replace"), chance) for piece, chance in reply])
 
     def without(self, box: Box) -> LlamaView:

@@ -529,6 +529,12 @@ class TestPromptStyles:
             with pytest.raises(EngineFailure, match="cannot think aloud"):  # it was taught to say one word
                 view.reason(QUESTIONS[:1])
 
+    def test_a_box_is_asked_for_in_the_same_order(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
+        with start(pairs["plain"], prompt_style="shieldstral", box_style="bbox-xyxy-1000") as engine:
+            boxes = [engine.view(picture(seed)).locate(["knife"]) for seed in range(8)]
+            assert len({repr(box) for box in boxes}) > 1
+            assert boxes == [engine.view(picture(seed)).locate(["knife"]) for seed in range(8)]
+
     def test_a_long_question_costs_one_answer(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"], ctx=1024, prompt_style="shieldstral") as engine:
             view = engine.view(picture(1))
