@@ -529,11 +529,17 @@ class TestPromptStyles:
             with pytest.raises(EngineFailure, match="cannot think aloud"):  # it was taught to say one word
                 view.reason(QUESTIONS[:1])
 
-    def test_a_box_is_asked_for_in_the_same_order(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
+    def test_a_box_is_asked_for_in_the_same_order(
+        self, pairs: dict[str, gguf_pairs.Pair], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
         with start(pairs["plain"], prompt_style="shieldstral", box_style="bbox-xyxy-1000") as engine:
-            boxes = [engine.view(picture(seed)).locate(["knife"]) for seed in range(8)]
-            assert len({repr(box) for box in boxes}) > 1
-            assert boxes == [engine.view(picture(seed)).locate(["knife"]) for seed in range(8)]
+            generate = engine.generate
+            monkeypatch.setattr(engine, "generate", lambda *call: asked.append(generate(*call)) or asked[-1])
+            for seed in range(3):
+                box = engine.view(picture(seed)).locate(["knife"])
+                assert box is None or box.left < box.right
+        assert len({repr(reply) for reply in asked}) == 3
 
     def test_a_long_question_costs_one_answer(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"], ctx=1024, prompt_style="shieldstral") as engine:
