@@ -189,8 +189,8 @@ def test_an_engine_that_holds_one_picture_is_shown_it_again(
     items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
-    worker = EngineProcess("engines:brightness", {}, EngineLimits(pictures=3))
-    tried = run(items, *METHODS, engine=worker, perturb="jpeg:50")
+    with EngineProcess("engines:brightness", {}, EngineLimits(pictures=3)) as worker:
+        tried = run(items, *METHODS, engine=worker, perturb="jpeg:50")
     assert [outcomes(tried, name).count(Outcome.ERROR) for name in METHODS] == [0] * len(METHODS)
     assert all(row.after is not Outcome.ERROR for each in tried for row in each.perturbed)
     assert len({cost.seconds for each in tried for cost in [each.cases["vcd"].cost]} - {None}) == 3
