@@ -144,7 +144,7 @@ def evaluate(
     """Measure how often verdicts are right, against labels.
 
     Judges the images of DATASET and scores the verdicts, or scores those of --verdicts. Answers are kept, so that a
-    run that was stopped goes on where it was. Exits with 0 whatever the figures are.
+    run that was stopped resumes where it was. Exits with 0 whatever the figures are.
     """
     del isolated, config  # they have had their effect
     if data.verdicts is not None:
@@ -259,7 +259,7 @@ def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:
                 bar.update()
         except KeyboardInterrupt:
             left = dataset.count - len(judged)
-            say("interrupted", f"{left:,} images left; run the same command again to go on", "bold yellow")
+            say("interrupted", f"{left:,} images left; run the same command again to resume", "bold yellow")
             raise
     return judged
 

@@ -47,7 +47,7 @@ def list_() -> None:
 
 @app.command("pull", cls=Command)
 def pull(name: Name) -> None:
-    """Fetch a model, or go on where an earlier attempt ended.
+    """Fetch a model, or resume where an earlier attempt ended.
 
     The SHA-256 of its files is pinned at the first pull, and whatever comes later is compared with it. Files are
     kept in the cache of huggingface_hub; HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean there.
@@ -57,7 +57,7 @@ def pull(name: Name) -> None:
         with _progress(entry) as tell:
             pin = store.pull(entry, tell)
     except KeyboardInterrupt:
-        say("interrupted", "what was fetched is kept: run the same command again to go on", "bold yellow")
+        say("interrupted", "what was fetched is kept: run the same command again to resume", "bold yellow")
         raise
     for file, pinned in pin.files.items():
         typer.echo(f"{pinned.sha256[:12]}  {pinned.bytes / 1e9:6,.2f} GB  {file}")
@@ -153,7 +153,7 @@ class _Bars:
                 say("fetching", f"{name}, {total / 1e9:,.2f} GB", "bold cyan")
             bar: tqdm[Never] = tqdm(total=total, initial=done, desc=name[:24], unit="B", unit_scale=True, disable=None)
             self._bars[name] = self._stack.enter_context(bar)
-        # Not what has come since: a server that cannot go on in the middle begins again.
+        # Not what has come since: a server that cannot resume in the middle begins again.
         self._bars[name].update(done - self._bars[name].n)
         if done == total:
             self._bars[name].close()

@@ -156,7 +156,7 @@ class LlamaEngine(Engine):
         before = {frame.before_image for (_, image), frame in frames.items() if image}
         if len(before) != 1:
             raise ModelError(
-                f"the chat template of {self.options.model} changes the words before the image as a chat goes on",
+                f"the chat template of {self.options.model} changes the words before the image as a chat grows",
                 "Such a model's view of an image cannot be shared between questions.",
             )
         self._before_image = before.pop() or ""
@@ -215,7 +215,7 @@ class LlamaEngine(Engine):
     # --- decoding -------------------------------------------------------------------------------------------------
 
     def answers(self, view: LlamaView, prompts: Sequence[Tokens]) -> list[Answer]:
-        """Yes or No at the first token after each prompt; the prompts go on from the view's picture."""
+        """Yes or No at the first token after each prompt; the prompts continue the view's picture."""
         with self._prefixes_of(view) as prefixes:
             return [answer(logits, self._yes, self._no) for logits in prefixes.read_all(prompts)]
 
@@ -252,7 +252,7 @@ class LlamaEngine(Engine):
 
     @contextmanager
     def _prefixes_of(self, view: LlamaView) -> Iterator[PrefixCache]:
-        """The trunk with the view's picture at its root. After any failure the memory is built anew."""
+        """The trunk with the view's picture at its root. After any failure the memory is filled again."""
         self._check_open()
         before, self._at = self._at, None
         try:
@@ -322,11 +322,11 @@ class LlamaView(View):
         return box(style, [(piece.decode(errors="replace"), chance) for piece, chance in reply])
 
     def without(self, box: Box) -> LlamaView:
-        """Encodes the edited picture; the memory is decoded anew only when that view is asked."""
+        """Encodes the edited picture; the memory is decoded again only when that view is asked."""
         return self._engine.view(self._seen().without(box))
 
     def crop(self, box: Box) -> LlamaView:
-        """Encodes the cut-out; the memory is decoded anew only when that view is asked."""
+        """Encodes the cut-out; the memory is decoded again only when that view is asked."""
         return self._engine.view(self._seen().crop(box))
 
     def reply(self, *turns: str, limit: int, grammar: str | None = None) -> str:

@@ -68,7 +68,7 @@ class ModelChoice:
                 "raise `image_max_tokens` or lower `image_min_tokens`",
             )
         if least is None and files.image_min_tokens is not None:
-            least = min(files.image_min_tokens, most)  # whoever asks for few tokens gets few
+            least = min(files.image_min_tokens, most)  # a request for few tokens is met
         return EngineSpec(
             model=str(files.model),
             mmproj=str(files.mmproj),

@@ -19,13 +19,13 @@ class ModelFiles:
     model: Path
     mmproj: Path
     box_style: str | None = None
-    """Key of `questions.BOX_STYLES`; None: nobody said how this model writes boxes, so it is not asked for any."""
+    """Key of `prompts.BOX_STYLES`; None: not known how this model writes boxes, so it is not asked for any."""
     prompt_style: str = DIRECT
     """Key of `questions.PROMPT_STYLES`: in whose words it is asked."""
     chat_template: str | None = None
     """Jinja source of the template by which it is asked; None: the one that its file holds."""
     image_tokens: int | None = None
-    """Most tokens an image should become for this model; None: nobody recommends any number."""
+    """Most tokens an image should become for this model; None: no number is recommended."""
     image_min_tokens: int | None = None
     """Least tokens of an image; None: as the model has it."""
 

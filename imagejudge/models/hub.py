@@ -145,7 +145,7 @@ def make_room(remotes: Sequence[Remote]) -> None:
 
 
 def fetch(remote: Remote, pinned: str | None, tell: Tell) -> str:
-    """Bring a file into the cache, or go on doing so, and return its SHA-256.
+    """Bring a file into the cache, or resume doing so, and return its SHA-256.
 
     It gets its name in the cache only when it is whole and has the digest that was pinned, or else the one the hub
     promises. Raises `ModelError` with what to do.

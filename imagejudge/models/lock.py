@@ -101,7 +101,7 @@ def read_lock() -> Lock:
     except (UnreadableError, ValidationError) as error:
         raise ModelError(
             f"{where} cannot be believed: {str(error).splitlines()[0]}",
-            "bring back an earlier copy, or move it away and pull again: what is pulled then is trusted anew",
+            "bring back an earlier copy, or move it away and pull again: what is pulled then is trusted again",
         ) from error
     return Lock(found.models, found.default)
 

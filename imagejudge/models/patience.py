@@ -1,6 +1,6 @@
 """How long a server may take: what is asked of it is done in a thread, and waited for within limits.
 
-Timeouts of sockets begin anew with each byte, so a server that sends one now and then could be listened to for ever:
+Timeouts of sockets begin again with each byte, so a server that sends one now and then could be listened to for ever:
 in the head of its answer, in its body, or in what frames the body.
 """
 
@@ -23,7 +23,7 @@ WINDOW: Final = 60.0
 _SLOWEST: Final = 1000
 """Bytes a second below which a connection counts as lost: at this pace a model would take a month."""
 _AHEAD: Final = 16
-"""Pieces of a body that may wait for whoever takes them."""
+"""Pieces of a body that may wait to be taken."""
 
 
 class TooSlow(httpx2.TransportError):
@@ -96,7 +96,7 @@ class _Pieces:
         return piece
 
     def leave(self) -> None:
-        """Read no more, and wait until nobody does: a socket must not be closed while it is read from."""
+        """Read no more, and wait until no thread does: a socket must not be closed while it is read from."""
         self._left.set()
         self._thread.join(0.1)
         if self._thread.is_alive():
@@ -115,7 +115,7 @@ class _Pieces:
             self._put(_Failed(error))
 
     def _put(self, piece: bytes | _Failed | None) -> bool:
-        """False when nobody wants it any more."""
+        """False when it is not wanted any more."""
         while not self._left.is_set():
             with suppress(queue.Full):
                 self._waiting.put(piece, timeout=0.05)

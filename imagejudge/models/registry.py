@@ -59,7 +59,7 @@ class Entry(BaseModel):
     memory: Bytes | None = None
     """Bytes needed to run it on a CPU."""
     unverified: list[str] = []
-    """Fields that nobody has compared with the real files."""
+    """Fields that were never compared with the real files."""
 
     @property
     def files(self) -> tuple[str, ...]:

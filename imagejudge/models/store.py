@@ -47,7 +47,7 @@ def _problem(path: Path, pinned: PinnedFile) -> str | None:
 
 
 def pull(entry: Entry, tell: Tell) -> Pin:
-    """Fetch and pin a model, or go on doing so; without the network when its files are here already.
+    """Fetch and pin a model, or resume doing so; without the network when its files are here already.
 
     Raises `ModelError` with what to do, above all when a file differs from the one pinned at the first pull.
     """

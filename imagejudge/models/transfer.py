@@ -1,7 +1,7 @@
 """The bytes of one file over HTTP, appended to a partial file only by a reply that provably continues it.
 
 Between the program and the hub may stand portals, proxies and mirrors that answer something else. What has arrived is
-never cut: a reply either continues it, or agrees with all of it and then goes on, or is refused. Knows nothing of hubs.
+never cut: a reply either continues it, or agrees with all of it and then continues, or is refused. Knows no hubs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from imagejudge.errors import ModelError
 from imagejudge.models import patience
 from imagejudge.models.patience import TooSlow, body_of, within
 
-KEPT = "what was fetched is kept, and the same command goes on there"
+KEPT = "what was fetched is kept, and the same command resumes there"
 TIMEOUT = 30.0
 """Seconds without a byte before a connection counts as lost."""
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -174,7 +174,7 @@ class _Download:
         return 0, size
 
     def _part(self, response: httpx2.Response, have: int) -> tuple[int, int]:
-        """Check that a part of the file is the one that goes on where the partial file ends."""
+        """Check that a part of the file is the one that continues the partial file."""
         size = self._target.size
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         right = found and int(found[1]) == have <= int(found[2]) < size and found[3] in ("*", str(size))
@@ -228,7 +228,7 @@ class _Download:
     def _differs(self, response: httpx2.Response) -> ModelError:
         return ModelError(
             f"{response.url.host} sends another {self._target.name} than the one that was begun",
-            f"check proxies and HF_ENDPOINT and pull again, or delete {self._target.partial} to begin anew",
+            f"check proxies and HF_ENDPOINT and pull again, or delete {self._target.partial} to begin again",
         )
 
 

@@ -238,7 +238,7 @@ def test_a_run_that_was_stopped_goes_on(pair: Options, rules: Options, run: Run,
         _, errors = process.communicate(timeout=60)
         assert process.returncode == code
         assert b"Traceback" not in errors
-        assert code != 130 or b"run the same command again to go on" in errors
+        assert code != 130 or b"run the same command again to resume" in errors
     assert 10 <= kept() < 300
     assert run(*command, "--json", "parts.json").returncode == 0
     one, other = (json.loads((tmp_path / name).read_text())["methods"][METHOD] for name in ("whole.json", "parts.json"))

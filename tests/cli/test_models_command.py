@@ -164,7 +164,7 @@ def test_ctrl_c_keeps_what_has_arrived(run: Run, hub: Hub, cache: Path) -> None:
     pull.send_signal(signal.SIGINT)
     said = pull.communicate(timeout=30)[1]
     assert pull.returncode == 130
-    assert b"run the same command again to go on" in said
+    assert b"run the same command again to resume" in said
     hub.stall.set()
     pulls(run)
     assert hub.gets()[1] == "bytes=70000-"

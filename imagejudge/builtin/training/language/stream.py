@@ -82,7 +82,7 @@ class Maker:
 
 
 def _work(recipe: Recipe, first: int, step: int, out: Connection) -> None:
-    """Send every `step`-th pair of batches from `first` on, until nobody listens."""
+    """Send every `step`-th pair of batches from `first` on, until the receiver is gone."""
     maker = Maker(recipe)
     number = first
     while True:

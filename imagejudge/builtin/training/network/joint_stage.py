@@ -1,8 +1,8 @@
-"""The fourth stage, with which a model goes on learning: encoder and language model together, on scenes that are
+"""The fourth stage, in which a trained model learns more: encoder and language model together, on scenes that are
 always fresh.
 
 Every step sees a batch of scenes with a label for every cell, and the questions about the first of them teach the
-encoder too. It begins from a GGUF pair, whose heads for the labels are lost and learnt anew, and can be ended at any
+encoder too. It begins from a GGUF pair, whose heads for the labels are lost and learnt again, and can be ended at any
 time: what is exported are averaged weights, so the rate never has to come down.
 """
 

@@ -57,7 +57,7 @@ def maps_of(
     """Run the encoder once over scenes it was not trained on, and over pictures of nothing known.
 
     The language model learns from these maps: those of the encoder's own training scenes are surer than any new one's.
-    Returns maps and labels, shard by shard, then the maps of nothing known. They are kept on disk and made anew when
+    Returns maps and labels, shard by shard, then the maps of nothing known. They are kept on disk and made again when
     the encoder has changed.
     """
     folder = config.out / "features"

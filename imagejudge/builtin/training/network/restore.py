@@ -1,4 +1,4 @@
-"""Read a pair of GGUF files back into the arrays that the export writes, so that training can go on from a shipped
+"""Read a pair of GGUF files back into the arrays that the export writes, so that training can continue from a shipped
 model when its checkpoints are gone.
 
 Needs no torch. What the export folded into the projector stays folded: the map is taken as it comes, with mean 0 and
