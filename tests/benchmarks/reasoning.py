@@ -1,9 +1,10 @@
 """Eight claims reasoned about side by side, and one after another; and what a grammar costs a token.
 
-    python tests/benchmarks/reasoning.py CACHE_FOLDER [--claims 8] [--rounds 3] [--threads N]
+    python tests/benchmarks/reasoning.py CACHE_FOLDER [--claims 8] [--rounds 3] [--threads N] [--full]
 
 CACHE_FOLDER is the one of questions.py, and so is the model. The two ways take turns within one run, on the same
-picture, and should give the same words (batches of other shapes round differently); medians are printed. The grammar
+picture, and should give the same words (batches of other shapes round differently); medians are printed. With --full
+no text ends before its limit, as with a model that uses its room; this one often ends after a sentence. The grammar
 chooses from random logits, the worst case, as the engine does it and as it did before: by sorting the whole vocabulary.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from questions import STATEMENTS, build
 
-from imagejudge.engine import llama
+from imagejudge.engine import llama, parse
 from imagejudge.engine.llama_bindings import Grammar, Vocabulary, _largest
 from imagejudge.images.picture import Picture
 from imagejudge.prompts import RATIONALE, visible
@@ -56,7 +57,12 @@ def main() -> None:
     parser.add_argument("--claims", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--full", action="store_true", help="let no text end before its limit")
     chosen = parser.parse_args()
+    if chosen.full:
+        Vocabulary.ends = lambda self, token: False
+        parse.concluded = lambda thoughts: False
+        parse.quoted = lambda reply: False
     pair = build(chosen.cache)
     questions = [visible(statement) for statement in STATEMENTS[:: len(STATEMENTS) // chosen.claims][: chosen.claims]]
     pixels = np.random.default_rng(1).integers(0, 256, (512, 512, 3), np.uint8).tobytes()
