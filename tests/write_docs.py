@@ -23,7 +23,7 @@ COMMANDS += (" cache", " cache info", " cache clear", " rejudge", " config")
 COMMANDS += tuple(f" baseline{command}" for command in ("", " add", " unused"))
 COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " test", " diff"))
 COMMANDS += (" constitution objectify", " constitution decompose")
-COMMANDS += tuple(f" models{command}" for command in ("", " list", " pull", " verify", " rm", " default"))
+COMMANDS += tuple(f" models{command}" for command in ("", " list", " pull", " add", " verify", " rm", " default"))
 
 _TABLE = re.compile(r"(?<=^<!-- table )(\S+) -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(

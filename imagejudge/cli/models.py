@@ -14,7 +14,7 @@ from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.help import Command
 from imagejudge.common import system
 from imagejudge.errors import ModelError
-from imagejudge.models import lock, registry, resolve, store
+from imagejudge.models import adding, lock, registry, resolve, store
 from imagejudge.models.registry import Entry
 from imagejudge.prompts import DIRECT
 
@@ -68,6 +68,33 @@ def pull(name: Name) -> None:
             f"{name} is a guard: it is asked in the form it was trained on. Nobody has run it with imagejudge so far; "
             "`--method threshold` reads its answers as its makers do, yes from one half on"
         )
+
+
+@app.command("add", cls=Command)
+def add(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="A repository on the hub.")],
+    *,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="What to call it. [default: as its repository]")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--file", metavar="FILE", help="The text model. [default: Q4_K_M if it has that]")
+    ] = None,
+    mmproj: Annotated[
+        str | None, typer.Option("--mmproj", metavar="FILE", help="The image encoder. [default: F16 if it has that]")
+    ] = None,
+) -> None:
+    """List a model of your own by what the hub says a repository has.
+
+    The entry goes into models.toml, where its other fields (how it writes boxes, in whose words it is asked) are yours
+    to fill in; nothing is fetched yet.
+    """
+    entry = adding.entry_of(repository, name, model, mmproj)
+    adding.add(entry)
+    for title, text in (("text model", entry.model), ("image encoder", entry.mmproj), ("licence", entry.licence)):
+        say(title, str(text), "bold cyan")
+    where = f"in {registry.user_file()}; fetch it with: imagejudge models pull {entry.name}"
+    say("added", f"{entry.name} {where}", "bold cyan")
 
 
 @app.command("verify", cls=Command)

@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from imagejudge.models.files import file_digest
 from imagejudge.models.transfer import KEPT, TIMEOUT
 
 try:
-    from huggingface_hub import constants, get_hf_file_metadata, get_session, hf_hub_url
+    from huggingface_hub import HfApi, constants, get_hf_file_metadata, get_session, hf_hub_url
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -128,6 +128,26 @@ def look(repository: str, name: str, revision: str) -> Remote:
             "check HF_ENDPOINT and proxies",
         )
     return Remote(repository, name, commit, etag, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a repository has."""
+
+    files: Mapping[str, int | None]
+    """Their sizes in bytes by name; None where the hub does not say."""
+    licence: str | None
+    """As its card names it: untrusted text."""
+
+
+def list_files(repository: str) -> Listing:
+    """Ask the hub what a repository has. Raises `ModelError` with what to do."""
+    with _explained(repository, "its list of files"):
+        ask = partial(HfApi().model_info, repository, files_metadata=True, timeout=TIMEOUT)
+        info = patience.within(patience.WINDOW, ask)
+    files = {each.rfilename: each.size for each in info.siblings or ()}
+    licence = info.card_data.get("license") if info.card_data else None
+    return Listing(files, str(licence)[:100] if licence else None)
 
 
 def make_room(remotes: Sequence[Remote]) -> None:

@@ -19,7 +19,8 @@ from imagejudge.errors import ModelError
 from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
 
 _SHIPPED = Path(__file__).parent / "registry.toml"
-_MAX_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
+"""Size of a list of models."""
 TEMPLATE_LIMIT = 256 * 1024
 """Characters of a chat template."""
 _SHOWN = 20
@@ -108,6 +109,11 @@ def load_registry() -> dict[str, Entry]:
     return known
 
 
+def own_entries() -> frozenset[str]:
+    """The names in the user's own list. Raises `ModelError` as `load_registry` does."""
+    return frozenset(entry.name for entry in _read(user_file()))
+
+
 def find_entry(name: str) -> Entry:
     """The model of that name. Raises `ModelError` with the nearest one."""
     known = load_registry()
@@ -127,7 +133,7 @@ def nearest(name: str, known: Mapping[str, Entry]) -> str:
 def _read(path: Path) -> list[Entry]:
     name = printable(path)
     try:
-        document, _ = parse(text_of(path, _MAX_BYTES).removeprefix("\ufeff"))
+        document, _ = parse(text_of(path, MAX_BYTES).removeprefix("\ufeff"))
         return _File.model_validate(document).models
     except OSError as error:
         raise ModelError(f"{name} cannot be read: {error.strerror}") from error

@@ -387,3 +387,41 @@ def test_a_lock_file_that_cannot_be_believed(run: Run, hub: Hub, pins: Path) -> 
     pins.write_text(pins.read_text("utf-8").replace("sha256", "sha265"), "utf-8")
     for command in (["list"], ["verify"], ["pull", NAME]):
         refused(run, *command, words="models.lock cannot be believed", hint="pull again")
+
+
+def test_a_repository_is_added_and_pulled(run: Run, hub: Hub, isolated: Path) -> None:
+    """Of its files, the usual ones; what stands in the list already stays as it is, comments included."""
+    files = ("Tiny-VL-F16.gguf", "Tiny-VL-Q4_K_M.gguf", "Tiny-VL-Q8_0-00001-of-00002.gguf", "mmproj-BF16.gguf")
+    for number, name in enumerate((*files, "mmproj-F16.gguf", "README.md")):
+        hub.add("me/Tiny-VL-GGUF", name, b"GGUF" + bytes([number]) * 100 * (number + 1))
+    hub.card = {"license": "apache-2.0\x1b[31m"}
+    own = isolated / "config" / "imagejudge" / "models.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("# Ours.\nschema = 1\n")
+    done = run("models", "add", "me/Tiny-VL-GGUF")
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"\x1b" not in done.stderr
+    written = own.read_text()
+    assert written.startswith("# Ours.\nschema = 1\n")
+    for line in (
+        'name = "tiny-vl"',
+        'model = "Tiny-VL-Q4_K_M.gguf"',
+        'mmproj = "mmproj-F16.gguf"',
+        "model_bytes = 204",
+    ):
+        assert line in written
+    assert run("models", "pull", "tiny-vl").returncode == 0
+    refused(run, "add", "me/Tiny-VL-GGUF", words="has a model tiny-vl already", hint="another name")
+    named = ("--as", "large", "--file", "Tiny-VL-F16.gguf", "--mmproj", "mmproj-BF16.gguf")
+    assert run("models", "add", "me/Tiny-VL-GGUF", *named).returncode == 0
+    assert 'model = "Tiny-VL-F16.gguf"' in own.read_text()
+    assert b"large" in run("models", "list").stdout
+
+
+def test_a_repository_without_a_pair_is_not_added(run: Run, hub: Hub, isolated: Path) -> None:
+    hub.add("me/text", "text-Q4_K_M.gguf", b"GGUF")
+    refused(run, "add", "me/text", words="no image encoder (mmproj) in the GGUF format", hint="both files")
+    refused(run, "add", "me/text", "--file", "x.gguf", words="no text model called x.gguf", hint="text-Q4_K_M.gguf")
+    refused(run, "add", "me/none", words="no repository me/none")
+    refused(run, "add", "nonsense here", words="nonsense here")
+    assert not (isolated / "config" / "imagejudge" / "models.toml").exists()

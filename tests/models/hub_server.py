@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import threading
 import time
@@ -72,6 +73,7 @@ class Hub:
     """Bytes of files."""
     endpoint: str = ""
     store: str = ""
+    card: dict[str, str] = field(default_factory=dict)
 
     def add(self, repository: str, name: str, data: bytes) -> None:
         self.files[repository, name] = data
@@ -127,6 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.note()
+        if listed := re.fullmatch(r"/api/models/([^/]+/[^/?]+)(?:\?.*)?", unquote(self.path)):
+            return self.list_files(listed[1])
         match = re.fullmatch(r"/([^/]+/[^/]+)/(?:resolve/)?([^/]+)/(.+)", unquote(self.path))
         if match is None:
             return self.answer(404)
@@ -143,6 +147,15 @@ class _Handler(BaseHTTPRequestHandler):
         if (repository, name) not in files:
             return self.answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
         return self.give(repository, commit, name, files[repository, name])
+
+    def list_files(self, repository: str) -> None:
+        """As the hub's API does."""
+        files = {name: data for (known, name), data in self.hub.files.items() if known == repository}
+        if not files:
+            return self.answer(401, {"X-Error-Code": "RepoNotFound"})
+        siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
+        reply = {"id": repository, "sha": self.hub.commit, "siblings": siblings, "cardData": self.hub.card}
+        return self.answer(200, {"Content-Type": "application/json"}, json.dumps(reply).encode())
 
     def give(self, repository: str, commit: str, name: str, data: bytes) -> None:
         raise NotImplementedError
