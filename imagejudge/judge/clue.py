@@ -198,7 +198,7 @@ class Inquiry:
     def settle(self, chains: Sequence[Sequence[_Item]]) -> None:
         """Spend the costlier steps on what is open in chains that may still hold: first regions, then reasoning."""
         if not any(finding.open for finding in self.findings.values()):
-            return  # most images, in a tenth of the time of asking each chain
+            return  # as for most images
         for chain in chains:
             looked: set[_Claim] = set()
             while (claim := self._next_open(chain, looked)) is not None:
