@@ -99,7 +99,8 @@ class LlamaEngine(Engine):
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:
         """Greedy tokens to a chat of one turn, held to the grammar. EngineFailure when the prompt does not fit."""
-        return self._blank.reply(prompt, limit=limit, grammar=grammar)
+        reply = self.generate(self._blank, self.prompt([prompt], image=False), limit, grammar)
+        return b"".join(piece for piece, _ in reply).decode(errors="ignore")
 
     def facts(self) -> dict[str, str]:
         """How the model is asked, word for word, and how its answer is read."""
@@ -329,18 +330,13 @@ class LlamaView(View):
         """Encodes the cut-out; the memory is decoded again only when that view is asked."""
         return self._engine.view(self._seen().crop(box))
 
-    def reply(self, *turns: str, limit: int, grammar: str | None = None) -> str:
-        """What the model says next in a chat: its likeliest tokens, `limit` of them at most."""
-        reply = self._engine.generate(self, self._prompt(*turns), limit, grammar)
-        return b"".join(piece for piece, _ in reply).decode(errors="ignore")
-
     @property
     def sees(self) -> bool:
         """Whether there is a picture."""
         return self._picture is not None
 
-    def _prompt(self, *turns: str) -> Tokens:
-        return self._engine.prompt(turns, image=self.sees)
+    def _prompt(self, words: str) -> Tokens:
+        return self._engine.prompt([words], image=self.sees)
 
     def _seen(self) -> Picture:
         if self._picture is None:

@@ -24,13 +24,14 @@ _THOUGHTS_LIMIT, _RATIONALE_LIMIT = 2000, 400
 _QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
 _ANSWER = re.compile(r"\b(?:answer|decision|rating)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
+_BREAK = re.compile(r"(?<=[.!?:])[\s*_]+|\n+")
+"""Between sentences, in Markdown too."""
 _CONCLUSION = re.compile(
-    r"(?:^|[.!?:]\W*\s\W*|\n\W*)"  # a sentence of its own
-    r"(?:so|therefore|thus|hence|overall|in conclusion|in summary|(?:the|my) (?:final )?(?:answer|decision))\b"
-    r"(?! far\b)[^.!?\n]*(?:[.!?]\W*|\n)$",
+    r"[*_#>\s-]*(?:so(?! far\b)|therefore|thus|hence|overall|in conclusion|in summary|"
+    r"(?:the|my) (?:final )?(?:answer|decision))\b",
     re.IGNORECASE,
 )
-"""A whole last sentence that says what follows from the others."""
+"""How a sentence begins that says what follows from the others."""
 
 
 def spellings(word: str) -> frozenset[str]:
@@ -59,7 +60,11 @@ def total(logits: Logits) -> float:
 
 def concluded(thoughts: str) -> bool:
     """Whether thoughts have come to their conclusion: what follows would only say it again."""
-    return _CONCLUSION.search(thoughts) is not None
+    tail = thoughts[-_RATIONALE_LIMIT:]  # asked after each token, of untrusted text
+    if not tail.rstrip("*_ ").endswith((".", "!", "?", "\n")):
+        return False
+    sentences = [sentence for sentence in _BREAK.split(tail) if sentence.strip()]
+    return bool(sentences) and _CONCLUSION.match(sentences[-1]) is not None
 
 
 def rating(reply: str) -> bool | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -264,6 +265,13 @@ class TestReading:
     )
     def test_ratings(self, reply: str, yes: bool | None) -> None:
         assert parse.rating(reply) is yes
+
+    def test_thoughts_without_words_are_looked_through_at_once(self) -> None:
+        started = time.process_time()
+        for text in (". " * 20_000, ": \n" * 20_000, "*" * 40_000, ".**" * 20_000, "so. " * 20_000 + "*"):
+            parse.concluded(text + "x")
+            parse.concluded(text + ".")
+        assert time.process_time() - started < 5
 
     @pytest.mark.parametrize(
         ("thoughts", "over"),
