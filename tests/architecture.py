@@ -33,7 +33,7 @@ HOMES: Mapping[str, set[str]] = {
     "pathspec": {"images"},
     "platformdirs": {"judge", "models"},
     "pyarrow": {"evaluate"},
-    "pydantic": {"drafting", "models", "verdict"},
+    "pydantic": {"drafting", "models", "output", "verdict"},
     "resvg_py": {"builtin"},
     "rich": {"cli", "output"},
     "sqlite3": {"judge"},
