@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import View
-from imagejudge.evaluate.scores import WHOLE
 from imagejudge.evaluate.views import Contrast, TextContrast
 from imagejudge.judge.clue import EVEN, Method, judge, questions_of
 from imagejudge.judge.conclusion import Found
+from imagejudge.judge.scores import WHOLE
 from imagejudge.judge.summary import Summary, summarise
 from imagejudge.prompts import Kind, Question, rules_subject
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus

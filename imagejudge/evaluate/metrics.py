@@ -13,8 +13,8 @@ from statistics import fmean
 from typing import Literal, TypeAlias
 
 from imagejudge.evaluate.labels import Label
-from imagejudge.evaluate.scores import WHOLE, image_score, rule_score
 from imagejudge.evaluate.statistics import Bin, Estimate, calibration_error, macro, ranking, rates, reliability
+from imagejudge.judge.scores import WHOLE, image_score, rule_score
 from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
 
 Rates: TypeAlias = Mapping[str, Estimate | None]

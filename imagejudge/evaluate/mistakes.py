@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagejudge.evaluate.metrics import Case
-from imagejudge.evaluate.scores import image_score, rule_score
+from imagejudge.judge.scores import image_score, rule_score
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, StepStatus
 
 SHOWN = 12

@@ -15,9 +15,9 @@ from imagejudge import __version__
 from imagejudge.common import system
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Metrics, measure
-from imagejudge.evaluate.scores import image_score
 from imagejudge.evaluate.statistics import SAMPLES, SEED, Estimate, rates
 from imagejudge.evaluate.trial import Perturbed
+from imagejudge.judge.scores import image_score
 from imagejudge.prompts import PROMPT_VERSION, WORDING
 from imagejudge.verdict import Outcome
 

@@ -11,9 +11,9 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import Answer, Reasoning
 from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.evaluate.methods import METHODS, Found, FrameViews
-from imagejudge.evaluate.scores import WHOLE, image_score
 from imagejudge.evaluate.views import CaptionedView
 from imagejudge.images.picture import Box, Picture
+from imagejudge.judge.scores import WHOLE, image_score
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import By, Outcome, RuleStatus
 

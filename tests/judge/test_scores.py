@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagejudge.evaluate.scores import rule_score, statement_score
+from imagejudge.judge.scores import rule_score, statement_score
 from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
 
 
