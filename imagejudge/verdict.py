@@ -127,6 +127,9 @@ class ImageFacts(_Row):
     ground: Ground | None = None
     """What was laid below the frame this line is about: white, or grey where it could not be seen in white; null when
     nothing of it is transparent."""
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """What that frame took in the model, all its tiles and the marks between them included; null when the model was not
+    shown it, and in lines of versions that did not say."""
 
 
 class Timing(_Row):

@@ -26,6 +26,7 @@ def brightness(options: Mapping[str, Any]) -> Engine:
         _brightness,
         reason=lambda picture, question: Reasoning(True, "It is bright.", "I look at it."),
         locate=lambda picture, objects: Box(0.0, 0.0, 0.5, 0.5, 0.9),
+        image_tokens=7,
     )
 
 

@@ -20,7 +20,7 @@ from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.judge.summary import overruled, unmeasured
 from imagejudge.output.text import VERDICT_STYLES
-from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
+from imagejudge.verdict import ImageFacts, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 _RULE_STYLES = {
     RuleStatus.VIOLATED: VERDICT_STYLES[Outcome.UNSAFE],
@@ -67,11 +67,18 @@ def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
     frame = "" if verdict.frame is None else f", frame {verdict.frame}"
     out.print(Text.assemble((printable(verdict.path) + frame, "bold"), ": ", (verdict.verdict, style)))
     out.print(Text(f"{verdict.model}, {verdict.constitution}, {verdict.method}", "dim"))
+    if verdict.image is not None:
+        out.print(Text(_picture(verdict.image), "dim"))
     for result in verdict.rules:
         out.print()
         out.print(Text.assemble((result.rule, "bold"), ": ", (result.status, _RULE_STYLES[result.status])))
         out.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
         out.print(Padding(_steps(result), (0, 0, 0, 2)))
+
+
+def _picture(image: ImageFacts) -> str:
+    words = f"{image.format}, {image.width} x {image.height} pixels"
+    return words if image.tokens is None else f"{words}, {image.tokens:,} tokens"
 
 
 def _steps(result: RuleResult) -> Table:

@@ -70,6 +70,11 @@ class View(ABC):
     another picture or is closed; some engines keep it longer.
     """
 
+    @property
+    @abstractmethod
+    def tokens(self) -> int | None:
+        """How many tokens the picture takes in the model; None where there is none, or that is not known."""
+
     @abstractmethod
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer yes/no questions together, in their order."""

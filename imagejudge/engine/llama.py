@@ -1,8 +1,7 @@
 """Models in GGUF files, run by llama.cpp. Of all modules, `engine.llama`, `engine.llama_model` and
 `engine.llama_bindings` alone import llama_cpp.
 
-A picture is encoded once and its tokens are decoded once; then
-`engine.prefix_cache` decides what each prompt still has to read.
+A picture is encoded once and its tokens are decoded once; then `engine.prefix_cache` decides what is still to be read.
 Knows nothing of rules, verdicts or files of images. docs/engine.md tells what was measured.
 """
 
@@ -33,6 +32,7 @@ from imagejudge.engine.llama_bindings import (
     is_image,
     listen,
     log_tail,
+    whole_image,
 )
 from imagejudge.engine.llama_model import LlamaOptions, LoadedModel
 from imagejudge.engine.pair import check
@@ -296,6 +296,11 @@ class LlamaView(View):
         """What stands before the first turn's text: tokens and images, in order."""
         self.key = object()
         """Tells the engine whose picture its memory holds."""
+
+    @property
+    def tokens(self) -> int | None:
+        """Of all tiles and the marks between them."""
+        return whole_image((len(part), isinstance(part, EncodedImage)) for part in self.parts) if self.sees else None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer together; only the words that differ between the questions cost time of their own."""

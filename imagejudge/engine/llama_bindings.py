@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from typing import Any
@@ -123,9 +123,14 @@ def count_image_tokens(encoder: Any, width: int, height: int) -> int:
     included. EngineFailure where the encoder cannot take such a picture.
     """
     with Chunks(encoder, "", width, height, None) as chunks:
-        sizes = [int(mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)) for chunk in chunks]
-        tiles = [n for n, chunk in enumerate(chunks) if is_image(chunk)]
-    return sum(sizes[tiles[0] : tiles[-1] + 1])
+        return whole_image((int(mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)), is_image(chunk)) for chunk in chunks)
+
+
+def whole_image(pieces: Iterable[tuple[int, bool]]) -> int:
+    """Tokens from the first tile of an image to its last; `pieces` are the tokens of each, and whether it is a tile."""
+    sizes, tiles = zip(*pieces, strict=True)
+    first, last = tiles.index(True), len(tiles) - tiles[::-1].index(True)
+    return sum(sizes[first:last])
 
 
 def is_image(chunk: Any) -> bool:

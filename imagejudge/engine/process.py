@@ -99,10 +99,10 @@ class EngineProcess(Engine):
         if not (same_image and loaded):
             self._deadline = time.monotonic() + self._limits.seconds
         number = next(self._numbers)
-        size = {"width": picture.width, "height": picture.height} if picture else {"width": 0, "height": 0}
-        look = {"do": "look", "view": number, **size}
-        self._call(child, look, picture.rgb if picture else b"", ahead=_asking(number, first) if first else None)
-        return _WorkerView(self, child, number)
+        shown, ahead = picture or Picture(0, 0, b""), _asking(number, first) if first else None
+        look = {"do": "look", "view": number, "width": shown.width, "height": shown.height}
+        tokens = self._call(child, look, shown.rgb, ahead=ahead)
+        return _WorkerView(self, child, number, tokens)
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:
         """Let the child write; a child that dies of it is replaced at the next call."""
@@ -197,8 +197,8 @@ class EngineProcess(Engine):
 
     def _edit(self, child: _Child, view: int, edit: str, box: Box) -> View:
         number = next(self._numbers)
-        self._call(child, {"do": edit, "view": view, "new": number, "box": dataclasses.asdict(box)})
-        return _WorkerView(self, child, number)
+        tokens = self._call(child, {"do": edit, "view": view, "new": number, "box": dataclasses.asdict(box)})
+        return _WorkerView(self, child, number, tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,7 @@ class _WorkerView(View):
     worker: EngineProcess
     child: _Child
     number: int
+    tokens: int | None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         return [Answer(*reply) for reply in self.worker._call(self.child, _asking(self.number, questions))]

@@ -77,7 +77,7 @@ def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], paylo
         views.clear()
         picture = Picture(request["width"], request["height"], payload) if request["width"] else None
         views[number] = engine.view(picture)
-        return None
+        return views[number].tokens
     if number not in views:  # looking failed, and what was to be asked first is already here
         raise EngineFailure("engine-error", "the view was never made")
     match request["do"]:
@@ -92,10 +92,10 @@ def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], paylo
             return box and dataclasses.asdict(box)
         case "without":
             views[request["new"]] = views[number].without(Box(**request["box"]))
-            return None
+            return views[request["new"]].tokens
         case "crop":
             views[request["new"]] = views[number].crop(Box(**request["box"]))
-            return None
+            return views[request["new"]].tokens
         case unknown:
             raise ValueError(f"no such request: {unknown}")
 

@@ -29,6 +29,8 @@ class Scripted(Engine):
     locate: Callable[[Picture | None, tuple[str, ...]], Box | None] = lambda picture, objects: None
     write_text: Callable[[str], str] = lambda prompt: ""
     """The text for a prompt; nothing holds it to the grammar or the limit that it would have in a model."""
+    image_tokens: int | None = None
+    """What every picture takes in this model."""
     waves: list[list[Question]] = field(default_factory=list)
     """Every list of questions that was asked at once, about any picture."""
     reasoned: list[Question] = field(default_factory=list)
@@ -58,6 +60,10 @@ class Scripted(Engine):
 class _ScriptedView(View):
     engine: Scripted
     picture: Picture | None
+
+    @property
+    def tokens(self) -> int | None:
+        return self.engine.image_tokens if self.picture else None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         self.engine.waves.append(list(questions))

@@ -22,6 +22,11 @@ class WrappedView(View):
     def inner(self) -> View:
         """What it is around."""
 
+    @property
+    def tokens(self) -> int | None:
+        """Of the same picture."""
+        return self.inner.tokens
+
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer yes/no questions together, in their order."""
         return self.inner.ask(questions)
@@ -177,7 +182,7 @@ class _Timed:
         bill.add(self._part)
 
     def __enter__(self) -> None:
-        self._fresh = len(self._meter.memory.fresh)
+        self._fresh = self._asked()
         self._opened = self._meter.watch.view
         self._started = time.perf_counter()
 
@@ -187,8 +192,12 @@ class _Timed:
         seconds = self._meter.seconds
         seconds[self._part] = (seconds.get(self._part) or 0.0) + opening
         if failed is None:
-            made = len(self._meter.memory.fresh) - self._fresh == len(self._new)
+            made = self._asked() - self._fresh == len(self._new)
             seconds.update(dict.fromkeys(self._new, (spent - opening) / max(1, len(self._new)) if made else None))
+
+    def _asked(self) -> int:
+        """How many fresh replies there are to anything that was asked."""
+        return sum(bool(key.prompt) for key in self._meter.memory.fresh)
 
 
 def cost_of_bill(bill: set[Hashable], meter: Meter) -> Cost:

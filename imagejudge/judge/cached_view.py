@@ -26,12 +26,16 @@ class AnswerKey(NamedTuple):
     part: str
     """Which frame, and how it was edited; or that it is about the file itself."""
     prompt: bytes
-    """Digest of the exact words; empty for what was found out without a model."""
+    """Digest of the exact words; empty for what is known without asking anything."""
 
 
 def frame_part(index: int) -> str:
     """The part that is a whole frame, as today's decoder shows it."""
     return f"{index}@{DECODE_VERSION}"
+
+
+def _tokens_key(part: str) -> AnswerKey:
+    return AnswerKey(part, b"")
 
 
 @dataclass(slots=True)
@@ -45,6 +49,11 @@ class ImageAnswers:
     def add(self, request: AnswerKey, reply: Any) -> None:
         """Take in a new reply."""
         self.known[request] = self.fresh[request] = reply
+
+    def tokens(self, part: str) -> int | None:
+        """How many tokens a part of the image takes in the model; None where the model was never shown it."""
+        tokens: int | None = self.known.get(_tokens_key(part))
+        return tokens
 
 
 @dataclass(slots=True)
@@ -88,6 +97,11 @@ class CachedView(View):
         self._view: View | None = None
         self._watch = watch
         self._abilities = abilities
+
+    @property
+    def tokens(self) -> int | None:
+        """As the real view had it, in this run or an earlier one."""
+        return self._memory.tokens(self._part)
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer yes/no questions, those that are new in one go."""
@@ -153,5 +167,7 @@ class CachedView(View):
         if self._view is None:
             started = time.perf_counter()
             self._view = self._open(first)
+            if (tokens := self._view.tokens) is not None:
+                self._memory.add(_tokens_key(self._part), tokens)
             self._watch.view += time.perf_counter() - started
         return self._view

@@ -10,6 +10,7 @@ from imagejudge import __version__
 from imagejudge.errors import EngineFailure
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Stamp, Unreadable, stamp_now
+from imagejudge.judge.cached_view import frame_part
 from imagejudge.judge.opened_image import OpenedImage, R
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import Summary
@@ -41,6 +42,7 @@ def verdict_on(
     index = max(found, key=lambda each: found[each].badness)
     worst = found[index]
     grounds = {frame.index: frame.ground for frame in image.frames}
+    of_frame = {"ground": grounds[index], "tokens": image.answers.tokens(frame_part(index))}
     return _verdict(
         plan,
         method,
@@ -52,7 +54,7 @@ def verdict_on(
         rationale=worst.summary.rationale,
         violations=worst.summary.violations,
         rules=worst.results,
-        image=image.facts.model_copy(update={"ground": grounds[index]}),
+        image=image.facts.model_copy(update=of_frame),
         seconds=seconds or Timing(),
     )
 

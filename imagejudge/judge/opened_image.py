@@ -68,7 +68,7 @@ def open_image(ref: R, limits: Limits, answers_about: Callable[[str], ImageAnswe
         if isinstance(decoded, Unreadable):
             return dataclasses.replace(decoded, stamp=source.stamp)
         sampled = [(frame.index, frame.ground) for frame in decoded.frames]
-        answers.add(key, {"facts": decoded.facts.model_dump(), "sampled": sampled})
+        answers.add(key, {"facts": decoded.facts.model_dump(exclude_none=True), "sampled": sampled})
         decode, held = partial(_itself, decoded), sum(len(frame.picture.rgb) for frame in decoded.frames)
     known = answers.known[key]
     frames = tuple(SampledFrame(index, ground, partial(_picture, decode, index)) for index, ground in known["sampled"])

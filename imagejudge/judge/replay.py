@@ -25,6 +25,7 @@ from imagejudge.judge.summary import summarise
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import (
     By,
+    ImageFacts,
     Outcome,
     RuleResult,
     RuleStatus,
@@ -87,10 +88,18 @@ class _Replay(View):
     """A view that gives what was recorded and raises `Unrecorded` for the rest."""
 
     def __init__(
-        self, records: Mapping[Question, _Record], about: Mapping[tuple[str, ...], Sequence[Question]]
+        self,
+        records: Mapping[Question, _Record],
+        about: Mapping[tuple[str, ...], Sequence[Question]],
+        image: ImageFacts | None,
     ) -> None:
         self._records = records
         self._about = about
+        self._image = image
+
+    @property
+    def tokens(self) -> int | None:
+        return self._image.tokens if self._image else None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         return [self._record(question).answer for question in questions]
@@ -128,7 +137,7 @@ class _Remainder(_Replay):
     """The picture without its central region."""
 
     def __init__(self, records: Mapping[Question, _Record]) -> None:
-        super().__init__(records, {})
+        super().__init__(records, {}, None)
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         return [_answer_of(self._centric(question)) for question in questions]
@@ -173,7 +182,7 @@ class Rejudge:
         records = self._records(verdict)
         priors = _Priors({q: record.prior for q, record in records.items() if record.prior is not None})
         constitution = self._plan.constitution_for(verdict.path)
-        rules = judge(constitution, _Replay(records, self._about), priors, self._plan.method)
+        rules = judge(constitution, _Replay(records, self._about, verdict.image), priors, self._plan.method)
         summary = summarise(constitution, rules)
         return self._again(
             verdict,
@@ -199,7 +208,7 @@ class Rejudge:
         kept, since a line may tell a crop's answer where the whole picture was asked first.
         """
         records = self._records(verdict)
-        replay = _Replay(records, self._about)
+        replay = _Replay(records, self._about, verdict.image)
         fresh = dict(memory.fresh)
         known = CachedView(memory, frame_part(verdict.frame or 0), lambda _: replay, Stopwatch())
         known.ask(list(records))

@@ -76,6 +76,7 @@ def test_explain_shows_every_question(run: Run, pair: Options, rules: Options, i
     shown = done.stdout.decode()
     for words in ("A person is visible.", "An animal is visible.", "A knife is visible.", "unless", "prior", "gap"):
         assert words in shown
+    assert re.search(r"PNG, \d+ x \d+ pixels, \d+ tokens\n", shown)
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 

@@ -23,10 +23,11 @@ def picture(width: int, height: int) -> Picture:
 
 
 def image_tokens(engine: llama.LlamaEngine, shown: Picture) -> int:
-    """Of tiles, and of marks between them."""
-    parts = engine.view(shown).parts
-    tiles = [n for n, part in enumerate(parts) if not isinstance(part, list)]
-    return sum(len(part) for part in parts[tiles[0] : tiles[-1] + 1])
+    """Of tiles, and of marks between them; the view must say the same."""
+    view = engine.view(shown)
+    tiles = [n for n, part in enumerate(view.parts) if not isinstance(part, list)]
+    assert view.tokens == sum(len(part) for part in view.parts[tiles[0] : tiles[-1] + 1])
+    return view.tokens
 
 
 @pytest.mark.parametrize("kind", ["idefics3", "internvl", "lfm2"])

@@ -68,6 +68,8 @@ def ask(worker: EngineProcess, shown: Picture | None = GOOD) -> float:
 def test_everything_a_view_can_do_reaches_the_engine(make_worker: MakeWorker) -> None:
     worker = make_worker("brightness")
     view = worker.view(Picture(2, 1, bytes([255, 0, 0, 0, 0, 0])))
+    assert (view.tokens, view.crop(Box(0, 0, 0.5, 1)).tokens, worker.view(None).tokens) == (7, 7, None)
+    view = worker.view(Picture(2, 1, bytes([255, 0, 0, 0, 0, 0])))
     assert view.ask([QUESTION, QUESTION])[1].p_yes == pytest.approx(0.98)
     reasoning, again = view.reason([QUESTION, QUESTION])
     assert again == reasoning

@@ -45,6 +45,7 @@ class Counting(Scripted):
 
     def __init__(self, answer: object = None) -> None:
         super().__init__(answer or colour, reason=lambda p, q: Reasoning(True, "So it is.", "Hm."))  # type: ignore[arg-type]
+        self.image_tokens = 9
         self.pictures: list[Picture | None] = []
 
     def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:

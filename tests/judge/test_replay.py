@@ -258,10 +258,11 @@ def test_recorded_reasoning_is_not_asked_again(folder: Path, tmp_path: Path) -> 
     def reason(picture: Picture | None, question: Question) -> Reasoning:
         return Reasoning(True, "It is reddish.", "Let me see.")
 
-    lines = scan(folder, rules(RED), Scripted(colour, reason))
+    lines = scan(folder, rules(RED), Scripted(colour, reason, image_tokens=9))
     engine = Scripted(colour, reason)
     again = Rejudge(plan(rules(RED)))
-    refs = [ImageRef(lines[1].path)]
-    list(Scanner(plan(rules(RED)), Recorded(Cache(None), again, map(UnansweredImage.of, lines)), [engine]).run(refs))
+    recorded = Recorded(Cache(None), again, map(UnansweredImage.of, lines))
+    (new,) = Scanner(plan(rules(RED)), recorded, [engine]).run([ImageRef(lines[1].path)])
+    assert new.image == lines[1].image, "with the tokens that it took"
     assert engine.reasoned == []
     assert engine.waves == [[visible("It is red.")]]  # without an image

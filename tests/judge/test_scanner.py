@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement
-from imagejudge.engine.base import Engine
+from imagejudge.engine.base import Engine, View
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.engine.scripted import Scripted
@@ -282,6 +282,27 @@ def test_a_cached_scan_needs_no_engine(folder: Path, tmp_path: Path) -> None:
     first = scan(folder, cache=cache)
     again = scan(folder, NoEngine(), cache)
     assert [plain(v) for v in again] == [plain(v) for v in first]
+
+
+def test_the_line_tells_what_its_frame_took_in_the_model(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 140, 255)]
+    frames[0].save(pictures / "a.gif", save_all=True, append_images=frames[1:], duration=100, loop=0)
+
+    class Sized(Scripted):
+        def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
+            self.image_tokens = 1 + picture.rgb[0] if picture else None
+            return super().view(picture, first, same_image=same_image)
+
+    cache = Cache(tmp_path / "cache")
+    for engine in (Sized(colour), NoEngine()):
+        (verdict,) = scan(pictures, engine, cache, plan(RED))
+        assert (verdict.frame, verdict.image and verdict.image.tokens) == (2, 256)
+    spared = dataclasses.replace(plan(RED), ignored=lambda path: {"no-red"})
+    (verdict,) = scan(pictures, Sized(colour), None, spared)
+    assert verdict.image is not None
+    assert verdict.image.tokens is None, "the model was never shown it"
 
 
 def test_known_frames_that_are_wanted_again_are_decoded_together(
