@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, BinaryIO, Final, cast
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
+from imagejudge.cli.verdict_file import Verdicts, opened
 from imagejudge.common.existing import exists
-from imagejudge.common.open_input import open_input
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output import baseline
 from imagejudge.output.baseline import Baseline
-from imagejudge.output.jsonl import Latest, keep
 
-STDIN = "-"
-_IN_MEMORY: Final = 64_000_000
-"""Bytes of standard input that are kept without a temporary file."""
 MAX_REASON = 1_000
 
 app = typer.Typer(
     help="Accept findings, so that they are recorded but fail no scan.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Verdicts = Annotated[
-    str, typer.Argument(metavar="VERDICTS", help="What `imagejudge scan -o` wrote, or - for standard input.")
-]
 File = Annotated[Path, typer.Option("--baseline", "-b", metavar="FILE", help="The baseline.")]
 
 
@@ -78,33 +68,3 @@ def unused(verdicts: Verdicts, file: File = baseline.DEFAULT) -> None:
         out.print(Text(f"{printable(file)}:{entry.line}: {entry.rule}: {printable(entry.path)}: {each.why}"))
     if idle:
         raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def opened(name: str) -> Iterator[Latest]:
-    """The verdicts in a file or on standard input. Raises `UsageError` where there is something else."""
-    with contextlib.ExitStack() as stack:
-        try:
-            file = sys.stdin.buffer if name == STDIN else stack.enter_context(open_input(Path(name)))
-            seekable = name != STDIN and file.seekable()
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-            hint = "`imagejudge scan -o FILE` writes them"
-            raise UsageError(f"the verdicts {name} cannot be read: {why}", hint) from error
-        if not seekable:  # a pipe can be read only once
-            kept = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
-            _keep(file, kept, _shown(name))
-            file = cast("BinaryIO", kept)
-        yield Latest(file, _shown(name))
-
-
-def _shown(name: str) -> str:
-    return "standard input" if name == STDIN else printable(name)
-
-
-def _keep(stream: BinaryIO, kept: IO[bytes], name: str) -> None:
-    try:
-        keep(stream, kept, name)
-    except OSError as error:
-        problem = f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror}"
-        raise UsageError(problem, "save it to a file, and give that") from error

@@ -18,6 +18,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "scan": "Judge images: one verdict a line, with its reasons.",
         "explain": "Show every question about one image, and what decided it.",
         "rejudge": "Judge recorded answers again: by new thresholds, changed rules or another constitution.",
+        "show": "Write finished verdicts again: other formats, or only some of them.",
         "evaluate": "Measure how often verdicts are right, against labels.",
         "calibrate": "Choose thresholds by labels, and measure them on others.",
         "check": "Validate constitutions, and give advice on them.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.text import Text
@@ -215,7 +215,7 @@ class Output:
 
 def _shown(options: OutputOptions, constitution: Constitution) -> Sink | None:
     """What goes to standard output."""
-    form, stdout = options.format, sys.stdout.buffer
+    form = options.format
     if str(options.output) == STDOUT:
         if form not in (None, Format.JSONL):
             raise UsageError("-o - and --format both want standard output", "leave out one of them, or name a file")
@@ -224,20 +224,35 @@ def _shown(options: OutputOptions, constitution: Constitution) -> Sink | None:
         raise UsageError("--only is about paths", "add --format paths")
     if form is None and options.output is None:
         form = Format.TEXT if sys.stdout.isatty() else Format.JSONL
+    if form is None:
+        return None
+    only = options.only or [Outcome.UNSAFE]
+    return sink(form, sys.stdout, constitution, only, nul=options.print0, findings_only=options.quiet)
+
+
+def sink(
+    form: Format,
+    stream: TextIO,
+    constitution: Constitution,
+    only: Collection[Outcome],
+    *,
+    nul: bool = False,
+    findings_only: bool = False,
+) -> Sink:
+    """What writes a format; `only` and `nul` are for paths, `findings_only` for text."""
     match form:
         case Format.JSONL:
-            return JsonLines(stdout)
+            return JsonLines(stream.buffer)
         case Format.TEXT:
-            return Lines(console(sys.stdout), findings_only=options.quiet)
+            return Lines(console(stream), findings_only=findings_only)
         case Format.CSV:
-            return Csv(stdout, constitution)
+            return Csv(stream.buffer, constitution)
         case Format.GITHUB:
-            return Annotations(stdout)
+            return Annotations(stream.buffer)
         case Format.PATHS:
-            return Paths(stdout, options.only or [Outcome.UNSAFE], nul=options.print0)
+            return Paths(stream.buffer, only, nul=nul)
         case Format.SARIF:
-            return Sarif(stdout, constitution)
-    return None
+            return Sarif(stream.buffer, constitution)
 
 
 def images(number: int) -> str:

@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from imagejudge.cli.baseline import STDIN, Verdicts, opened
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import ignore_settings, load_rules, prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, write_all
+from imagejudge.cli.verdict_file import STDIN, Verdicts, opened
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
@@ -71,7 +71,7 @@ def rejudge(
         plan = Plan(constitution, rules.as_method(), first.model, "", Limits(), settings=now, ignored=settings.ignored)
         again = Rejudge(plan)
         identity = dataclasses.replace(identity_of(plan), settings=again.settings(first))
-        with Output(output, constitution, identity, check=SameDigest(lines.digests)) as out:
+        with Output(output, constitution, identity, check=SameDigest(lines.digests())) as out:
             out.go_on(out.done)
             lacking = _replay(lines, first, again, out)
             if lacking and model.model is not None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
+import os
 import re
-from collections.abc import Iterator
-from typing import IO, Any, BinaryIO, Final
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, BinaryIO, Final, cast
 
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import UsageError
@@ -25,10 +29,14 @@ _SUBJECT: Final = re.compile(rb'\{"schema":1,"path":("(?:[^"\\]|\\.)*"),"sha256"
 def read_verdicts(stream: BinaryIO, name: str) -> Iterator[Verdict]:
     """The verdicts in a file, one a line. Raises `UsageError`, with `name` and the line, for what is none."""
     for number, line in enumerate(_lines(stream, name), 1):
-        try:
-            yield verdict_of(line)
-        except (ValueError, RecursionError):
-            raise _no_verdict(name, number) from None
+        yield _verdict(line, name, number)
+
+
+def _verdict(line: bytes, name: str, number: int) -> Verdict:
+    try:
+        return verdict_of(line)
+    except (ValueError, RecursionError):
+        raise _no_verdict(name, number) from None
 
 
 def _no_verdict(name: str, number: int) -> UsageError:
@@ -47,7 +55,7 @@ def keep(stream: BinaryIO, kept: IO[bytes], name: str) -> None:
     """
     size = 0
     for number, line in enumerate(_lines(stream, name), 1):
-        if _subject_of(line) is None:
+        if _subject_of(line) is None and not is_torn(line):
             raise _no_verdict(name, number)
         size += len(line)
         if size > _MOST_KEPT:
@@ -55,34 +63,70 @@ def keep(stream: BinaryIO, kept: IO[bytes], name: str) -> None:
         kept.write(line)
 
 
+def is_torn(line: bytes) -> bool:
+    """Whether this is a verdict whose writer was killed. A file of another kind may also end without a newline."""
+    return not line.endswith(b"\n") and (line.startswith(START) or START.startswith(line))
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line is one although its newline is missing, as a program may write it that joins lines."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 class Latest:
     """The verdicts in a file, of several about one path only the last: files of several scans may have been joined.
 
-    Only one can be gone through at a time. Raises `UsageError` as `read` does.
+    A last line that was cut off when its writer was killed is none. Only one can be gone through at a time. Raises
+    `UsageError` as `read_verdicts` does. Of each line 8 bytes are held.
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
         self._name = name
-        self.digests: dict[str, str | None] = {}
-        """SHA-256 of the file that the last line about a path was given on."""
-        last: dict[str, int] = {}
-        self._earlier: set[int] = set()
-        stream.seek(0)
-        for number, line in enumerate(_lines(stream, name)):
-            subject = _subject_of(line)
-            if subject is not None:  # else `read` will say what is wrong
-                path, digest = subject
-                self.digests[path] = digest
-                if path in last:
-                    self._earlier.add(last[path])
-                last[path] = number
+        self.torn = False
+        """Whether the last line was cut off."""
+        salt = os.urandom(16)  # nobody can give two paths the same key on purpose
+        keys = array("Q")
+        for number, line in enumerate(self._from_the_start()):
+            if is_torn(line) and not _is_whole(line):
+                self.torn = True
+                break
+            subject = _subject_of(line)  # where there is none, the line is read, and what is wrong is said then
+            words = str(number) if subject is None else f"/{subject[0]}"
+            hashed = hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8, key=salt)
+            keys.append(int.from_bytes(hashed.digest()))
+        self._is_last = _is_last(keys)
+
+    def digests(self) -> dict[str, str | None]:
+        """SHA-256 of the file that the last line about a path was given on, by path."""
+        subjects = (_subject_of(line) for line in itertools.islice(self._from_the_start(), len(self._is_last)))
+        return dict(subject for subject in subjects if subject is not None)
 
     def __iter__(self) -> Iterator[Verdict]:
-        self._stream.seek(0)
-        for number, verdict in enumerate(read_verdicts(self._stream, self._name)):
-            if number not in self._earlier:
+        for number, line in enumerate(itertools.islice(self._from_the_start(), len(self._is_last)), 1):
+            verdict = _verdict(line, self._name, number)
+            if self._is_last[number - 1]:
                 yield verdict
+
+    def _from_the_start(self) -> Iterator[bytes]:
+        self._stream.seek(0)
+        return _lines(self._stream, self._name)
+
+
+def _is_last(keys: array[int]) -> Sequence[bool]:
+    """Of each key, whether no equal one comes after it."""
+    import numpy as np  # which a scan that asks nothing need not wait for
+
+    values = np.frombuffer(keys, dtype=np.uint64)
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    last = np.ones(len(values), dtype=bool)
+    last[order[:-1]] = ordered[1:] != ordered[:-1]
+    return cast("Sequence[bool]", last)
 
 
 def _subject_of(line: bytes) -> tuple[str, str | None] | None:

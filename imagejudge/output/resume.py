@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError
-from imagejudge.output.jsonl import LONGEST, START, JsonLines
+from imagejudge.output.jsonl import LONGEST, JsonLines, is_torn
 from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
 from imagejudge.output.writing import writing
 from imagejudge.verdict import Outcome, Verdict, verdict_of
@@ -131,7 +131,7 @@ class ResumableFile(JsonLines):
         at = 0
         self._file.seek(0)
         for number, text in enumerate(lines_of(self._file, LONGEST, self._not_a_verdict), 1):
-            if not text.endswith(b"\n") and _is_torn(text):
+            if is_torn(text):
                 self._file.truncate(at)
                 break
             line = self._line(text, number)
@@ -251,11 +251,6 @@ def difference(here: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def _spelled(name: str) -> str:
     words = name.replace("_", "-")
     return words if name in _VERSIONS else f"--{words}"
-
-
-def _is_torn(line: bytes) -> bool:
-    """Whether this is a verdict whose writer was killed. A file of another kind may also end without a newline."""
-    return not line.endswith(b"\n") and (line.startswith(START) or START.startswith(line))
 
 
 def _open_locked(path: Path) -> tuple[BinaryIO, bool]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from imagejudge.errors import OutputError, UsageError
-from imagejudge.output.jsonl import START, JsonLines, Latest, read_verdicts
+from imagejudge.output.jsonl import START, JsonLines, Latest, keep, read_verdicts
 from imagejudge.output.resume import Identity, ResumableFile
 from imagejudge.verdict import Failure, Outcome, Verdict, line_of
 
@@ -66,7 +66,7 @@ def test_any_path_is_read_back(name: str, tmp_path: Path) -> None:
     assert json.loads(stream.getvalue())["path"] == name
     assert not set(ACTING) & set(stream.getvalue().decode())
     assert [each.path for each in read_verdicts(io.BytesIO(stream.getvalue()), "x")] == [name]
-    assert Latest(io.BytesIO(stream.getvalue()), "x").digests == {name: None}
+    assert Latest(io.BytesIO(stream.getvalue()), "x").digests() == {name: None}
     file = tmp_path / "v.jsonl"
     write(file, verdict(name))
     again = ResumableFile(file, HERE)
@@ -124,6 +124,34 @@ def test_a_torn_line_stays_in_a_file_that_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="another model"):
         ResumableFile(file, Identity("other", "c@1", "clue"))
     assert file.read_bytes() == before
+
+
+def test_a_file_whose_writer_was_killed_is_read_without_its_last_line() -> None:
+    head, last = line_of(verdict("a.png")), line_of(verdict("ü \udcff.png"))
+    for length in range(1, len(last) - 1):
+        latest = Latest(io.BytesIO(head + last[:length]), "v")
+        assert ([each.path for each in latest], latest.torn, latest.digests()) == (["a.png"], True, {"a.png": None})
+        kept = io.BytesIO()
+        keep(io.BytesIO(head + last[:length]), kept, "v")
+        assert kept.getvalue() == head + last[:length]
+    whole = Latest(io.BytesIO(head + last.rstrip(b"\n")), "v")
+    assert ([each.path for each in whole], whole.torn) == (["a.png", "ü \udcff.png"], False)
+    assert list(Latest(io.BytesIO(b""), "v")) == []
+    with pytest.raises(UsageError, match="v:2: this is not a verdict"):
+        list(Latest(io.BytesIO(head + b"my notes"), "v"))
+    with pytest.raises(UsageError, match="v:2: this is not a verdict"):
+        list(Latest(io.BytesIO(head + last[:40] + b"\n" + last), "v"))
+
+
+def test_of_several_lines_the_last_counts() -> None:
+    order = ["a", "b", "a", "c", "b", "a"]
+    sums = [f"{number:064}" for number in range(len(order))]
+    lines = [
+        line_of(verdict(path).model_copy(update={"sha256": digest})) for path, digest in zip(order, sums, strict=True)
+    ]
+    latest = Latest(io.BytesIO(b"".join(lines)), "v")
+    assert [(each.path, each.sha256) for each in latest] == [("c", sums[3]), ("b", sums[4]), ("a", sums[5])]
+    assert latest.digests() == {"a": sums[5], "b": sums[4], "c": sums[3]}
 
 
 @pytest.mark.parametrize("field", ["model", "constitution", "method"])

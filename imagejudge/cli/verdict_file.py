@@ -1,0 +1,99 @@
+"""The file of verdicts that a command reads, and which of them it is about."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Annotated, BinaryIO, Final, cast
+
+import typer
+
+from imagejudge.cli.console import warn
+from imagejudge.common.open_input import open_input
+from imagejudge.common.suggest import did_you_mean
+from imagejudge.common.text import printable
+from imagejudge.errors import UsageError
+from imagejudge.output.choice import Choice, rules_named
+from imagejudge.output.jsonl import Latest, keep
+from imagejudge.output.recalled import recalled
+from imagejudge.verdict import Outcome
+
+STDIN = "-"
+_IN_MEMORY: Final = 64_000_000
+"""Bytes of standard input that are kept without a temporary file."""
+
+Verdicts = Annotated[
+    str, typer.Argument(metavar="VERDICTS", help="What `imagejudge scan -o` wrote, or - for standard input.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceOptions:
+    """Which verdicts a command is about."""
+
+    only: Annotated[
+        list[str],
+        typer.Option(
+            metavar="VERDICT",
+            help="Only these: safe, unsure, unsafe, error. Repeatable, or with commas between.",
+            rich_help_panel="Which images",
+        ),
+    ] = field(default_factory=list)
+    rule: Annotated[
+        list[str],
+        typer.Option(
+            metavar="RULE",
+            help="Only where this rule, or a rule of this category, made them so. Repeatable.",
+            rich_help_panel="Which images",
+        ),
+    ] = field(default_factory=list)
+
+    def choice(self, lines: Latest, default: Sequence[Outcome] = ()) -> Choice:
+        """What they choose; `default` are the outcomes where none is named."""
+        outcomes = [_outcome(word) for words in self.only for word in words.split(",")]
+        return Choice(outcomes or default, rules_named(self.rule, recalled(lines)) if self.rule else None)
+
+
+def _outcome(word: str) -> Outcome:
+    try:
+        return Outcome(word.strip())
+    except ValueError:
+        known = f"there are: {', '.join(Outcome)}"
+        raise UsageError(f"--only {word!r} is no verdict", did_you_mean(word, Outcome, known)) from None
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[Latest]:
+    """The verdicts in a file or on standard input. Raises `UsageError` where there is something else."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = sys.stdin.buffer if name == STDIN else stack.enter_context(open_input(Path(name)))
+            seekable = name != STDIN and file.seekable()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no file can have this name"
+            hint = "`imagejudge scan -o FILE` writes them"
+            raise UsageError(f"the verdicts {name} cannot be read: {why}", hint) from error
+        if not seekable:  # a pipe can be read only once
+            kept = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
+            _keep(file, kept, _shown(name))
+            file = cast("BinaryIO", kept)
+        lines = Latest(file, _shown(name))
+        if lines.torn:
+            warn(f"the last line of {_shown(name)} was cut off when its writer was stopped, and is left out")
+        yield lines
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == STDIN else printable(name)
+
+
+def _keep(stream: BinaryIO, kept: IO[bytes], name: str) -> None:
+    try:
+        keep(stream, kept, name)
+    except OSError as error:
+        problem = f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror}"
+        raise UsageError(problem, "save it to a file, and give that") from error
