@@ -21,6 +21,7 @@ from imagejudge.common import system
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.chat import ChatTemplate
 from imagejudge.engine.chat_tokens import join_words, split_words
+from imagejudge.engine.context_room import no_room, too_large_at_once
 from imagejudge.engine.llama_bindings import (
     Chunks,
     EncodedImage,
@@ -187,14 +188,12 @@ class LlamaEngine(Engine):
             raise EngineFailure("engine-error", f"{self.options.model} was loaded without an image encoder")
         picture = self._loaded.fitted(picture)
         with Chunks(self._loaded.encoder, self._before_image, picture.width, picture.height, picture.rgb) as chunks:
-            sizes = [mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk) for chunk in chunks]
-            images = [size for chunk, size in zip(chunks, sizes, strict=True) if is_image(chunk)]
-            if max(images) > self._loaded.image_limit or sum(sizes) >= self._loaded.memory.size:
-                raise EngineFailure(
-                    "engine-error",
-                    f"the image makes {sum(images)} tokens, too many for a context of {self._loaded.memory.size}; "
-                    "raise `ctx` or lower `image_max_tokens`",
-                )
+            sizes = [(int(mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)), is_image(chunk)) for chunk in chunks]
+            if sum(size for size, _ in sizes) >= self._loaded.memory.size:
+                raise self._no_room(whole_image(sizes), 0)
+            tile = max(size for size, is_tile in sizes if is_tile)
+            if tile > self._loaded.image_limit:
+                raise too_large_at_once(tile, self._loaded.image_limit)
             parts = [self._encode_image(chunk) if is_image(chunk) else chunk_tokens(chunk) for chunk in chunks]
         if self.style.question_first:
             return parts
@@ -262,14 +261,15 @@ class LlamaEngine(Engine):
             yield self._loaded.prefixes
             self._at = view.key
         except NoRoom as error:
-            raise EngineFailure(
-                "engine-error",
-                f"what the model is to read does not fit a context of {self._loaded.memory.size}; raise `ctx`",
-            ) from error
+            image = view.tokens or 0
+            raise self._no_room(image, self._loaded.memory.size + error.lacking - image) from error
+
+    def _no_room(self, image: int, words: int) -> EngineFailure:
+        return no_room(image, words, self._loaded.memory.size, self.options.image_max_tokens)
 
     def _decode_image_prefix(self, parts: Sequence[Part], *, wipe: bool) -> None:
-        if sum(map(len, parts)) >= self._loaded.memory.size:
-            raise NoRoom
+        if (lacking := sum(map(len, parts)) + 1 - self._loaded.memory.size) > 0:
+            raise NoRoom(lacking)
         self._loaded.memory.clear(wipe=wipe)
         tokens = position = 0
         for part in parts:
@@ -300,7 +300,7 @@ class LlamaView(View):
     @property
     def tokens(self) -> int | None:
         """Of all tiles and the marks between them."""
-        return whole_image((len(part), isinstance(part, EncodedImage)) for part in self.parts) if self.sees else None
+        return whole_image([(len(part), isinstance(part, EncodedImage)) for part in self.parts]) or None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer together; only the words that differ between the questions cost time of their own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from typing import Any
@@ -123,14 +123,13 @@ def count_image_tokens(encoder: Any, width: int, height: int) -> int:
     included. EngineFailure where the encoder cannot take such a picture.
     """
     with Chunks(encoder, "", width, height, None) as chunks:
-        return whole_image((int(mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)), is_image(chunk)) for chunk in chunks)
+        return whole_image([(int(mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)), is_image(chunk)) for chunk in chunks])
 
 
-def whole_image(pieces: Iterable[tuple[int, bool]]) -> int:
-    """Tokens from the first tile of an image to its last; `pieces` are the tokens of each, and whether it is a tile."""
-    sizes, tiles = zip(*pieces, strict=True)
-    first, last = tiles.index(True), len(tiles) - tiles[::-1].index(True)
-    return sum(sizes[first:last])
+def whole_image(pieces: Sequence[tuple[int, bool]]) -> int:
+    """Tokens from the first tile of an image to its last, 0 without any; of each piece its tokens, and if it is one."""
+    tiles = [place for place, (_, is_tile) in enumerate(pieces) if is_tile]
+    return sum(size for size, _ in pieces[tiles[0] : tiles[-1] + 1]) if tiles else 0
 
 
 def is_image(chunk: Any) -> bool:

@@ -39,7 +39,11 @@ class Memory(Protocol):
 
 
 class NoRoom(Exception):  # noqa: N818 - the caller turns it into a message
-    """A prompt does not fit beside its picture."""
+    """A prompt does not fit beside its picture; `lacking` is for how many tokens there is no room."""
+
+    def __init__(self, lacking: int) -> None:
+        super().__init__(lacking)
+        self.lacking = lacking
 
 
 class PrefixCache:
@@ -110,8 +114,8 @@ class PrefixCache:
 
     def _extend(self, words: Tokens, *, read: bool = False) -> list[Logits]:
         """Add words to the shared prefix; read what follows the last."""
-        if self._room() < len(words):
-            raise NoRoom
+        if (lacking := len(words) - self._room()) > 0:
+            raise NoRoom(lacking)
         start = self._position + len(self._words)
         rows = [(word, start + n, SHARED) for n, word in enumerate(words)]
         logits = self._memory.decode(rows, {len(rows) - 1} if read else frozenset())
@@ -141,7 +145,7 @@ class PrefixCache:
                 break
             count += 1
         if not count:
-            raise NoRoom
+            raise NoRoom(-room)
         return count
 
     def _room(self) -> int:
@@ -171,8 +175,8 @@ class Branches:
             rows += [(word, first + n, sequence) for n, word in enumerate(rest[start:], start)]
             lasts[len(rows) - 1] = number
             self._held[number] = rest
-        if sum(map(len, self._held.values())) > self._room:
-            raise NoRoom
+        if (lacking := sum(map(len, self._held.values())) - self._room) > 0:
+            raise NoRoom(lacking)
         return dict(zip(lasts.values(), self._memory.decode(rows, lasts.keys()), strict=True))
 
     def forget(self) -> None:

@@ -18,6 +18,8 @@ from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, WORDING
 
 CONTEXT: Final = 4096
 """Tokens held at once, image and questions together, where no number is given."""
+BESIDE_IMAGE: Final = 3072
+"""Tokens of context for questions and reasoning, however large the image."""
 
 CANNOT_CHANGE_ANSWERS: Final[Mapping[str, str]] = {
     "model": "a path; `digest` stands for what is in the file",

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from imagejudge import models
 from imagejudge.common import system
 from imagejudge.engine.process import EngineProcess, Limits
-from imagejudge.engine.spec import CONTEXT, EngineSpec
+from imagejudge.engine.spec import BESIDE_IMAGE, CONTEXT, EngineSpec
 from imagejudge.errors import ModelError
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.prompts import DIRECT
 
 ENGINE = "imagejudge.engine.llama:load_engine"
-IMAGE_TOKENS = 1024
-BESIDE_IMAGE = CONTEXT - IMAGE_TOKENS
-"""Tokens of context for questions and reasoning, however large the image."""
+IMAGE_TOKENS = CONTEXT - BESIDE_IMAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import gguf_pairs
 import jsonschema
 import psutil
 import pytest
 from conftest_cli import PROGRAM, Run, make_images
+from PIL import Image
 
 from imagejudge.verdict import json_schema
 
@@ -48,6 +50,20 @@ def test_nothing_found_is_0(run: Run, pair: Options, rules: Options, images: Pat
 def test_something_found_is_1(run: Run, pair: Options, rules: Options, images: Path) -> None:
     assert run("scan", images, *pair, *rules, "--fail-on", "unsure").returncode == 1
     assert run("scan", images, *pair, *rules, "--fail-on", "unsure", "--exit-zero").returncode == 0
+
+
+def test_an_image_too_large_for_the_context_says_what_to_set(run: Run, rules: Options, tmp_path: Path) -> None:
+    made = gguf_pairs.mrope_pair(tmp_path)
+    Image.new("RGB", (1200, 1200)).save(tmp_path / "a.png")
+    model = ["--model", str(made.model), "--mmproj", str(made.mmproj)]
+    (line,) = lines(run("scan", "a.png", *model, *rules, "--no-debias", "--ctx", "256").stdout)
+    found = re.fullmatch(
+        r"the image takes (1,024|9\d\d) tokens, too many for a context of 256; "
+        r"set `--ctx (\d+)` or more, or `--image-max-tokens (\d+)` or less",
+        line["error"]["message"],
+    )
+    assert found is not None, line
+    assert (int(found[2]), int(found[3])) == (int(found[1].replace(",", "")) + 3072, 64)
 
 
 _READY = ("images", "-c", "rules.toml", "--model", "builtin")

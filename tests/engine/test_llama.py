@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -202,7 +203,7 @@ class TestReading:
 
     def test_a_prompt_that_does_not_fit_costs_one_text(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["plain"], ctx=256) as engine:
-            with pytest.raises(EngineFailure, match="`ctx`"):
+            with pytest.raises(EngineFailure, match=r"^what is said takes \d,\d+, too many for .*; set `ctx=\d{4}`$"):
                 engine.write("cat " * 400, "root ::= [0-9]+", 7)
             assert len(engine.write("cat", "root ::= [0-9]{9}", 7)) == 7
 
@@ -233,7 +234,7 @@ class TestReading:
         *few, all_at_once = groups
         assert (all_at_once, sum(few)) == (6, 6)
         assert len(few) > 1
-        with start(pairs["plain"], ctx=256) as engine, pytest.raises(EngineFailure, match="`ctx`"):
+        with start(pairs["plain"], ctx=256) as engine, pytest.raises(EngineFailure, match=r"`ctx=\d+`"):
             engine.view(picture(5)).reason(QUESTIONS[:2])
 
     @pytest.mark.parametrize(
@@ -553,7 +554,7 @@ class TestPromptStyles:
         with start(pairs["plain"], ctx=1024, prompt_style="shieldstral") as engine:
             view = engine.view(picture(1))
             before = gaps(view, QUESTIONS[:2])
-            with pytest.raises(EngineFailure, match="`ctx`"):
+            with pytest.raises(EngineFailure, match=r"`ctx=[0-9]+`"):
                 view.ask([visible("cat " * 900)])
             assert gaps(view, QUESTIONS[:2]) == pytest.approx(before, abs=1e-4)
 
@@ -587,16 +588,33 @@ class TestResources:
             view = engine.view(picture(1))
             before = gaps(view, QUESTIONS[:2])
             for questions in ([visible("cat " * 400)], [visible("cat " * 400)] * 2):
-                with pytest.raises(EngineFailure, match="`ctx`") as caught:
+                with pytest.raises(EngineFailure) as caught:
                     view.ask(questions)
-                assert caught.value.kind == "engine-error"
+                said = len(engine.prompt([engine.style.words(questions[0])], image=True))
+                wanted = rf"the image takes {view.tokens} tokens and what is said takes ([\d,]+), .* context of 256; "
+                found = re.search(wanted + r"set `ctx=(\d+)`$", caught.value.message)
+                assert found is not None, caught.value.message
+                words, ctx = (int(number.replace(",", "")) for number in found.groups())
+                assert 0 <= words - said < 30, "the frame of the prompt too"
+                assert ctx == (view.tokens or 0) + words + 3072
             assert gaps(view, QUESTIONS[:2]) == pytest.approx(before, abs=1e-4)
 
     def test_image_larger_than_the_batch(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["mrope"], ctx=256, image_max_tokens=None) as engine:
-            with pytest.raises(EngineFailure, match="`image_max_tokens`"):
+            with pytest.raises(EngineFailure) as caught:
                 engine.view(picture(1, 2000, 2000))
+            said = r"the image takes ([\d,]+) tokens, .* context of 256; set `ctx=(\d+)` or more, or `(\w+)=64` or less"
+            found = re.fullmatch(said, caught.value.message)
+            assert found is not None, caught.value.message
+            assert (int(found[2]), found[3]) == (int(found[1].replace(",", "")) + 3072, "image_max_tokens")
             assert engine.view(picture(1)).ask(QUESTIONS[:2])
+        with start(pairs["mrope"], ctx=int(found[2]), image_max_tokens=None) as engine:
+            assert engine.view(picture(1, 2000, 2000)).ask(QUESTIONS[:2])
+            engine._loaded.image_limit = 1000
+            with pytest.raises(
+                EngineFailure, match=r"4,096 tokens .* at once.* for 1,000; set `image_max_tokens=4096`"
+            ):
+                engine.view(picture(1, 2000, 2000))
 
     def test_image_tokens_are_capped(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["mrope"], image_max_tokens=64) as engine:
