@@ -19,6 +19,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "explain": "Show every question about one image, and what decided it.",
         "rejudge": "Judge recorded answers again: by new thresholds, changed rules or another constitution.",
         "show": "Write finished verdicts again: other formats, or only some of them.",
+        "report": "Make one page of verdicts, on which a person looks at what was found and decides.",
         "evaluate": "Measure how often verdicts are right, against labels.",
         "calibrate": "Choose thresholds by labels, and measure them on others.",
         "check": "Validate constitutions, and give advice on them.",

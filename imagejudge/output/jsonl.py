@@ -21,6 +21,7 @@ LONGEST: Final = 64_000_000
 """Bytes of a line. That of the largest constitution, with all its statements reasoned about, has a tenth of it."""
 _MOST_KEPT: Final = 20_000_000_000
 """Bytes that are copied from a pipe: about four million verdicts. Files are read where they lie, however long."""
+_PART: Final = 1_000_000
 _HINT: Final = "give a file that `imagejudge scan` with `output` wrote to its end"
 _SUBJECT: Final = re.compile(rb'\{"schema":1,"path":("(?:[^"\\]|\\.)*"),"sha256":(?:"([0-9a-f]{64})"|null),')
 """What a line that `line_of` wrote is about."""
@@ -105,6 +106,14 @@ class Latest:
         """SHA-256 of the file that the last line about a path was given on, by path."""
         subjects = (_subject_of(line) for line in itertools.islice(self._from_the_start(), len(self._is_last)))
         return dict(subject for subject in subjects if subject is not None)
+
+    def sha256(self) -> str:
+        """Of the whole file, in hex."""
+        self._stream.seek(0)
+        digest = hashlib.sha256()
+        while part := self._stream.read(_PART):
+            digest.update(part)
+        return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Verdict]:
         for number, line in enumerate(itertools.islice(self._from_the_start(), len(self._is_last)), 1):

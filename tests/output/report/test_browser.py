@@ -1,0 +1,441 @@
+"""The page in a real browser: keys, filters, decisions out and in, hostile names, storage off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Tab, lines, needs_chromium, tab
+from page_verdicts import HOSTILE, failed, step, verdict
+from PIL import Image
+
+from imagejudge.images.read import Limits
+from imagejudge.output.decisions import Opinion, Truth, decision_of
+from imagejudge.output.report.page import Origin, Pictures, page
+from imagejudge.output.report.records import records
+from imagejudge.output.report.thumbnails import inlined, made
+from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Verdict
+
+pytest.importorskip("selenium", reason="selenium is not installed")
+pytestmark = [pytest.mark.slow, needs_chromium]
+
+NAMES = "grid.list.map((image) => image.path)"
+ACTIVE = "grid.image.path"
+CHOOSE = """((one) => { one.value = arguments[1]; one.dispatchEvent(new Event('change')); })(
+  document.getElementById(arguments[0]))"""
+COUNTS = """Object.fromEntries([...document.querySelectorAll('[data-name=verdict]')].map(
+  (one) => [one.dataset.value, one.querySelector('.count').textContent]))"""
+NAMELESS = """[...document.querySelectorAll('button, input, select, [role]')].filter(
+  (one) => !(one.ariaLabel || one.getAttribute('aria-labelledby') || one.textContent.trim() || one.labels?.length)
+).map((one) => one.outerHTML)"""
+CONTRAST = """((element) => {
+  const parsed = (text) => text.match(/[\\d.]+/g).map(Number);
+  const linear = (one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+  const [red, green, blue] = [0.2126, 0.7152, 0.0722];
+  const light = ([r, g, b]) => red * linear(r / 255) + green * linear(g / 255) + blue * linear(b / 255);
+  const ground = (one) => parsed(getComputedStyle(one).backgroundColor);
+  const text = light(parsed(getComputedStyle(element).color));
+  while (ground(element)[3] === 0) element = element.parentElement;
+  const behind = light(ground(element));
+  return (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05);
+})(document.querySelector(arguments[0]))"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Tab]:
+    with tab() as found:
+        yield found
+
+
+@pytest.fixture
+def digest(tmp_path: Path) -> str:
+    """Of the file of verdicts, under which a browser keeps decisions: another for each test."""
+    return hashlib.sha256(str(tmp_path).encode()).hexdigest()
+
+
+@pytest.fixture
+def chromium(browser: Tab, tmp_path: Path) -> Tab:
+    browser.save_in(tmp_path / "downloads")
+    return browser
+
+
+@pytest.fixture
+def show(chromium: Tab, tmp_path: Path, digest: str) -> Callable[..., Tab]:
+    """Opens a page of verdicts; of the images beside it, it has thumbnails."""
+
+    def opened(*verdicts: Verdict, at: str = "", pictures: Pictures = Pictures.INLINE) -> Tab:
+        found = records(verdicts)
+        thumbnails = inlined(made(found.subjects, Limits()))
+        file = tmp_path / "page.html"
+        file.write_text("".join(page(found, Origin("v.jsonl", digest), pictures, thumbnails)), "utf-8")
+        return chromium.open(f"{file.as_uri()}{at}")
+
+    return opened
+
+
+def image(folder: Path, name: str, colour: str = "red") -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (64, 48), colour).save(file, "PNG")
+    (folder / name).write_bytes(file.getvalue())
+    return file.getvalue()
+
+
+MIXED = (
+    verdict("b/knife.png", 0.99),
+    verdict("a/gun.png", 0.9, rule="gun"),
+    verdict("a/perhaps.png", 0.5),
+    failed("b/broken.png"),
+    verdict("a/near.png", 0.25),
+    verdict("b/fine.png", 0.01),
+)
+
+
+def test_images_are_shown_blurred_and_without_complaint(show: Callable[..., Tab], tmp_path: Path) -> None:
+    data = image(tmp_path, "a.png")
+    found = show(verdict(str(tmp_path / "a.png"), 0.9, data=data), verdict("gone.png", 0.5))
+    found.wait("document.querySelector('.tile img')?.naturalWidth === 64")
+    blur = "getComputedStyle(document.querySelector('.tile img')).filter"
+    assert "blur" in found.run(blur)
+    found.press("b")
+    assert found.run(blur) == "none"
+    found.press("b", "g")
+    assert found.run(blur).startswith("blur")
+    assert "grayscale(1)" in found.run(blur)
+    assert found.texts(".why") == ["no such file"]
+    assert found.complaints() == []
+
+
+def test_holding_space_shows_one_image(show: Callable[..., Tab], tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    data = image(tmp_path, "a.png")
+    found = show(*(verdict(str(tmp_path / "a.png"), p, data=data, rule=f"r{p}") for p in (0.9, 0.95)))
+    found.wait("document.querySelectorAll('.tile img').length === 2")
+    cells = found.driver.find_elements("css selector", ".cell")
+    ActionChains(found.driver).move_to_element(cells[1]).key_down(" ").perform()
+    filters = "[...document.querySelectorAll('.tile img')].map((one) => getComputedStyle(one).filter === 'none')"
+    assert found.run(filters) == [False, True]
+    ActionChains(found.driver).key_up(" ").perform()
+    assert found.run(filters) == [False, False]
+
+
+def test_the_worst_come_first_and_other_orders_are_there(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED)
+    worst = ["b/knife.png", "a/gun.png", "a/perhaps.png", "b/broken.png", "a/near.png", "b/fine.png"]
+    assert found.run(NAMES) == worst
+    orders = {
+        "path": sorted(worst),
+        "rule": ["a/gun.png", "b/knife.png", "a/perhaps.png", "b/broken.png", "a/near.png", "b/fine.png"],
+        "score": ["b/knife.png", "a/gun.png", "a/perhaps.png", "a/near.png", "b/fine.png", "b/broken.png"],
+    }
+    for name, order in orders.items():
+        found.run(CHOOSE, "sort", name)
+        assert found.run(NAMES) == order, name
+        assert f"sort={name}" in found.driver.current_url
+
+
+def test_disagreement_is_that_of_a_person_then_of_reasoning(show: Callable[..., Tab]) -> None:
+    overruled = step(0.7, by=By.REASONING, status="not_satisfied")
+    argued = verdict("argued.png", 0.1, rules=(RuleResult(rule="knife", status=RuleStatus.CLEAR, steps=(overruled,)),))
+    found = show(verdict("a.png", 0.9), argued, verdict("b.png", 0.05), at="#sort=disagreement")
+    assert found.run(NAMES)[0] == "argued.png"
+    found.run("decisions.decide([images.find((image) => image.path === 'b.png')], 'disagree')")
+    found.run("refilter()")
+    assert found.run(NAMES)[:2] == ["b.png", "argued.png"]
+
+
+def test_groups_have_titles_and_counts(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED, at="#group=folder")
+    assert found.texts("#grid > .title") == ["b3", "a3"]
+    found.open(found.driver.current_url.replace("folder", "rule"))
+    found.driver.refresh()
+    assert found.texts("#grid > .title") == ["knife2", "gun1", "nothing found3"]
+
+
+def test_filters_combine_are_counted_and_live_in_the_address(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED)
+    found.click('[data-name="rule"][data-value="knife"]')
+    assert found.run(NAMES) == ["b/knife.png", "a/perhaps.png"]
+    counts = COUNTS
+    assert found.run(counts) == {"unsafe": "1", "unsure": "1"}
+    found.click('[data-name="verdict"][data-value="unsafe"]')
+    assert found.run(NAMES) == ["b/knife.png"]
+    assert found.run(counts) == {"unsafe": "1", "unsure": "1"}, "what there would be without this choice"
+    address = found.driver.current_url
+    assert address.endswith("#verdict=unsafe&rule=knife")
+    found.driver.refresh()
+    assert found.run(NAMES) == ["b/knife.png"]
+    found.click("#clear")
+    assert len(found.run(NAMES)) == len(MIXED)
+    found.press("/", *"KNIFE.P")
+    found.wait("grid.list.length === 1")
+    found.run("location.hash = 'low=0.2&high=0.6'")
+    found.wait("grid.list.length === 2")
+    found.run("location.hash = 'by=reasoning&nonsense=1&low=x&sort=nonsense'")
+    found.wait("grid.list.length === 0")
+    assert found.run("document.getElementById('empty').checkVisibility()")
+
+
+def test_keys_move_decide_and_undo(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*MIXED)
+    found.press(Keys.END)
+    assert found.run(ACTIVE) == "b/fine.png"
+    found.press(Keys.HOME, Keys.ARROW_RIGHT)
+    assert found.run(ACTIVE) == "a/gun.png"
+    found.press(Keys.HOME, "y", "n", "u")
+    assert found.run(ACTIVE) == "b/broken.png", "after each decision comes the next"
+    opinions = "images.map((image) => decisions.of(image)?.opinion ?? null)"
+    assert found.run(opinions) == ["agree", "disagree", "unsure", None, None, None]
+    found.press("y")
+    assert found.run(opinions)[3] is None, "a file that could not be read has no digest to decide by"
+    found.press(Keys.BACKSPACE)
+    assert found.run(opinions)[:3] == ["agree", "disagree", None]
+    assert found.run(ACTIVE) == "a/perhaps.png"
+    found.press(Keys.BACKSPACE, Keys.BACKSPACE, Keys.BACKSPACE)
+    assert found.run(opinions) == [None] * 6
+    found.press("?")
+    assert found.run("document.getElementById('help').open")
+    found.press("y", Keys.ESCAPE)
+    assert found.run(opinions) == [None] * 6
+
+
+def test_keys_set_what_is_true_of_a_rule(show: Callable[..., Tab]) -> None:
+    results = tuple(
+        RuleResult(rule=name, status=status, steps=(step(0.5),))
+        for name, status in (("clear", RuleStatus.CLEAR), ("found", RuleStatus.VIOLATED))
+    )
+    found = show(verdict("a.png", 0.9, rules=results))
+    truth = "[decisions.of(images[0], 'found')?.truth ?? null, decisions.of(images[0], 'found')?.opinion ?? null]"
+    seen = []
+    for _ in range(4):
+        found.press("1")
+        seen.append(tuple(found.run(truth)))
+    assert seen == [("violated", "agree"), ("clear", "disagree"), ("unsure", "unsure"), (None, None)]
+    found.press("2", "n")
+    assert found.run("decisions.made.size") == 1, "that nothing is violated takes back what was said of single rules"
+    assert found.run("decisions.of(images[0]).truth") == "clear"
+
+
+def test_many_are_decided_on_after_a_question(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*MIXED)
+    found.run("grid.extend(2)")
+    found.press("n")
+    assert found.texts("#ask-words") == ["Disagree with 3 verdicts?"]
+    found.press(Keys.ESCAPE)
+    assert found.run("decisions.made.size") == 0
+    found.press("n")
+    found.click('#ask button[value="yes"]')
+    found.wait("decisions.made.size === 3")
+    found.press("a", "y")
+    assert found.texts("#ask-words") == ["Agree with 6 verdicts?"]
+    found.click('#ask button[value="yes"]')
+    found.wait("decisions.made.size === 5")
+    found.press(Keys.BACKSPACE)
+    assert found.run("[...decisions.made.values()].map((one) => one.opinion)") == ["disagree"] * 3
+
+
+def test_shift_selects(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*MIXED)
+    ActionChains(found.driver).key_down(Keys.SHIFT).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).key_up(
+        Keys.SHIFT
+    ).perform()
+    assert found.texts("#selected") == ["3 selected"]
+    selected = "[...document.querySelectorAll('.cell')].map((one) => one.getAttribute('aria-selected'))"
+    assert found.run(selected) == ["true"] * 3 + ["false"] * 3
+    found.press(Keys.ESCAPE)
+    assert found.run(selected) == ["false"] * 6
+
+
+def downloaded(folder: Path) -> list[dict[str, Any]]:
+    for _ in range(100):
+        if found := list(folder.glob("*.decisions.jsonl")):
+            return lines(found[0])
+        time.sleep(0.05)
+    raise AssertionError("nothing was downloaded")
+
+
+def test_decisions_leave_as_lines_and_come_back(show: Callable[..., Tab], tmp_path: Path, digest: str) -> None:
+    found = show(*MIXED, verdict(HOSTILE[4], 0.9))
+    place = found.run("images.findIndex((image) => image.path.startsWith('bytes'))")
+    found.run("grid.activate(arguments[0])", place)
+    found.press("n")
+    found.run("decisions.annotate(images[arguments[0]], 'a toy \\u2028')", place)
+    found.run("grid.activate(0)")
+    found.press("1", "1", "u")
+    assert found.texts("#unsaved") == ["3"]
+    found.click("#download")
+    rows = downloaded(tmp_path / "downloads")
+    assert found.texts("#unsaved") == [""]
+    files = list((tmp_path / "downloads").iterdir())
+    decisions = [decision_of(line) for line in files[0].read_bytes().splitlines()]
+    assert [(one.path, one.rule, one.decision, one.truth, one.note) for one in decisions] == [
+        (HOSTILE[4], None, Opinion.DISAGREE, Truth.CLEAR, "a toy \u2028"),
+        ("b/knife.png", "knife", Opinion.DISAGREE, Truth.CLEAR, ""),
+        ("b/knife.png", None, Opinion.UNSURE, Truth.UNSURE, ""),
+    ]
+    assert {(row["verdicts"], row["model"], row["constitution"]) for row in rows} == {(digest, "m@1", "c@1")}
+    found.run("localStorage.clear()")
+    found.run("decisions.memory.write = () => {}")
+    found.driver.refresh()
+    assert found.run("decisions.made.size") == 0
+    extra = tmp_path / "more.jsonl"
+    foreign = files[0].read_text().splitlines()[1].replace(rows[1]["sha256"], "f" * 64)
+    extra.write_text(files[0].read_text() + foreign + "\nnonsense\n")
+    found.driver.find_element("css selector", "#import").send_keys(str(extra))
+    found.wait("decisions.made.size === 3")
+    assert found.texts("#toast") == ["3 decisions read, left out: 1 about other images, 1 lines that are no decision."]
+    assert [json.loads(line) for line in found.run("decisions.lines()")] == rows
+
+
+def test_decisions_stay_in_the_browser(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED)
+    found.press("y")
+    found.run("decisions.flush()")
+    found.run("decisions.unsaved.clear()")
+    found.driver.refresh()
+    assert found.run("decisions.of(images[0]).opinion") == "agree"
+
+
+def test_leaving_with_unsaved_decisions_asks(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED)
+    left = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert not found.run(left)
+    found.press("y")
+    assert found.run(left)
+
+
+def test_without_storage_all_works_and_it_is_said(tmp_path: Path) -> None:
+    found = records(MIXED)
+    file = tmp_path / "page.html"
+    file.write_text("".join(page(found, Origin("v", "0" * 64), Pictures.INLINE, ())), "utf-8")
+    with tab() as chromium:
+        off = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('off'); } })"
+        chromium.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": off})
+        chromium.open(file.as_uri())
+        chromium.press("y", "n")
+        assert chromium.run("decisions.made.size") == 2
+        assert "keeps nothing" in " ".join(chromium.texts(".notice"))
+        assert chromium.complaints() == []
+
+
+def test_hostile_names_are_text(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    words = "</p><script>document.title='broken'</script>\u202e"
+    found = show(*(verdict(name, 0.9, rationale=words) for name in HOSTILE))
+    names = found.run("JSON.stringify(grid.list.map((image) => image.path))")  # lone surrogates as escapes
+    assert json.loads(names) == list(HOSTILE)
+    title = found.driver.title
+    for _ in HOSTILE:
+        found.press(Keys.ENTER, Keys.ARROW_RIGHT, Keys.ESCAPE)
+    for name in ("a\\u202egnp.exe", "line\\u000abreak\\u001b[31m\\u2028.png", "bytes\\xff.png"):
+        assert name in found.texts(".name")
+    assert "\u202e" not in found.run("document.body.innerText")
+    assert found.driver.title == title
+    assert found.run("document.querySelectorAll('.cell script, .cell [onerror], #detail script').length") == 0
+    assert [each for each in found.complaints() if "ERR_FILE_NOT_FOUND" not in each] == []
+
+
+def test_the_detail_shows_the_file_and_the_chain(show: Callable[..., Tab], tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    name = "dir #1/50%.png"
+    (tmp_path / "dir #1").mkdir()
+    data = image(tmp_path, name)
+    steps = (step(0.9, centric=0.2, rationale="It is sharp."), step(None, item=2))
+    results = (RuleResult(rule="knife", status=RuleStatus.VIOLATED, steps=steps),)
+    found = show(verdict(name, 0.9, data=data, rules=results), verdict("b", 0.85))
+    found.press(Keys.ENTER)
+    found.wait("document.querySelector('#detail .picture img')?.src.startsWith('file:')")
+    assert "blur" in found.run("getComputedStyle(document.querySelector('#detail .picture img')).filter")
+    told = " ".join(found.texts("#detail"))
+    for words in (
+        "p 0.90",
+        "prior 0.40",
+        "without its region 0.20",
+        "It is sharp.",
+        "not asked",
+        "m@1",
+        "c@1",
+        "64 \N{MULTIPLICATION SIGN} 48 PNG",
+    ):
+        assert words in told, words
+    found.press("n")
+    assert found.run("detail.open && detail.image.path") == "b"
+    found.press(Keys.ESCAPE)
+    assert not found.run("detail.open")
+    assert found.run("document.activeElement.id") == "grid"
+
+
+def test_a_page_without_pictures_opens_none(show: Callable[..., Tab], tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    data = image(tmp_path, "a.png")
+    found = show(verdict("a.png", 0.9, data=data), pictures=Pictures.NONE)
+    found.press(Keys.ENTER)
+    assert found.run("document.querySelectorAll('img').length") == 0
+
+
+def test_a_random_sample_estimates_precision(show: Callable[..., Tab]) -> None:
+    found = show(*(verdict(f"{number}.png", 0.9) for number in range(300)), *MIXED, at="#verdict=unsafe")
+    found.click("#sample")
+    first = found.run(NAMES)
+    assert len(set(first)) == 200
+    assert first != sorted(first)
+    found.press(*"yyyn")
+    found.wait("document.querySelector('#figures').textContent.includes('n = 4')")
+    rows = found.texts("#figures .figure")
+    assert rows == [
+        "Of the sample4 of 200",
+        *(f"{name}0.75 (0.30\N{EN DASH}0.95), n = 4" for name in ("Agreement", "Precision of unsafe")),
+    ]
+    found.run("decisions.flush()")
+    found.run("decisions.unsaved.clear()")
+    found.driver.refresh()
+    assert found.run(NAMES) == first, "the same sample, until it is done"
+
+
+def test_only_what_is_seen_exists(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*(verdict(f"{number:04}.png", 0.9) for number in range(3_000)))
+    assert found.run("document.querySelectorAll('.cell').length") < 150
+    found.press(Keys.END)
+    assert found.run("document.getElementById('cell-2999') !== null")
+    assert found.run("document.getElementById('grid').getAttribute('aria-activedescendant')") == "cell-2999"
+    assert found.run("document.querySelectorAll('.cell').length") < 150
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1680])
+def test_it_fits_and_can_be_read(width: int, dark: bool, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text("".join(page(records(MIXED), Origin("v", "0" * 64), Pictures.INLINE, ())), "utf-8")
+    with tab(width=width, height=800, dark=dark) as found:
+        found.open(file.as_uri())
+        assert found.run("document.documentElement.scrollWidth") <= width
+        for part in (".name", *(f".badge.{name}" for name in Outcome), ".score", ".why", "#about"):
+            assert found.run(CONTRAST, part) >= 4.5, part
+        found.press("\ue007")  # Enter
+        assert found.run("document.getElementById('detail').getBoundingClientRect().width") <= width
+        body = "document.querySelector('#detail .body')"
+        assert found.run(f"{body}.scrollWidth <= {body}.clientWidth")
+
+
+def test_everything_that_acts_has_a_name(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED)
+    assert [html for html in found.run(NAMELESS) if 'id="toast"' not in html] == []
+    assert found.run("document.getElementById('grid').getAttribute('aria-rowcount')") == "2"
