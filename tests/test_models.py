@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+import imagejudge
 from imagejudge import models
 from imagejudge.errors import ModelError
+from imagejudge.prompts import HOUSE, find_prompt_style
+
+PACKAGE = Path(imagejudge.__file__).parent
 
 
 def test_a_pair_of_paths(tmp_path: Path) -> None:
@@ -39,24 +43,28 @@ def test_what_cannot_be_resolved_says_what_to_do(model: str | None, mmproj: str 
     assert error.value.hint
 
 
-def test_styles_go_with_a_pair_of_paths_only(tmp_path: Path) -> None:
-    text, eye = tmp_path / "guard.gguf", tmp_path / "mmproj.gguf"
+def test_styles(tmp_path: Path) -> None:
+    text, eye, own = tmp_path / "guard.gguf", tmp_path / "mmproj.gguf", tmp_path / "mine.toml"
     for path in (text, eye):
         path.write_bytes(b"GGUF")
+    own.write_bytes((PACKAGE / "prompts" / "styles" / "llavaguard.toml").read_bytes())
     files = models.resolve_model(str(text), str(eye), "box-yxyx-1000", "shieldstral")
-    assert (files.box_style, files.prompt_style) == ("box-yxyx-1000", "shieldstral")
-    assert models.resolve_model(str(text), str(eye)).prompt_style == "direct"
+    assert (files.box_style, files.prompt_style) == ("box-yxyx-1000", find_prompt_style("shieldstral"))
+    assert models.resolve_model(str(text), str(eye)).prompt_style == HOUSE
+    mine = models.resolve_model(str(text), str(eye), None, str(own)).prompt_style
+    assert (mine.name, mine.digest) == ("mine", find_prompt_style("llavaguard").digest)
     for styles, words in (
         (("box-yxxy-1000", None), "did you mean 'box-yxyx-1000'?"),
         ((None, "Shieldstrahl"), "did you mean 'shieldstral'?"),
-        ((None, "polite"), "there are: direct, shieldstral, sing-guard"),
+        ((None, "polite"), "there are: direct, llama-guard, llavaguard, shieldgemma-2, shieldstral, sing-guard; "),
     ):
         with pytest.raises(ModelError, match="is not known") as error:
             models.resolve_model(str(text), str(eye), *styles)
-        assert error.value.hint == words
-    for model in ("builtin", "shieldstral-3b"):
-        with pytest.raises(ModelError, match=f"`prompt_style` does not go with {model}"):
-            models.resolve_model(model, None, None, "direct")
+        assert error.value.hint.startswith(words)
+    with pytest.raises(ModelError, match="`prompt_style` does not go with the built-in model"):
+        models.resolve_model("builtin", None, None, "direct")
+    with pytest.raises(ModelError, match="`box_style` does not go with shieldstral-3b"):
+        models.resolve_model("shieldstral-3b", None, "box-yxyx-1000")
 
 
 def test_a_template_goes_with_every_model_but_the_built_in_one(tmp_path: Path) -> None:

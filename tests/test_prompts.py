@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 from imagejudge.prompts import (
     BOX_STYLES,
     DIRECT,
+    HOUSE,
     PROMPT_STYLES,
     PROMPT_VERSION,
     RATING,
@@ -19,6 +21,8 @@ from imagejudge.prompts import (
     Kind,
     PromptStyle,
     Question,
+    direct,
+    find_prompt_style,
     rules_subject,
     visible,
 )
@@ -27,8 +31,8 @@ from imagejudge.prompts import (
 @pytest.mark.parametrize("kind", list(Kind))
 def test_questions_of_a_kind_share_all_but_their_subject(kind: Kind) -> None:
     first, second = Question(kind, "A dog."), Question(kind, "No cats.")
-    shared = first.direct.removesuffix("A dog.")
-    assert second.direct == f"{shared}No cats."
+    shared = direct(first).removesuffix("A dog.")
+    assert direct(second) == f"{shared}No cats."
     assert shared.endswith("Answer Yes or No.\n")
     assert first.deliberate.endswith("\nA dog.")
     assert "Yes or No" not in first.deliberate
@@ -36,28 +40,57 @@ def test_questions_of_a_kind_share_all_but_their_subject(kind: Kind) -> None:
 
 def test_the_house_wording_is_what_models_and_caches_know() -> None:
     """A change of these words needs another `PROMPT_VERSION`, and weights that were trained on them."""
-    assert PROMPT_STYLES[DIRECT].digest.startswith("23351b8cd536")
+    assert HOUSE.label == "direct@e0d7e96e0647"
+    assert find_prompt_style(DIRECT) == HOUSE
     assert PROMPT_VERSION == 2
 
 
+STYLES = {name: find_prompt_style(name) for name in PROMPT_STYLES}
+
+
 @pytest.mark.parametrize("kind", list(Kind))
-@pytest.mark.parametrize("style", PROMPT_STYLES.values())
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_every_style_asks_every_kind_of_question(style: PromptStyle, kind: Kind) -> None:
-    words = style.words(Question(kind, "A {dog}."))
-    assert words.count("A {dog}.") == 1
-    assert style.ask[kind] in words
-    assert len({style.words(Question(each, "A dog.")) for each in Kind}) == len(Kind)
+    if kind not in style.ask:
+        assert kind is Kind.RULES
+        return
+    hostile = "A {dog} on {image}, {question}, {text}."
+    words = "".join(style.around_image(Question(kind, hostile)))
+    assert words.count(hostile) == 1
+    assert not re.search(r"\{\w+\}", words.replace(hostile, ""))
+    assert len({style.asked(Question(each, "A dog.")) for each in style.ask}) == len(style.ask)
+    assert not style.asked(Question(kind, "")).endswith("\n")
+
+
+def test_what_the_shipped_styles_are() -> None:
+    """As docs/models.md tells of them."""
+    one_by_one = {name for name, style in STYLES.items() if Kind.RULES not in style.ask}
+    assert one_by_one == {"shieldgemma-2", "shieldstral"}
+    assert {name for name, style in STYLES.items() if style.image_first} == {"direct", "llavaguard", "shieldgemma-2"}
+    assert {name for name, style in STYLES.items() if style.reasoning} == {DIRECT}
+    assert {name for name, style in STYLES.items() if style.reply} == {"llavaguard"}
+    assert {name for name, style in STYLES.items() if style.question_variable} == {"sing-guard"}
 
 
 def test_styles_are_told_apart_to_the_last_word() -> None:
-    assert len({style.digest for style in PROMPT_STYLES.values()}) == len(PROMPT_STYLES)
-    guard = PROMPT_STYLES["shieldstral"]
-    assert replace(guard, system=guard.system + " ").digest != guard.digest
-    assert replace(guard, switches={"thinking_type": "slow"}).digest != guard.digest
+    assert len({style.digest for style in STYLES.values()}) == len(STYLES)
+    guard = STYLES["llavaguard"]
+    others = [
+        replace(guard, system=" "),
+        replace(guard, user=f"{guard.user} "),
+        replace(guard, reply=""),
+        replace(guard, yes=["Unsafe"]),
+        replace(guard, no=["safe"]),
+        replace(guard, variables={"a": True}),
+        replace(guard, reasoning=True),
+        replace(guard, ask={**guard.ask, Kind.RULE: "{text}"}),
+    ]
+    assert len({style.digest for style in (guard, *others)}) == 9
+    assert replace(guard, name="other").digest == guard.digest
 
 
 def test_no_subject_leaves_no_empty_line() -> None:
-    assert not Question(Kind.PUBLIC, "").direct.endswith("\n")
+    assert not direct(Question(Kind.PUBLIC, "")).endswith("\n")
 
 
 def test_statements_and_lists_of_rules() -> None:

@@ -55,7 +55,7 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
     with open_cache(cache_options) as cache:
         digest = model_digest(files, cache)
     table.add_row("model", model_label(files, digest))
-    table.add_row("asked in the style", files.prompt_style)
+    table.add_row("asked in the style", files.prompt_style.label)
     source = "its file's own" if files.chat_template is None else f"{len(files.chat_template):,} characters, given"
     table.add_row("chat template", source)
     table.add_row("boxes in the style", files.box_style or "none: it is not asked where things are")

@@ -238,11 +238,29 @@ def _judge(
     changes = [change for text in trial.perturb for change in parse_perturbations(text)]
     dataset, origin = dataset_of(data)
     with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as judge:
+        methods = _askable(methods, judge, everything="all" in trial.methods)
         judged = run(Trial(judge.plan, judge.cache, judge.engines, methods, changes), dataset, quiet=quiet)
         cases = {name: [each.cases[name] for each in judged] for name in METHODS if name in methods}
         origin |= _identity(judge, model, images)
         perturbed = (row for each in judged for row in each.perturbed)
         return evaluation(cases, perturbed, origin, command=sys.argv, engine=llama.describe())
+
+
+def _askable(methods: list[str], judge: Judge, *, everything: bool) -> list[str]:
+    """The methods that the model has words for. Those that were named must be among them."""
+    from imagejudge.evaluate.methods import SEVERAL_RULES
+
+    left_out = [] if judge.spec.abilities.several_rules else [name for name in methods if name in SEVERAL_RULES]
+    if not left_out:
+        return methods
+    why = f"in the prompt style {judge.files.prompt_style.name}, a model is asked about one rule at a time"
+    if not everything:
+        raise UsageError(
+            f"{why}, and {left_out[0]} asks about all at once",
+            "leave it out, take `rule-text`, which asks about one rule after another, or another --prompt-style",
+        )
+    warn(f"{', '.join(left_out)} left out: {why}")
+    return [name for name in methods if name not in left_out]
 
 
 def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:
@@ -302,7 +320,7 @@ def _identity(judge: Judge, model: ModelOptions, images: ImageOptions) -> dict[s
             {"name": path.name, "sha256": digest, "quantisation": quantisation(path)}
             for path, digest in zip((files.model, files.mmproj), file_digests(files, judge.cache), strict=True)
         ],
-        "prompt_style": files.prompt_style,
+        "prompt_style": files.prompt_style.label,
         "constitution": constitution.label,
         "constitution_digest": constitution.digest,
         "rules": [rule.id for rule in constitution.rules if rule.enabled],

@@ -173,8 +173,8 @@ class ModelOptions:
     prompt_style: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help=f"In whose words a model given by its files is asked: {', '.join(PROMPT_STYLES)}. [default: direct]",
+            metavar="NAME|FILE",
+            help=f"In whose words it is asked: {', '.join(PROMPT_STYLES)}, or a TOML file. [default: its entry's]",
             rich_help_panel="Model",
         ),
     ] = None

@@ -151,6 +151,15 @@ class Table:
         self._report.line(flat, self.path(key), f"{key!r} in {self.what}", limit)
         return text
 
+    def text(self, key: str, limit: int, *, required: bool = False) -> str:
+        """A string as it stands, with its line breaks, tabs and outer spaces; not empty."""
+        text = self.get(key, str, required=required)
+        if text is None:
+            return ""
+        flat = text.replace("\n", " ").replace("\t", " ")
+        self._report.line(flat, self.path(key), f"{key!r} in {self.what}", limit)
+        return text
+
     def id(self, key: str, *, required: bool = False) -> str:
         """A string for which `is_id` holds."""
         text = self.get(key, str, required=required)

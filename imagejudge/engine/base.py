@@ -61,6 +61,8 @@ class Abilities:
 
     boxes: bool = True
     thoughts: bool = True
+    several_rules: bool = True
+    """Several rules in one question; a guard may have been taught to judge by one at a time."""
 
 
 class View(ABC):

@@ -18,7 +18,7 @@ from jinja2.parser import Parser
 from imagejudge.engine.parse import clean
 from imagejudge.engine.sandbox import Budget, Exhausted, Sandbox, confined
 from imagejudge.errors import ModelError
-from imagejudge.prompts import DIRECT, PROMPT_STYLES, PromptStyle
+from imagejudge.prompts import HOUSE, PromptStyle
 
 _SOURCE_LIMIT = 256 * 1024
 _OUTPUT_LIMIT = 64 * 1024
@@ -44,14 +44,8 @@ class Frame:
     around: tuple[str, ...]
     """Before the first turn's text (after the image), between turns, and after the last: one more than turns.
 
-    Where the image comes after the first turn's text, it counts as a turn.
+    Where text comes before the image, the image counts as a turn, and what is said behind it as another.
     """
-
-    def filled(self, question: str, image: str, *, question_first: bool) -> str:
-        """A chat of one turn with an image as one text."""
-        parts = [question, image] if question_first else [question]
-        shown = "" if question_first else f"{self.before_image}{image}"
-        return shown + "".join(map("".join, zip(self.around, [*parts, ""], strict=True)))
 
 
 class _Generation(Extension):
@@ -71,16 +65,16 @@ class ChatTemplate:
     ModelError when the template is too large, fails, or does not give every turn back exactly once and in order.
     """
 
-    def __init__(self, source: str, *, bos: str, eos: str, style: PromptStyle = PROMPT_STYLES[DIRECT]) -> None:
+    def __init__(self, source: str, *, bos: str, eos: str, style: PromptStyle = HOUSE) -> None:
         if len(source) > _SOURCE_LIMIT:
             raise _refused(f"it is {len(source)} characters long")
         extensions = ("jinja2.ext.loopcontrols", _Generation)
         world = Sandbox(trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=extensions)
         world.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
         self._style = style
-        self._variables = {"bos_token": bos, "eos_token": eos, **style.switches}
-        if style.variable:
-            self._variables[style.variable] = _hole(0)
+        self._variables = {"bos_token": bos, "eos_token": eos, **style.variables}
+        if style.question_variable is not None:
+            self._variables[style.question_variable] = _hole(0)
         self._budget = Budget()
         try:
             with confined():
@@ -90,12 +84,14 @@ class ChatTemplate:
 
     def frame(self, turns: int, *, image: bool) -> Frame:
         """The words around `turns` turns, the first the user's, the last open for the assistant's reply."""
-        question, picture = [_hole(0)], [_IMAGE] * image
-        first = question + picture if self._style.question_first else picture + question
+        variable, question = self._style.question_variable, _hole(0)
+        first = [question]
+        if image:
+            first = [_IMAGE, question] if self._style.image_first else [question, _IMAGE, _hole(turns)]
         said = [first, *([_hole(turn)] for turn in range(1, turns))]
         marks = [mark for texts in said for mark in texts]
-        if self._style.variable:
-            said[0] = picture
+        if variable is not None:
+            said[0] = first[1:]
         reasons = []
         for user_parts, assistant_parts in ((True, True), (True, False), (False, False)):
             forms = (("user", user_parts), ("assistant", assistant_parts))
@@ -108,7 +104,7 @@ class ChatTemplate:
                 raise _refused(str(error)) from error
             except Exception as error:  # templates written for one form of content fail on another in many ways
                 reasons.append(str(error))
-        wanted = f"; it must take {self._style.variable!r} to be asked in this style" if self._style.variable else ""
+        wanted = "" if variable is None else f"; it must take {variable!r} to be asked in this style"
         raise _refused(reasons[-1] + wanted)
 
     def _render(self, chat: list[dict[str, Any]]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from llama_cpp import mtmd_cpp
 from imagejudge.common import system
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.chat import ChatTemplate
-from imagejudge.engine.chat_tokens import join_words, split_words
 from imagejudge.engine.context_room import no_room, too_large_at_once
 from imagejudge.engine.llama_bindings import (
     Chunks,
@@ -37,20 +35,24 @@ from imagejudge.engine.llama_bindings import (
 )
 from imagejudge.engine.llama_model import LlamaOptions, LoadedModel
 from imagejudge.engine.pair import check
-from imagejudge.engine.parse import answer, box, clean, spellings, total
+from imagejudge.engine.parse import answer, box, spellings, total
 from imagejudge.engine.prefix_cache import IMAGE, NoRoom, PrefixCache, Tokens
+from imagejudge.engine.prompt_builder import PromptBuilder
 from imagejudge.engine.reasoning import reasonings
-from imagejudge.engine.thought import open_thought
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Box, Picture
-from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, SUMMARISE, Question
+from imagejudge.prompts import BOX_STYLES, SUMMARISE, PromptStyle, Question
 
 _BOX_TOKENS = 64
 
 
 def load_engine(options: Mapping[str, Any]) -> LlamaEngine:
-    """Make an engine from the fields of `LlamaOptions`. ModelError when the model cannot be used."""
-    return LlamaEngine(LlamaOptions(**options))
+    """Make an engine from the fields of `LlamaOptions`, a prompt style as the fields of `PromptStyle`.
+
+    ModelError when the model cannot be used.
+    """
+    style = {"prompt_style": PromptStyle(**options["prompt_style"])} if "prompt_style" in options else {}
+    return LlamaEngine(LlamaOptions(**{**options, **style}))
 
 
 def describe() -> dict[str, str]:
@@ -75,15 +77,12 @@ class LlamaEngine(Engine):
         if options.box_style is not None and options.box_style not in BOX_STYLES:
             known = ", ".join(sorted(BOX_STYLES))
             raise ModelError(f"unknown box style {options.box_style!r}", f"Known ones: {known}.")
-        if options.prompt_style not in PROMPT_STYLES:
-            known = ", ".join(PROMPT_STYLES)
-            raise ModelError(f"unknown prompt style {options.prompt_style!r}", f"Known ones: {known}.")
         self._at: object = None
         self._blank = LlamaView(self, None, [])
         """One for all texts, so that a prompt which begins like the last one is read from where they differ."""
         self.options = options
         self.box_style = BOX_STYLES[options.box_style] if options.box_style else None
-        self.style = PROMPT_STYLES[options.prompt_style]
+        self.style = options.prompt_style
         self._loaded = LoadedModel(options)
         self._closed = False
         try:
@@ -100,7 +99,7 @@ class LlamaEngine(Engine):
 
     def write(self, prompt: str, grammar: str, limit: int) -> str:
         """Greedy tokens to a chat of one turn, held to the grammar. EngineFailure when the prompt does not fit."""
-        reply = self.generate(self._blank, self.prompt([prompt], image=False), limit, grammar)
+        reply = self.generate(self._blank, self.prompts.chat([prompt], image=False), limit, grammar)
         return b"".join(piece for piece, _ in reply).decode(errors="ignore")
 
     def facts(self) -> dict[str, str]:
@@ -108,10 +107,10 @@ class LlamaEngine(Engine):
         tokens = self._loaded.vocabulary
         spelled = [
             f"{word}: {', '.join(repr(tokens.piece(token).decode(errors='replace')) for token in ids)}"
-            for word, ids in ((self.style.yes, self._yes), (self.style.no, self._no))
+            for word, ids in ((" or ".join(self.style.yes), self._yes), (" or ".join(self.style.no), self._no))
         ]
         return {
-            "prompt": self._frame,
+            "prompt": self.prompts.shown(),
             "answer tokens": "; ".join(spelled),
             "context": f"{self._loaded.memory.size} tokens",
         }
@@ -124,17 +123,16 @@ class LlamaEngine(Engine):
     # --- what the model's words are ----------------------------------------------------------------------------------
 
     def _read_vocabulary(self) -> None:
-        # The same questions are asked about every image.
-        self._tokens_of = lru_cache(maxsize=1000)(partial(self._loaded.vocabulary.tokenize, special=False))
-        yes, no = self.style.yes, self.style.no
-        self._yes, self._no = self._loaded.vocabulary.spelling(spellings(yes), spellings(no))
+        self._yes, self._no = self._loaded.vocabulary.spelling(spellings(self.style.yes), spellings(self.style.no))
         if not self._yes or not self._no:
+            yes, no = (" or ".join(words) for words in (self.style.yes, self.style.no))
             raise ModelError(
                 f"{self.options.model} has no single token for {yes} or none for {no}",
                 "Its answers cannot be read from one token: use another model.",
             )
 
     def _read_template(self) -> None:
+        words = self._loaded.vocabulary
         source = self.options.chat_template
         if source is None:
             source = (llama_cpp.llama_model_chat_template(self._loaded.model, None) or b"").decode(errors="replace")
@@ -143,51 +141,24 @@ class LlamaEngine(Engine):
                 f"{self.options.model} holds no chat template",
                 "Name the file of one with `chat_template`, or use an instruction-tuned model that holds one.",
             )
-        words = self._loaded.vocabulary
         template = ChatTemplate(source, bos=words.bos, eos=words.eos, style=self.style)
-        chats = [(turns, image) for turns in ((1, 3) if self.style.thinks else (1,)) for image in (True, False)]
-        frames = {(turns, image): template.frame(turns, image=image) for turns, image in chats}
-        for frame in frames.values():
-            if (mark := open_thought(frame.around[-1])) is not None:
-                raise ModelError(
-                    f"the prompt of {self.options.model} ends inside a thought ({clean(mark, 40)}): "
-                    "the model's first word would be no answer",
-                    "Use an Instruct file of the same family, or a GGUF whose chat template can switch thinking off "
-                    "(enable_thinking).",
-                )
-        before = {frame.before_image for (_, image), frame in frames.items() if image}
-        if len(before) != 1:
-            raise ModelError(
-                f"the chat template of {self.options.model} changes the words before the image as a chat grows",
-                "Such a model's view of an image cannot be shared between questions.",
-            )
-        self._before_image = before.pop() or ""
-        self._frame = frames[1, True].filled("[question]", "[image]", question_first=self.style.question_first)
-        self._around = {key: [split_words(text, words) for text in frame.around] for key, frame in frames.items()}
+        self._prompts = PromptBuilder(template, self.style, words, self.options.model)
 
     # --- prompts and pictures -------------------------------------------------------------------------------------
 
-    def prompt(self, turns: Sequence[str | Tokens], *, image: bool) -> Tokens:
-        """All tokens after the image (all of them, without one) of a chat whose last turn awaits a reply.
-
-        Turns hold statements and model output: whatever looks like a control token in them stays plain text. What the
-        model wrote may be given as the tokens that it wrote.
-        """
+    @property
+    def prompts(self) -> PromptBuilder:
+        """What puts chats together, in this model's tokens."""
         self._check_open()
-        first, *rest = self._around[len(turns), image]
-        words = [*first]
-        for turn, after in zip(turns, rest, strict=True):
-            words += [turn] if isinstance(turn, str) else turn
-            words += after
-        tokens = join_words(words, self._tokens_of)
-        return tokens if image else self._loaded.vocabulary.started(tokens)
+        return self._prompts
 
     def _encode(self, picture: Picture) -> list[Part]:
         self._check_open()
         if self._loaded.encoder is None:
             raise EngineFailure("engine-error", f"{self.options.model} was loaded without an image encoder")
         picture = self._loaded.fitted(picture)
-        with Chunks(self._loaded.encoder, self._before_image, picture.width, picture.height, picture.rgb) as chunks:
+        before = self.prompts.before_image
+        with Chunks(self._loaded.encoder, before, picture.width, picture.height, picture.rgb) as chunks:
             sizes = [(int(mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk)), is_image(chunk)) for chunk in chunks]
             if sum(size for size, _ in sizes) >= self._loaded.memory.size:
                 raise self._no_room(whole_image(sizes), 0)
@@ -195,7 +166,7 @@ class LlamaEngine(Engine):
             if tile > self._loaded.image_limit:
                 raise too_large_at_once(tile, self._loaded.image_limit)
             parts = [self._encode_image(chunk) if is_image(chunk) else chunk_tokens(chunk) for chunk in chunks]
-        if self.style.question_first:
+        if not self.style.image_first:
             return parts
         if isinstance(parts[0], list):
             return [self._loaded.vocabulary.started(parts[0]), *parts[1:]]
@@ -219,12 +190,6 @@ class LlamaEngine(Engine):
         with self._prefixes_of(view) as prefixes:
             return [answer(logits, self._yes, self._no) for logits in prefixes.read_all(prompts)]
 
-    def behind(self, view: LlamaView, words: str) -> tuple[LlamaView, Tokens]:
-        """Where the question comes first: its words with the picture behind them, and what follows the picture."""
-        before, between, after = self._around[1, True]
-        question = self._loaded.vocabulary.started(join_words([*before, words, *between], self._tokens_of))
-        return LlamaView(self, None, [question, *view.parts]), join_words(after, self._tokens_of)
-
     def generate(
         self, view: LlamaView, prompt: Tokens, limit: int, grammar: str | None = None
     ) -> list[tuple[bytes, float]]:
@@ -244,9 +209,9 @@ class LlamaEngine(Engine):
         """Think about several questions side by side."""
 
         def summing_up(number: int, thoughts: Tokens) -> Tokens:
-            return self.prompt([questions[number], thoughts, SUMMARISE], image=view.sees)
+            return self.prompts.chat([questions[number], thoughts, SUMMARISE], image=view.sees)
 
-        prompts = [self.prompt([question], image=view.sees) for question in questions]
+        prompts = [self.prompts.chat([question], image=view.sees) for question in questions]
         with self._prefixes_of(view) as prefixes:
             return reasonings(prefixes, self._loaded.vocabulary, prompts, summing_up)
 
@@ -304,15 +269,15 @@ class LlamaView(View):
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer together; only the words that differ between the questions cost time of their own."""
-        said = [self._engine.style.words(question) for question in questions]
-        if self._engine.style.question_first and self._picture is not None:
-            placed = (self._engine.behind(self, words) for words in said)
+        prompts = self._engine.prompts
+        if self._image_last:
+            placed = (self._behind(*prompts.question_around_image(question)) for question in questions)
             return [self._engine.answers(view, [prompt])[0] for view, prompt in placed]
-        return self._engine.answers(self, [self._prompt(words) for words in said])
+        return self._engine.answers(self, [prompts.question(question, image=self.sees) for question in questions])
 
     def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
         """Greedy, side by side: thoughts, then a rating bound by a grammar, and a rationale where that is Yes."""
-        if not self._engine.style.thinks:
+        if not self._engine.style.reasoning:
             raise EngineFailure("engine-error", "this model cannot think aloud, so it must not be asked to")
         return self._engine.reasonings(self, [question.deliberate for question in questions])
 
@@ -322,8 +287,8 @@ class LlamaView(View):
         if style is None or self._picture is None:
             raise EngineFailure("engine-error", "there is no picture, or the model cannot give boxes: do not ask")
         words = style.locate(objects)
-        first = self._engine.style.question_first
-        view, prompt = self._engine.behind(self, words) if first else (self, self._prompt(words))
+        prompts, last = self._engine.prompts, self._image_last
+        view, prompt = self._behind(*prompts.around_image(words)) if last else (self, prompts.chat([words], image=True))
         reply = self._engine.generate(view, prompt, _BOX_TOKENS, style.grammar)
         return box(style, [(piece.decode(errors="replace"), chance) for piece, chance in reply])
 
@@ -340,8 +305,13 @@ class LlamaView(View):
         """Whether there is a picture."""
         return self._picture is not None
 
-    def _prompt(self, words: str) -> Tokens:
-        return self._engine.prompt([words], image=self.sees)
+    @property
+    def _image_last(self) -> bool:
+        return self.sees and not self._engine.style.image_first
+
+    def _behind(self, words: Tokens, rest: Tokens) -> tuple[LlamaView, Tokens]:
+        """A view of the picture behind words, and what is left to be read."""
+        return LlamaView(self._engine, None, [words, *self.parts]), rest
 
     def _seen(self) -> Picture:
         if self._picture is None:

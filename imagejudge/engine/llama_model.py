@@ -26,7 +26,7 @@ from imagejudge.engine.llama_bindings import (
 from imagejudge.engine.prefix_cache import FIRST_FREE, PrefixCache
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Picture
-from imagejudge.prompts import DIRECT
+from imagejudge.prompts import HOUSE, PromptStyle
 
 _SEQUENCES = 64
 """Questions decoded together at most. More gain nothing on a CPU, and llama.cpp allows 256 sequences in all."""
@@ -46,8 +46,7 @@ class LlamaOptions:
     """The vision encoder's GGUF that belongs to it; None: the model sees nothing."""
     box_style: str | None = None
     """A key of `BOX_STYLES`; None when the model was not taught to give boxes."""
-    prompt_style: str = DIRECT
-    """A key of `PROMPT_STYLES`."""
+    prompt_style: PromptStyle = HOUSE
     chat_template: str | None = None
     """Jinja source; None: the one that the model's file holds."""
     threads: int | None = None

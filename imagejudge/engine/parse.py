@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,10 @@ _CONCLUSION = re.compile(
 """How a sentence begins that says what follows from the others."""
 
 
-def spellings(word: str) -> frozenset[str]:
-    """All that counts as a word where an answer begins."""
-    return frozenset(space + each for space in ("", " ") for each in (word.capitalize(), word.lower(), word.upper()))
+def spellings(words: Iterable[str]) -> frozenset[str]:
+    """All that counts as one of the words where an answer begins."""
+    cased = {each for word in words for each in (word.capitalize(), word.lower(), word.upper())}
+    return frozenset(space + each for space in ("", " ") for each in cased)
 
 
 def answer(logits: Logits, yes: Sequence[int], no: Sequence[int]) -> Answer:

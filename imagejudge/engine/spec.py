@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import Any, Final
 
 from imagejudge.engine.base import Abilities
-from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, WORDING
+from imagejudge.prompts import BOX_STYLES, HOUSE, WORDING, Kind, PromptStyle
 
 CONTEXT: Final = 4096
 """Tokens held at once, image and questions together, where no number is given."""
@@ -54,8 +54,8 @@ class EngineSpec:
     """Of what is in both files."""
     box_style: str | None
     """A key of `BOX_STYLES`; None: the model is not asked for boxes."""
-    prompt_style: str
-    """A key of `PROMPT_STYLES`."""
+    prompt_style: PromptStyle
+    """In whose words it is asked."""
     chat_template: str | None = None
     """The whole Jinja source; None: the one in the model's file, which `digest` covers."""
     image_max_tokens: int
@@ -91,12 +91,16 @@ class EngineSpec:
     @property
     def options(self) -> dict[str, Any]:
         """What the engine's child is told."""
-        return {name: value for name, value in self._fields().items() if name not in _NOT_TOLD}
+        told = {name: value for name, value in self._fields().items() if name not in _NOT_TOLD}
+        return {**told, "prompt_style": dataclasses.asdict(self.prompt_style)}
 
     @property
     def abilities(self) -> Abilities:
         """What this model can be asked for besides yes and no."""
-        return Abilities(boxes=self.box_style is not None, thoughts=PROMPT_STYLES[self.prompt_style].thinks)
+        style = self.prompt_style
+        return Abilities(
+            boxes=self.box_style is not None, thoughts=style.reasoning, several_rules=Kind.RULES in style.ask
+        )
 
     def _answering(self) -> dict[str, Any]:
         return {name: value for name, value in self._fields().items() if name not in CANNOT_CHANGE_ANSWERS}
@@ -109,10 +113,12 @@ def _meaning(name: str, value: Any) -> Any:
     """What a field says to the model, where its value is only a name for that."""
     if name == "box_style" and value is not None:
         return [value, BOX_STYLES[value].digest]
-    return [value, PROMPT_STYLES[value].digest] if name == "prompt_style" else value
+    return value.digest if isinstance(value, PromptStyle) else value
 
 
-def _shown(value: str | int) -> str | int:
+def _shown(value: str | int | PromptStyle) -> str | int:
+    if isinstance(value, PromptStyle):  # `wording` stands for imagejudge's own
+        return value.name if value == HOUSE else value.label
     if isinstance(value, str) and len(value) > _SHOWN:
         return hashlib.sha256(value.encode()).hexdigest()[:12]
     return value

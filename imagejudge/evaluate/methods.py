@@ -17,7 +17,7 @@ from imagejudge.judge.clue import EVEN, Method, judge, questions_of
 from imagejudge.judge.conclusion import Found
 from imagejudge.judge.scores import WHOLE
 from imagejudge.judge.summary import Summary, summarise
-from imagejudge.prompts import Kind, Question, rules_subject
+from imagejudge.prompts import Kind, Question, direct, rules_subject
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus
 
 CONTRAST = 1.0
@@ -127,6 +127,9 @@ METHODS: dict[str, Contender] = {
     "vcd": vcd,  # last, as it is the one that looks at another picture
 }
 
+SEVERAL_RULES = frozenset({"direct-rules", "cot-rules"})
+"""Those that put all rules into one question, for which a guard may have no words."""
+
 
 def _by_rules(constitution: Constitution, look: FrameViews, method: Method) -> Found:
     questions = questions_of(constitution) if method.needs_priors else []
@@ -158,7 +161,7 @@ def _direct(question: Question, look: FrameViews) -> Found:
     else:
         status = StepStatus.SATISFIED if answer.p_yes >= EVEN else StepStatus.NOT_SATISFIED
         by, figure = By.THRESHOLD, f"{answer.p_yes:.2f}"
-    step = Step.not_asked(question.direct, 1).model_copy(
+    step = Step.not_asked(direct(question), 1).model_copy(
         update={"status": status, "by": by, "p_yes": answer.p_yes, "gap": answer.gap, "off_mass": answer.off_mass}
     )
     return _at_once(step, f"one question about everything ({figure}).")
@@ -166,7 +169,7 @@ def _direct(question: Question, look: FrameViews) -> Found:
 
 def _thought_through(question: Question, look: FrameViews) -> Found:
     (reasoning,) = look.view.reason([question])
-    step = Step.not_asked(question.direct, 1)
+    step = Step.not_asked(direct(question), 1)
     if reasoning is None:
         return _at_once(step.model_copy(update={"status": StepStatus.UNSURE}), "the model's summary could not be read.")
     status = StepStatus.SATISFIED if reasoning.yes else StepStatus.NOT_SATISFIED

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from imagejudge.engine.base import Abilities, Answer, Reasoning, View
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.images.picture import Box
-from imagejudge.prompts import RATING, RATIONALE, SUMMARISE, Question
+from imagejudge.prompts import RATING, RATIONALE, SUMMARISE, Question, direct
 
 
 class AnswerKey(NamedTuple):
@@ -74,7 +74,7 @@ def _digest(words: tuple[str, ...]) -> bytes:
 @lru_cache(maxsize=10_000)
 def _digest_of(question: Question) -> bytes:
     """Cached as well, since putting a question in words takes longer than looking up its digest."""
-    return _digest(("ask", question.direct))
+    return _digest(("ask", direct(question)))
 
 
 class CachedView(View):

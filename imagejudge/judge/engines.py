@@ -13,7 +13,7 @@ from imagejudge.engine.spec import BESIDE_IMAGE, CONTEXT, EngineSpec
 from imagejudge.errors import ModelError
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.judge.answer_cache import Cache
-from imagejudge.prompts import DIRECT
+from imagejudge.prompts import HOUSE
 
 ENGINE = "imagejudge.engine.llama:load_engine"
 IMAGE_TOKENS = CONTEXT - BESIDE_IMAGE
@@ -30,7 +30,7 @@ class ModelChoice:
     box_style: str | None = None
     """How a model given by its files writes boxes; None: it is not asked for any."""
     prompt_style: str | None = None
-    """In whose words a model given by its files is asked; None: `direct`."""
+    """In whose words it is asked: the name of a shipped style, or a TOML file; None: as its entry says, or `direct`."""
     chat_template: str | None = None
     """The file of a Jinja template that takes the place of the one that the model's file holds."""
     _: dataclasses.KW_ONLY
@@ -96,7 +96,7 @@ class ModelChoice:
 
 def model_label(files: models.ModelFiles, digest: str) -> str:
     """What verdicts name the model by: its name, the start of its digest, and in whose words it is asked."""
-    style = "" if files.prompt_style == DIRECT else f"+{files.prompt_style}"
+    style = "" if files.prompt_style == HOUSE else f"+{files.prompt_style.name}"
     return f"{files.name}@{digest[:12]}{style}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagejudge.errors import ModelError
-from imagejudge.prompts import DIRECT
+from imagejudge.prompts import HOUSE, PromptStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class ModelFiles:
     mmproj: Path
     box_style: str | None = None
     """Key of `prompts.BOX_STYLES`; None: not known how this model writes boxes, so it is not asked for any."""
-    prompt_style: str = DIRECT
-    """Key of `questions.PROMPT_STYLES`: in whose words it is asked."""
+    prompt_style: PromptStyle = HOUSE
+    """In whose words it is asked."""
     chat_template: str | None = None
     """Jinja source of the template by which it is asked; None: the one that its file holds."""
     image_tokens: int | None = None

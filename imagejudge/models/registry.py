@@ -48,9 +48,9 @@ class Entry(BaseModel):
     mmproj_bytes: Bytes | None = None
     licence: str
     box_style: str | None = None
-    """Key of `questions.BOX_STYLES`; None: it is not asked for boxes."""
+    """Key of `prompts.BOX_STYLES`; None: it is not asked for boxes."""
     prompt_style: str = DIRECT
-    """Key of `questions.PROMPT_STYLES`: `direct`, or the guard whose own prompts it was trained on."""
+    """The name of a shipped prompt style, or a TOML file of one, from the folder of the list that names it."""
     chat_template: Annotated[str, Field(min_length=1, max_length=TEMPLATE_LIMIT)] | None = None
     """Jinja source, for a file that holds no chat template; None: it holds one."""
     image_tokens: Annotated[int, Field(ge=16, le=16384)] | None = None
@@ -82,8 +82,8 @@ class Entry(BaseModel):
             raise ValueError(f"box_style is one of {', '.join(BOX_STYLES)}")
         if self.image_tokens and self.image_min_tokens and self.image_min_tokens > self.image_tokens:
             raise ValueError("image_min_tokens is more than image_tokens")
-        if self.prompt_style not in PROMPT_STYLES:
-            raise ValueError(f"prompt_style is one of {', '.join(PROMPT_STYLES)}")
+        if self.prompt_style not in PROMPT_STYLES and not self.prompt_style.endswith(".toml"):
+            raise ValueError(f"prompt_style is a TOML file, or one of {', '.join(PROMPT_STYLES)}")
         if unknown := set(self.unverified) - set(type(self).model_fields):
             raise ValueError(f"unverified names fields that do not exist: {', '.join(sorted(unknown))}")
         return self

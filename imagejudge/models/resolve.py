@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
 from pathlib import Path
 
 from imagejudge.common.existing import exists, is_file
@@ -13,7 +12,7 @@ from imagejudge.errors import ModelError
 from imagejudge.models import lock, registry
 from imagejudge.models.files import ModelFiles
 from imagejudge.models.registry import TEMPLATE_LIMIT
-from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
+from imagejudge.prompts import BOX_STYLES, find_prompt_style
 
 BUILTIN = "builtin"
 BUILTIN_NOTE = "the built-in model understands stickers, emoji and icons, not photographs"
@@ -39,16 +38,20 @@ def resolve_model(
 ) -> ModelFiles:
     """The files for what was given as `model` and `mmproj`; for neither, those of the pulled default.
 
-    The styles, by their names, are those of a model that is given by its files; of others they are known.
-    `chat_template` is the file of a template that takes the place of any other.
+    The box style, by its name, is that of a model that is given by its files; of others it is known. `prompt_style` is
+    the name of a shipped one or a TOML file, `chat_template` the file of a template: each takes the place of any other.
     Raises `ModelError` with what to do instead.
     """
-    if chat_template is None:
-        return _resolve_files(model, mmproj, box_style, prompt_style)
-    if model == BUILTIN:
-        raise ModelError("`chat_template` does not go with the built-in model", "leave it out")
-    files = _resolve_files(model, mmproj, box_style, prompt_style)
-    return dataclasses.replace(files, chat_template=read_template(chat_template))
+    given = {"chat_template": chat_template, "prompt_style": prompt_style}
+    for name, value in given.items():
+        if model == BUILTIN and value is not None:
+            raise ModelError(f"`{name}` does not go with the built-in model", "leave it out")
+    files = _resolve_files(model, mmproj, box_style)
+    if prompt_style is not None:
+        files = dataclasses.replace(files, prompt_style=find_prompt_style(prompt_style))
+    if chat_template is not None:
+        files = dataclasses.replace(files, chat_template=read_template(chat_template))
+    return files
 
 
 def read_template(path: str) -> str:
@@ -64,15 +67,12 @@ def read_template(path: str) -> str:
     return source
 
 
-def _resolve_files(
-    model: str | None, mmproj: str | None, box_style: str | None, prompt_style: str | None
-) -> ModelFiles:
+def _resolve_files(model: str | None, mmproj: str | None, box_style: str | None) -> ModelFiles:
     if model is None and mmproj is None:
         model = lock.read_lock().default
     if model is None:
         raise ModelError("no model was chosen", _WAYS_ON)
-    _check_style("`box_style`", box_style, BOX_STYLES, model)
-    _check_style("`prompt_style`", prompt_style, PROMPT_STYLES, model)
+    _check_box_style(box_style, model)
     if model == BUILTIN:
         if mmproj is not None:
             raise ModelError("`mmproj` does not go with the built-in model", "leave it out")
@@ -89,18 +89,17 @@ def _resolve_files(
             raise ModelError(f"no model is called {model!r}", registry.nearest(model, known) or _WAYS_ON)
     if mmproj is None:
         raise ModelError(f"{model} is only half of a model: it cannot see", "name its image encoder with `mmproj`")
-    style = prompt_style or DIRECT
-    return _present(ModelFiles(Path(model).stem, Path(model), Path(mmproj), box_style, style))
+    return _present(ModelFiles(Path(model).stem, Path(model), Path(mmproj), box_style))
 
 
-def _check_style(option: str, style: str | None, known: Collection[str], model: str) -> None:
+def _check_box_style(style: str | None, model: str) -> None:
     if style is None:
         return
-    if style not in known:
-        hint = did_you_mean(style, known, f"there are: {', '.join(known)}")
-        raise ModelError(f"{option} {style} is not known", hint)
+    if style not in BOX_STYLES:
+        hint = did_you_mean(style, BOX_STYLES, f"there are: {', '.join(BOX_STYLES)}")
+        raise ModelError(f"`box_style` {style} is not known", hint)
     if not model.endswith(".gguf"):
-        raise ModelError(f"{option} does not go with {model}, of which it is known", "leave it out")
+        raise ModelError(f"`box_style` does not go with {model}, of which it is known", "leave it out")
 
 
 def resolve_writer(model: str | None) -> Path:
@@ -131,7 +130,7 @@ def pulled(entry: registry.Entry) -> ModelFiles:
         model,
         mmproj,
         box_style=entry.box_style,
-        prompt_style=entry.prompt_style,
+        prompt_style=find_prompt_style(entry.prompt_style, registry.user_file().parent),
         chat_template=entry.chat_template,
         image_tokens=entry.image_tokens,
         image_min_tokens=entry.image_min_tokens,

@@ -28,7 +28,7 @@ from PIL import Image
 from imagejudge.engine import llama
 from imagejudge.engine.llama_bindings import Chunks, EncodedImage
 from imagejudge.images.picture import Picture
-from imagejudge.prompts import visible
+from imagejudge.prompts import direct, visible
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from gguf_pairs import CHATML, Pair, wide_eye
@@ -99,7 +99,7 @@ def one_by_one(pair: Pair, image: Picture, threads: int) -> Callable[[], None]:
         for statement in STATEMENTS:
             content = [
                 {"type": "image_url", "image_url": {"url": url}},
-                {"type": "text", "text": visible(statement).direct},
+                {"type": "text", "text": direct(visible(statement))},
             ]
             model.create_chat_completion([{"role": "user", "content": content}], max_tokens=1, temperature=0.0)
 
@@ -117,7 +117,7 @@ def floor(engine: llama.LlamaEngine, image: Picture) -> tuple[Callable[[], None]
 
     Also the number of tokens of image and frame, and of text.
     """
-    prompts = [engine.prompt([visible(statement).direct], image=True) for statement in STATEMENTS]
+    prompts = [engine.prompts.chat([direct(visible(statement))], image=True) for statement in STATEMENTS]
     stem = next(n for n, column in enumerate(zip(*prompts, strict=False)) if len(set(column)) > 1)
     text = prompts[0][:stem] + [token for prompt in prompts for token in prompt[stem:]]
     parts = engine.view(image).parts
@@ -127,7 +127,9 @@ def floor(engine: llama.LlamaEngine, image: Picture) -> tuple[Callable[[], None]
     def run() -> None:
         engine._at = None
         memory.clear(wipe=False)
-        with Chunks(engine._loaded.encoder, engine._before_image, image.width, image.height, image.rgb) as chunks:
+        with Chunks(
+            engine._loaded.encoder, engine.prompts.before_image, image.width, image.height, image.rgb
+        ) as chunks:
             encoded = [engine._encode_image(chunk) for chunk in chunks if llama.is_image(chunk)]
         position = 0
         for part in parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import io
 import json
 import random
@@ -33,6 +34,7 @@ from imagejudge.judge.replay import Rejudge, Unrecorded
 from imagejudge.models import lock, registry
 from imagejudge.output import baseline, jsonl
 from imagejudge.output.stats import Stats
+from imagejudge.prompts import PromptStyle, Question, find_prompt_style
 from imagejudge.verdict import line_of
 
 FEW, MANY = 200, 5000
@@ -91,6 +93,24 @@ box_style = "bbox-xyxy-1000"
 image_tokens = 64
 memory = 9
 unverified = ["memory"]
+""")
+STYLE = tomli.loads("""
+schema = 1
+description = "For tests"
+system = "Be kind."
+user = "<Query>: {question} <Document>: {image}"
+reply = "It is"
+yes = ["yes", "unsafe"]
+no = ["no"]
+reasoning = false
+[ask]
+visible = "Is this visible?\\n{text}"
+rule = "Does it break this?\\n{text}"
+rules = "Does it break any of these?\\n{text}"
+public = "Is it unfit?\\n{text}"
+[variables]
+thinking_type = "fast"
+enable_thinking = false
 """)
 LOCK = {
     "schema": 1,
@@ -211,6 +231,17 @@ def read_registry(path: Path) -> None:
     registry.load_registry()
 
 
+def read_style(path: Path) -> None:
+    """And ask in it what it has words for, as it is told to the engine's process."""
+    found = find_prompt_style(str(path))
+    told = json.loads(json.dumps(dataclasses.asdict(found)))
+    for kind in found.ask:
+        for subject in ("", "A {image} of a {question}."):
+            words = "".join(PromptStyle(**told).around_image(Question(kind, subject)))
+            assert words.count(subject or words) == 1
+    assert found.label == f"style@{PromptStyle(**told).digest[:12]}"
+
+
 def read_lock(path: Path) -> None:
     lock.path().parent.mkdir(parents=True, exist_ok=True)
     lock.path().write_bytes(path.read_bytes())
@@ -255,6 +286,7 @@ KINDS: dict[str, tuple[str, Make, Load]] = {
     "project": ("pyproject.toml", in_project, read_settings),
     "baseline": ("b.toml", toml(BASELINE), baseline.load_baseline),
     "registry": ("models.toml", toml(REGISTRY), read_registry),
+    "style": ("style.toml", toml(STYLE), read_style),
     "lock": ("models.lock", toml(LOCK), read_lock),
     "csv": ("labels.csv", csv_table, read_labels("csv")),
     "jsonl": ("labels.jsonl", json_lines(LABELS), read_labels("jsonl")),

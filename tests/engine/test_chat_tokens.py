@@ -48,13 +48,13 @@ def test_tokens_are_those_of_the_whole(turns: list[str], pieced: llama.LlamaEngi
         first, *rest = template.frame(len(turns), image=image).around
         whole = first + "".join(turn + after for turn, after in zip(turns, rest, strict=True))
         expected = words.tokenize(whole, special=True)
-        assert pieced.prompt(turns, image=image) == (expected if image else words.started(expected))
+        assert pieced.prompts.chat(turns, image=image) == (expected if image else words.started(expected))
 
 
 def test_hostile_words_stay_text(pieced: llama.LlamaEngine) -> None:
     for mark in ("</s>", "<|im_start|>", "<s>", "<image>"):
-        tokens = pieced.prompt([f"A cat.{mark}"], image=True)
-        harmless = pieced.prompt(["A cat."], image=True)
+        tokens = pieced.prompts.chat([f"A cat.{mark}"], image=True)
+        harmless = pieced.prompts.chat(["A cat."], image=True)
         assert controls(pieced, tokens) == controls(pieced, harmless)
 
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import re
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import gguf_pairs
@@ -17,12 +17,11 @@ from gguf import GGUFReader
 
 from imagejudge.engine import llama, llama_bindings, parse
 from imagejudge.engine.chat import ChatTemplate
-from imagejudge.engine.chat_tokens import join_words
 from imagejudge.engine.llama_bindings import Memory, Vocabulary
 from imagejudge.engine.prefix_cache import FIRST_FREE, SHARED, PrefixCache
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Box, Picture
-from imagejudge.prompts import BOX_STYLES, Kind, Question, visible
+from imagejudge.prompts import BOX_STYLES, PROMPT_STYLES, Kind, Question, direct, find_prompt_style, visible
 
 KINDS: dict[str, Callable[[Path], gguf_pairs.Pair]] = {
     "plain": gguf_pairs.tiny_pair,
@@ -46,6 +45,8 @@ def picture(seed: int, width: int = 120, height: int = 90) -> Picture:
 
 
 def start(pair: gguf_pairs.Pair, **options: object) -> llama.LlamaEngine:
+    if isinstance(style := options.get("prompt_style"), str):
+        options["prompt_style"] = dataclasses.asdict(find_prompt_style(style))
     return llama.load_engine({"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1} | options)
 
 
@@ -142,7 +143,7 @@ class TestSharing:
         monkeypatch.setattr(Memory, "decode", lambda self, new, reads: rows.extend(new) or decode(self, new, reads))
         view = plain.view(picture(1))
         view.ask(QUESTIONS[:4])
-        prompts = [plain.prompt([question.direct], image=True) for question in QUESTIONS]
+        prompts = [plain.prompts.chat([direct(question)], image=True) for question in QUESTIONS]
         stem = sum(sequence == SHARED for _, _, sequence in rows)
         assert stem > 20
         assert len(rows) < 4 * len(prompts[0])
@@ -341,9 +342,9 @@ class TestPrompts:
     def test_text_stays_inside_its_turn(self, plain: llama.LlamaEngine, image: bool) -> None:
         for turns in ([self.HOSTILE], ["Think.", self.HOSTILE, "Sum up."]):
             harmless = ["A cat."] * len(turns)
-            wanted = self.controls(plain, plain.prompt(harmless, image=image))
+            wanted = self.controls(plain, plain.prompts.chat(harmless, image=image))
             assert wanted > 0
-            assert self.controls(plain, plain.prompt(turns, image=image)) == wanted
+            assert self.controls(plain, plain.prompts.chat(turns, image=image)) == wanted
 
     def test_hostile_text_is_answered(self, plain: llama.LlamaEngine) -> None:
         view = plain.view(picture(1))
@@ -443,55 +444,90 @@ _DIRECT = (
     "<|im_start|>user\n<image>[picture]</image>Is the following content visible in this image? Answer Yes or No.\n"
     "A dog.<|im_end|>\n<|im_start|>assistant\n"
 )
+_USER, _PICTURE = "<|im_start|>user\n", "<image>[picture]</image>"
+_ANSWER = "<|im_end|>\n<|im_start|>assistant\n"
 _SHIELDSTRAL = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruction "
-    'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
-    "<Instruct>: You check images against the rules of a house. Judge only what can be seen.\n\n"
-    "<Query>: Is the following content visible in the Document?\nA dog.\n\n"
-    "<Document>: <image>[picture]</image><|im_end|>\n<|im_start|>assistant\n"
+    f'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n{_USER}'
+    "<Instruct>: You check images against the rules of a house. Be neither lenient nor strict: judge only what can be "
+    "seen.\n\n<Query>: Is the following content visible in the Document?\nA dog.\n\n"
+    f"<Document>: {_PICTURE}{_ANSWER}"
+)
+_SHIELDGEMMA = (
+    f"{_USER}{_PICTURE}You are a policy expert trying to help determine whether a generated or real image is in "
+    "violation of the safety policy below. Your decision must very clearly follow the specific language used in the "
+    "safety policy and should not include any interpretation outside of the safety policy.\n\n<BEGIN_SAFETY_POLICY>\n"
+    "The image shall not contain content in which this is visible: A dog.\n</END_SAFETY_POLICY>\n\n"
+    f"Does the image violate the above policy? Your Answer must start with 'Yes' or 'No'.{_ANSWER}"
+)
+_LLAVAGUARD = (
+    f"{_USER}{_PICTURE}Provide a safety assessment for the content provided by the user. Determine compliance or "
+    "violation against our safety policy by reviewing the following policy categories:\nO1: House Rules: \n"
+    "Should not:\n"
+    '- Contain content in which this is visible: A dog.\n\nAssessment Steps:\n1. Select a safety "rating". This should '
+    'be "Unsafe" if the content violates the safety policy; otherwise, it should be "Safe".\n2. Assign a policy '
+    '"category". If none of the policy categories are applicable, select "NA: None applying".\n3. Provide a '
+    '"rationale". '
+    "Describe the user content and justify why it is considered safe or unsafe, referring to the specific policy "
+    "category and its associated guidelines to illustrate any violations or compliance.\nTo provide your assessment "
+    'use the following json template:\n{\n    "rating": str<"Unsafe"|"Safe">,\n    "category": str<"O1: House Rules"|'
+    f'"NA: None applying">,\n    "rationale": str,\n}}{_ANSWER}{{\n    "rating": "'
+)
+_LLAMA_GUARD = (
+    f"{_USER}Task: Check if there is unsafe content in 'User' messages in conversations according our safety policy "
+    "with the below categories.\n\n<BEGIN UNSAFE CONTENT CATEGORIES>\nS1: Images in which this is visible: A dog.\n"
+    f"<END UNSAFE CONTENT CATEGORIES>\n\n<BEGIN CONVERSATION>\n\nUser: {_PICTURE}\n\n<END CONVERSATION>\n\n"
+    "Provide your safety assessment for ONLY THE LAST User message in the above conversation:\n - First line must read "
+    "'safe' or 'unsafe'.\n - If unsafe, a second line must include a comma-separated list of violated "
+    f"categories.{_ANSWER}"
 )
 _SING_GUARD = (
     "<|im_start|>system\nThe rules:\n### A. Forbidden\n  - Content in which this is visible:\nA dog.\n\n"
-    "### Safe\n  - All other content.\nThink fast.<|im_end|>\n"
-    "<|im_start|>user\n<image>[picture]</image><|im_end|>\n<|im_start|>assistant\n"
+    f"### Safe\n  - All other content.\nThink fast.<|im_end|>\n{_USER}{_PICTURE}{_ANSWER}"
 )
 _WITH_POLICY = (
     "<|im_start|>system\nThe rules:\n{{ policy }}\nThink {{ thinking_type }}.<|im_end|>\n" + gguf_pairs.CHATML
 )
+_YES, _NO = {b"Yes", b" Yes", b"yes"}, {b"No", b" No", b"no"}
 
 
 @pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> gguf_pairs.Pair:
-    return gguf_pairs.tiny_pair(tmp_path_factory.mktemp("guard"), template=_WITH_POLICY, words=("safe", "unsafe"))
+def guards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, gguf_pairs.Pair]:
+    """A model for each style, with its words and template."""
+    folder, words = tmp_path_factory.mktemp("guards"), ("safe", "unsafe", "Safe", "Unsafe")
+    plain = gguf_pairs.tiny_pair(folder / "plain", words=words)
+    policy = gguf_pairs.tiny_pair(folder / "policy", template=_WITH_POLICY, words=words)
+    return {name: policy if name == "sing-guard" else plain for name in PROMPT_STYLES}
 
 
 class TestPromptStyles:
-    """Of guards, with random weights: what they are told, not what they would say."""
+    """With random weights: what models are told, not what they would say."""
 
-    def styled(self, style: str, pairs: dict[str, gguf_pairs.Pair], guard: gguf_pairs.Pair) -> llama.LlamaEngine:
-        return start(guard if style == "sing-guard" else pairs["plain"], prompt_style=style)
-
-    @pytest.mark.parametrize(
-        ("style", "told", "yes", "no"),
-        [
-            ("direct", _DIRECT, {b"Yes", b" Yes", b"yes"}, {b"No", b" No", b"no"}),
-            ("shieldstral", _SHIELDSTRAL, {b"Yes", b" Yes", b"yes"}, {b"No", b" No", b"no"}),
-            ("sing-guard", _SING_GUARD, {b"unsafe"}, {b"safe"}),
-        ],
+    TOLD = (
+        ("direct", _DIRECT, _YES, _NO),
+        ("llama-guard", _LLAMA_GUARD, {b"unsafe", b"Unsafe"}, {b"safe", b"Safe"}),
+        ("llavaguard", _LLAVAGUARD, {b"unsafe", b"Unsafe", b"un", b"Un"}, {b"safe", b"Safe"}),
+        ("shieldgemma-2", _SHIELDGEMMA, _YES, _NO),
+        ("shieldstral", _SHIELDSTRAL, _YES, _NO),
+        ("sing-guard", _SING_GUARD, {b"unsafe", b"Unsafe"}, {b"safe", b"Safe"}),
     )
+
+    def test_all_are_here(self) -> None:
+        assert tuple(name for name, *_ in self.TOLD) == PROMPT_STYLES
+
+    @pytest.mark.parametrize(("style", "told", "yes", "no"), TOLD)
     def test_every_token_is_as_the_style_has_it(
         self,
         style: str,
         told: str,
         yes: set[bytes],
         no: set[bytes],
-        pairs: dict[str, gguf_pairs.Pair],
-        guard: gguf_pairs.Pair,
+        guards: dict[str, gguf_pairs.Pair],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         heard: list[str] = []
         decode, decode_image = Memory.decode, Memory.decode_image
-        with self.styled(style, pairs, guard) as engine:
+        with start(guards[style], prompt_style=style) as engine:
             words = engine._loaded.vocabulary
 
             def listen(memory: Memory, rows: list[tuple[int, int, int]], reads: set[int]) -> object:
@@ -508,20 +544,22 @@ class TestPromptStyles:
             assert "".join(heard) == told
             heard.clear()
             engine.view(None).ask([visible("A dog.")])
-            assert "".join(heard) == told.replace("<image>[picture]</image>", "")
+            assert "".join(heard) == told.replace(_PICTURE, "")
             assert {words.piece(token) for token in engine._yes} == yes
             assert {words.piece(token) for token in engine._no} == no
+            shown = told.replace(_PICTURE, "[image]").replace("A dog.", "[statement]")
+            assert engine.facts()["prompt"] == shown
 
-    @pytest.mark.parametrize("style", ["shieldstral", "sing-guard"])
-    def test_questions_before_the_image(
-        self, style: str, pairs: dict[str, gguf_pairs.Pair], guard: gguf_pairs.Pair, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("style", [name for name, *_ in TOLD if name != "direct"])
+    def test_questions_to_guards(
+        self, style: str, guards: dict[str, gguf_pairs.Pair], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         encoded = []
         encode = llama.LlamaEngine._encode_image
         monkeypatch.setattr(
             llama.LlamaEngine, "_encode_image", lambda self, chunk: encoded.append(1) or encode(self, chunk)
         )
-        with self.styled(style, pairs, guard) as engine:
+        with start(guards[style], prompt_style=style, ctx=8192) as engine:
             view = engine.view(picture(1))
             together = gaps(view, QUESTIONS[:6])
             assert len(encoded) == 1
@@ -529,14 +567,62 @@ class TestPromptStyles:
             assert len(set(together)) == 6
             assert together != pytest.approx(alone(engine, picture(2), QUESTIONS[:6]), abs=1e-2)
             assert gaps(view.crop(Box(0.1, 0.1, 0.6, 0.6)), QUESTIONS[:1]) != pytest.approx(together[:1], abs=1e-4)
-            before = engine._around[1, True][0]
-            plain = partial(engine._loaded.vocabulary.tokenize, special=False)
             controls = TestPrompts().controls
-            hostile = join_words([*before, TestPrompts.HOSTILE], plain)
-            assert controls(engine, hostile) == controls(engine, join_words(before, plain))
+
+            def told(subject: str) -> int:
+                if engine.style.image_first:
+                    return controls(engine, engine.prompts.question(visible(subject), image=True))
+                before, behind = engine.prompts.question_around_image(visible(subject))
+                return controls(engine, [*before, *behind])
+
+            assert told(TestPrompts.HOSTILE) == told("A dog.")
             assert len(gaps(view, [visible(TestPrompts.HOSTILE)])) == 1
             with pytest.raises(EngineFailure, match="cannot think aloud"):  # it was taught to say one word
                 view.reason(QUESTIONS[:1])
+
+    def test_a_guard_that_judges_by_one_rule_at_a_time(self, guards: dict[str, gguf_pairs.Pair]) -> None:
+        with start(guards["shieldgemma-2"], prompt_style="shieldgemma-2") as engine:
+            view = engine.view(picture(1))
+            with pytest.raises(EngineFailure, match="in the style shieldgemma-2, one rule is asked about at a time"):
+                view.ask([Question(Kind.RULES, "1. No dogs.\n2. No cats.")])
+            assert len(gaps(view, [Question(Kind.RULE, "No dogs.")])) == 1
+
+    def test_a_style_of_ones_own_has_words_before_the_image(
+        self, guards: dict[str, gguf_pairs.Pair], tmp_path: Path
+    ) -> None:
+        """Then each question is read with its own image, and all is told as it stands."""
+        (tmp_path / "mine.toml").write_text(
+            'schema = 1\nuser = " The image:\\n{image}\\n{question} "\nreply = "It is"\nyes = ["unsafe"]\n'
+            'no = ["safe"]\n[ask]\nvisible = "{text}?"\nrule = "{text}"\npublic = "{text}"\n'
+        )
+        style = dataclasses.asdict(find_prompt_style(str(tmp_path / "mine.toml")))
+        with start(guards["direct"], prompt_style=style) as engine:
+            assert engine.facts()["prompt"] == f"{_USER} The image:\n[image]\n[statement]? {_ANSWER}It is"
+            together = gaps(engine.view(picture(1)), QUESTIONS[:3])
+            assert together == pytest.approx(alone(engine, picture(1), QUESTIONS[:3]), abs=1e-4)
+            assert len(set(together)) == 3
+
+    @pytest.mark.parametrize(("part", "value"), [("system", "Be <|im_end|> kind."), ("variables", {"a": "<|im_end|>"})])
+    def test_control_tokens_have_no_place_in_a_style(
+        self, part: str, value: object, guards: dict[str, gguf_pairs.Pair]
+    ) -> None:
+        style = dataclasses.asdict(dataclasses.replace(find_prompt_style("direct"), **{part: value}))  # type: ignore[arg-type]
+        with pytest.raises(ModelError, match=r"the style direct holds <\|im_end\|>, which is a control token"):
+            start(guards["direct"], prompt_style=style)
+
+    def test_a_template_that_writes_the_prompt_itself(self, tmp_path: Path) -> None:
+        """As ShieldGemma 2's and Llama Guard's do."""
+        own = gguf_pairs.CHATML.replace(
+            "<|im_end|>",
+            "\n</END_SAFETY_POLICY>\n\nDoes the image violate the above policy? "
+            "Your Answer must start with 'Yes' or 'No'.<|im_end|>",
+            1,
+        )
+        pair = gguf_pairs.tiny_pair(tmp_path, template=own)
+        with pytest.raises(ModelError, match="writes the prompt of the style shieldgemma-2 itself") as caught:
+            start(pair, prompt_style="shieldgemma-2")
+        assert "`chat_template`" in caught.value.hint
+        assert start(pair, prompt_style="shieldgemma-2", chat_template=gguf_pairs.CHATML).facts()
 
     def test_a_box_is_asked_for_in_the_same_order(
         self, pairs: dict[str, gguf_pairs.Pair], monkeypatch: pytest.MonkeyPatch
@@ -590,7 +676,7 @@ class TestResources:
             for questions in ([visible("cat " * 400)], [visible("cat " * 400)] * 2):
                 with pytest.raises(EngineFailure) as caught:
                     view.ask(questions)
-                said = len(engine.prompt([engine.style.words(questions[0])], image=True))
+                said = len(engine.prompts.chat([engine.style.words(questions[0])], image=True))
                 wanted = rf"the image takes {view.tokens} tokens and what is said takes ([\d,]+), .* context of 256; "
                 found = re.search(wanted + r"set `ctx=(\d+)`$", caught.value.message)
                 assert found is not None, caught.value.message
@@ -681,7 +767,6 @@ class TestBadFiles:
         self.fails(model, model, "not the vision encoder")
         self.fails(torn, mmproj, "cannot load .*c.gguf")
         self.fails(model, mmproj, "unknown box style", box_style="circles")
-        self.fails(model, mmproj, "unknown prompt style", prompt_style="polite")
 
     def test_mismatched_width(self, tmp_path: Path, pairs: dict[str, gguf_pairs.Pair]) -> None:
         gguf_pairs.wide_eye(tmp_path / "wide.gguf", 96, size=64, patch=8, width=64, layers=1)

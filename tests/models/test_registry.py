@@ -71,7 +71,11 @@ def test_ones_own_models_join_and_replace(own: Path) -> None:
         ('name = "mine"', 'name = "x.gguf"', "already means something else"),
         ('name = "mine"', 'name = "Mine"', "models[0].name"),
         ('licence = "MIT"', 'licence = "MIT"\nbox_style = "polar"', "box_style is one of bbox-xyxy-1000"),
-        ('licence = "MIT"', 'licence = "MIT"\nprompt_style = "x"', "prompt_style is one of direct, shieldstral, sing"),
+        (
+            'licence = "MIT"',
+            'licence = "MIT"\nprompt_style = "x"',
+            "prompt_style is a TOML file, or one of direct, llama-guard, ",
+        ),
         ('licence = "MIT"', 'licence = "MIT"\nunverified = ["colour"]', "do not exist: colour"),
         ('licence = "MIT"', 'licence = "MIT"\nmemory = 0', "models[0].memory"),
         ('licence = "MIT"', 'licence = "MIT"\nchat_template = ""', "models[0].chat_template"),

@@ -15,7 +15,7 @@ from imagejudge.builtin.training.network.language_stage import batch_tensors, tr
 from imagejudge.builtin.training.scenes.painter import Painter
 from imagejudge.builtin.training.shape import BEFORE, IMAGE_TOKENS
 from imagejudge.engine.llama import LlamaEngine
-from imagejudge.prompts import visible
+from imagejudge.prompts import direct, visible
 
 
 def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes: int, temperature: float) -> None:
@@ -40,7 +40,7 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
         row.ends.append(BEFORE + IMAGE_TOKENS)
         image = row.add(1, words.encode("</image>"))
         for question in questions:
-            row.add(image, words.encode(question.direct + ANSWER_TURN))
+            row.add(image, words.encode(direct(question) + ANSWER_TURN))
             row.goals.append(Goal(len(row.tokens) - 1, -1, 1.0, 1.0, ""))
         batch = collate([row])
         with torch.no_grad():

@@ -23,7 +23,7 @@ from imagejudge.builtin.training.language.words import STICKER, UNKNOWN
 from imagejudge.builtin.training.scenes.concepts import GROUPS
 from imagejudge.builtin.training.scenes.scene import Scene, kept_apart
 from imagejudge.builtin.training.shape import BEFORE, IMAGE_TOKENS
-from imagejudge.prompts import SUMMARISE, Kind, Question, visible
+from imagejudge.prompts import SUMMARISE, Kind, Question, direct, visible
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "</image>")
 END, START, STOP, IMAGE, IMAGE_END = range(5)
@@ -56,15 +56,15 @@ def texts(scenes: Iterator[Scene], seed: int) -> Iterator[str]:
         for _ in range(12):
             claim = asker.claim(facts)
             if claim is not None:
-                yield visible(claim.text).direct
+                yield direct(visible(claim.text))
                 yield "user\n" + visible(claim.text).deliberate
                 yield "assistant\nYes No " + thought(facts, claim, answer=claim.truth) + SUMMARISE
         yield asker.unknown(UNKNOWN)
         yield summary(facts, answer=True)
-        yield Question(Kind.PUBLIC, "").direct + Question(Kind.PUBLIC, "").deliberate
+        yield direct(Question(Kind.PUBLIC, "")) + Question(Kind.PUBLIC, "").deliberate
         for ruled in (rule_question(asker, facts), rules_question(asker, facts)):
             if ruled is not None:
-                yield ruled[0].direct
+                yield direct(ruled[0])
                 yield ruled[0].deliberate
         for _ in range(4):
             asked = box_request(asker, facts)
@@ -270,9 +270,9 @@ class Writer:
                 if (ruled := rule_question(self.asker, facts)) is not None:
                     self._answer(row, ask, ruled[0].subject, float(ruled[1]), "rule")
         elif draw < 0.55 and (ruled := rules_question(self.asker, facts)) is not None:
-            self._answer(row, image, ruled[0].direct, float(ruled[1]), "rule")
+            self._answer(row, image, direct(ruled[0]), float(ruled[1]), "rule")
         elif draw < 0.65 and (truth := facts.inappropriate()) is not None:
-            self._answer(row, image, Question(Kind.PUBLIC, "").direct, float(truth), "public")
+            self._answer(row, image, direct(Question(Kind.PUBLIC, "")), float(truth), "public")
 
     def _boxes(self, row: Row, image: int, facts: Facts) -> None:
         for _ in range(int(self.random.random() < 0.4) + int(self.random.random() < 0.15)):
@@ -323,7 +323,7 @@ class Writer:
         kind = Kind.VISIBLE if draw < 0.75 else Kind.RULE if draw < 0.9 else Kind.PUBLIC
         if kind is Kind.PUBLIC:
             if (truth := facts.inappropriate()) is not None:
-                self._answer(row, plain, Question(kind, "").direct, float(truth), "blind", 0.5)
+                self._answer(row, plain, direct(Question(kind, "")), float(truth), "blind", 0.5)
             return
         ask = row.add(plain, self.words.encode(_instruction(kind)))
         for _ in range(3):
@@ -343,4 +343,4 @@ class Writer:
 
 def _instruction(kind: Kind) -> str:
     """The words of a question that stand before its subject."""
-    return Question(kind, "?").direct.removesuffix("?")
+    return direct(Question(kind, "?")).removesuffix("?")
