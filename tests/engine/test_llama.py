@@ -676,7 +676,7 @@ class TestResources:
             for questions in ([visible("cat " * 400)], [visible("cat " * 400)] * 2):
                 with pytest.raises(EngineFailure) as caught:
                     view.ask(questions)
-                said = len(engine.prompts.chat([engine.style.words(questions[0])], image=True))
+                said = len(engine.prompts.question(questions[0], image=True))
                 wanted = rf"the image takes {view.tokens} tokens and what is said takes ([\d,]+), .* context of 256; "
                 found = re.search(wanted + r"set `ctx=(\d+)`$", caught.value.message)
                 assert found is not None, caught.value.message
