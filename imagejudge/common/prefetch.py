@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _EXPECTED: Final = 20_000_000
-"""Bytes that a result is taken to have, until one was larger or this one is there."""
+"""Bytes that a share is taken to have before its size is known, until one was larger."""
 
 
 def prefetch(begin: Callable[[T], Future[R]], items: Iterable[T], depth: int) -> Iterator[R]:
@@ -26,79 +27,38 @@ def prefetch(begin: Callable[[T], Future[R]], items: Iterable[T], depth: int) ->
         yield waiting.popleft().result()
 
 
-def made_ahead(
-    pool: ThreadPoolExecutor,
-    make: Callable[[T], R],
-    items: Iterable[T],
-    depth: int,
-    size: Callable[[R], int],
-    room: int,
-) -> Generator[R, None, None]:
-    """As `prefetch`, where results also wait only as long as they have fewer than `room` bytes together.
+class Room:
+    """Memory that threads share: one that wants some waits while there is not enough, unless nobody else has any.
 
-    Beyond that, only the one that is to be handed out next is made. The first few, whose sizes are not known, may be
-    larger. Close it to stop early: threads may wait for room.
+    The first few shares, whose sizes are not known before, may be larger than `size` bytes together.
     """
-    shelf = _Shelf(room)
 
-    def work(number: int, item: T) -> R:
-        shelf.begin(number)
-        made = 0
-        try:
-            result = make(item)
-            made = size(result)
-        finally:
-            shelf.put(number, made)
-        return result
-
-    begun = enumerate(items)
-    try:
-        results = prefetch(lambda numbered: pool.submit(work, *numbered), begun, depth)
-        for number, result in enumerate(results):
-            shelf.take(number)
-            yield result
-    finally:
-        shelf.close()
-
-
-class _Shelf:
-    """What waits to be handed out in order, by size; and who may make more of it."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._sizes: dict[int, int] = {}
-        """By number; of what is being made, the size that is expected."""
-        self._next = 0
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._shares: dict[object, int] = {}
         self._largest = _EXPECTED
         self._changed = threading.Condition()
-        self._closed = False
 
-    def begin(self, number: int) -> None:
-        """Wait until there is room, or everything before was handed out."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._closed or number == self._next or sum(self._sizes.values()) + self._largest <= self._room
-            )
-            if self._closed:
-                raise CancelledError
-            self._sizes[number] = self._largest
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """A share of the memory, to be told how many bytes it has once that is known."""
+        share = object()
 
-    def put(self, number: int, size: int) -> None:
-        """Say how large it has become."""
-        with self._changed:
-            self._largest = max(self._largest, size)
-            self._sizes[number] = size
-            self._changed.notify_all()
+        def hold(size: int) -> None:
+            with self._changed:
+                self._largest = max(self._largest, size)
+                self._shares[share] = size
+                self._changed.notify_all()
 
-    def take(self, number: int) -> None:
-        """It was handed out."""
         with self._changed:
-            self._sizes.pop(number, None)
-            self._next = number + 1
-            self._changed.notify_all()
+            self._changed.wait_for(self._has_room)
+            self._shares[share] = self._largest
+        try:
+            yield hold
+        finally:
+            with self._changed:
+                del self._shares[share]
+                self._changed.notify_all()
 
-    def close(self) -> None:
-        """Wake all threads that wait, for good."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def _has_room(self) -> bool:
+        return not self._shares or sum(self._shares.values()) + self._largest <= self._size

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 
-from imagejudge.engine.base import Abilities, Engine, View
+from imagejudge.engine.base import Abilities, View
 from imagejudge.evaluate.labels import Item
 from imagejudge.evaluate.methods import NOISE, FrameViews
 from imagejudge.evaluate.perturbations import VERSION, Perturbation, gaussian
@@ -18,13 +18,14 @@ from imagejudge.evaluate.views import CaptionedView, Meter, Metered, WrappedView
 from imagejudge.images.picture import Box, Picture
 from imagejudge.judge.cached_view import CachedView, Stopwatch, frame_part
 from imagejudge.judge.opened_image import OpenedImage, SampledFrame
+from imagejudge.judge.turn import Turn
 
 
 @dataclass(slots=True)
 class EngineState:
     """An engine, and which picture it holds: looking at another one may cost it all views of the one before."""
 
-    engine: Engine
+    engine: Turn
     shown: OnDemandView | None = None
     """Whose picture the engine holds; None after a failure, when no view is good any more."""
     changes: int = 0

@@ -23,6 +23,7 @@ from imagejudge.judge.conclusion import Trouble, error_verdict, verdict_on
 from imagejudge.judge.loop import Loop
 from imagejudge.judge.opened_image import OpenedImage
 from imagejudge.judge.plan import Plan
+from imagejudge.judge.turn import Turn
 from imagejudge.verdict import Outcome
 
 
@@ -59,10 +60,10 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         self._methods = [name for name in METHODS if name in methods]
         self._perturbations = perturbations
 
-    def ask(self, image: OpenedImage[Item], engine: Engine) -> TrialResult:
+    def ask(self, image: OpenedImage[Item], turn: Turn) -> TrialResult:
         """Judge by all methods; then the changed image by those that were right."""
-        state = EngineState(engine)
-        blank = self.model.blank(lambda _: OnDemandView(state, lambda: None, Stopwatch()))
+        state = EngineState(turn)
+        blank = self.model.blank(turn, lambda _: OnDemandView(state, lambda: None, Stopwatch()))
         clean = ImageViews(image, state, blank, self.plan.abilities)
         cases = {name: self._case(name, clean, state) for name in self._methods}
         right = [name for name in self._methods if correct(image.ref.label, cases[name].verdict)]

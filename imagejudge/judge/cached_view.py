@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -115,6 +115,10 @@ class CachedView(View):
             for question, answer in zip(new, answers, strict=True):
                 self._memory.add(requests[question], [answer.gap, answer.off_mass])
         return [Answer(*self._memory.known[requests[question]]) for question in questions]
+
+    def knows(self, questions: Iterable[Question]) -> bool:
+        """Whether all of them were answered before."""
+        return all(AnswerKey(self._part, _digest_of(question)) in self._memory.known for question in questions)
 
     def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
         """Let the model think about those questions that it did not think about before."""

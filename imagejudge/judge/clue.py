@@ -10,7 +10,7 @@ preconditions have been tried, because a chain that fails anywhere needs no reas
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -64,8 +64,7 @@ class _Claim(NamedTuple):
     """Those of its rule; None: the constitution's. Rules with others come to findings of their own on one answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
+class _Finding(NamedTuple):
     """What is known of a claim so far. `open` means that a costlier step may still decide it."""
 
     answer: Answer
@@ -260,15 +259,15 @@ class Inquiry:
             crop = self._view.crop(box.grown(CROP_MARGIN))
             closer = crop.ask([claim.question])[0]
             if closer.measured:  # else the crop tells nothing, and the whole picture is still what is looked at
-                finding = replace(self._weigh(claim, closer), seen=crop)
+                finding = self._weigh(claim, closer)._replace(seen=crop)
         if finding.open:
             rest = self._view.without(box).ask([claim.question])[0]
             if not rest.measured:
                 return finding
             whole = self._answers[claim.question].p_yes
-            finding = replace(finding, centric=rest.p_yes)
+            finding = finding._replace(centric=rest.p_yes)
             if whole - rest.p_yes > (claim.thresholds or self._thresholds).centric:
-                finding = replace(finding, status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
+                finding = finding._replace(status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
         return finding
 
     def _reason(self, claims: Collection[_Claim]) -> None:
@@ -284,9 +283,9 @@ class Inquiry:
     @staticmethod
     def _conclude(finding: _Finding, reasoning: Reasoning | None) -> _Finding:
         if reasoning is None:
-            return replace(finding, open=False)
+            return finding._replace(open=False)
         status = StepStatus.SATISFIED if reasoning.yes else StepStatus.NOT_SATISFIED
-        return replace(finding, status=status, by=By.REASONING, open=False, rationale=reasoning.rationale)
+        return finding._replace(status=status, by=By.REASONING, open=False, rationale=reasoning.rationale)
 
 
 def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
@@ -296,13 +295,12 @@ def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
 
 
 def _status(case: _Case, inquiry: Inquiry) -> RuleStatus:
-    items = set(map(inquiry.status, case.chain))
-    if StepStatus.NOT_SATISFIED in items:
+    if not inquiry.may_hold(case.chain):
         return RuleStatus.CLEAR
     excepted = inquiry.status(case.exceptions)
     if excepted is StepStatus.SATISFIED:
         return RuleStatus.EXCEPTED
-    decided = StepStatus.UNSURE not in items and excepted is StepStatus.NOT_SATISFIED
+    decided = excepted is StepStatus.NOT_SATISFIED and StepStatus.UNSURE not in map(inquiry.status, case.chain)
     return RuleStatus.VIOLATED if decided else RuleStatus.UNSURE
 
 

@@ -41,8 +41,8 @@ def verdict_on(
     """The verdict of an image is that of its worst frame; `found` is by the index of the frame."""
     index = max(found, key=lambda each: found[each].badness)
     worst = found[index]
-    grounds = {frame.index: frame.ground for frame in image.frames}
-    of_frame = {"ground": grounds[index], "tokens": image.answers.tokens(frame_part(index))}
+    ground = next(frame.ground for frame in image.frames if frame.index == index)
+    of_frame = {"ground": ground, "tokens": image.answers.tokens(frame_part(index))}
     return _verdict(
         plan,
         method,

@@ -1,7 +1,7 @@
 """The loop that all judging of images goes through: from files to results, in order, one each.
 
-Files are opened ahead in threads; each engine has a thread that asks it; the thread that iterates concludes, and is the
-only one that keeps answers. Knows nothing of what is asked or concluded.
+Each file is opened and asked about in one of several threads, which take turns at the engines; the thread that iterates
+concludes, and is the only one that keeps answers. Knows nothing of what is asked or concluded.
 """
 
 from __future__ import annotations
@@ -11,22 +11,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from imagejudge.common.crash_log import CrashLog
-from imagejudge.common.prefetch import made_ahead, prefetch
+from imagejudge.common.prefetch import Room, prefetch
+from imagejudge.common.system import threads
 from imagejudge.engine.allowance import room_hint
 from imagejudge.engine.base import Engine
 from imagejudge.errors import EngineFailure, ImageJudgeError
 from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.cached_view import ImageAnswers
 from imagejudge.judge.conclusion import Trouble
 from imagejudge.judge.model_answers import ModelAnswers
 from imagejudge.judge.opened_image import OpenedImage, R, open_image
 from imagejudge.judge.plan import Plan
+from imagejudge.judge.turn import Turn
 
-_WAITING = 400_000_000
-"""Bytes of the pictures that wait for an engine."""
+_AHEAD = 1 if threads() < 4 else 2
+"""Threads beyond one for each engine, which open images while the engines answer. On two cores, a second one made a
+scan of known images 20 % slower."""
+_PICTURES = 400_000_000
+"""Bytes of all pictures that are decoded."""
 
 A = TypeVar("A")
 """What was found out about an image."""
@@ -62,18 +67,19 @@ class Loop(ABC, Generic[R, A, T]):
         self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
         for engine in engines:
             self._idle.put(engine)
+        self._room = Room(_PICTURES)
         self._crashes = CrashLog()
 
     @abstractmethod
-    def ask(self, image: OpenedImage[R], engine: Engine) -> A:
-        """Find out all that matters about an image, in a thread of the engine's.
+    def ask(self, image: OpenedImage[R], turn: Turn) -> A:
+        """Find out all that matters about an image, in any thread; an engine is only taken for what is not known.
 
         `EngineFailure` costs the image.
         """
 
     @abstractmethod
     def conclude(self, image: OpenedImage[R], found: A) -> T:
-        """What follows from it, while the engine is asked about the next image."""
+        """What follows from it, while the engine is asked about the next image; the pictures are given up by then."""
 
     @abstractmethod
     def fail(self, ref: R, why: Trouble, image: OpenedImage[R] | None) -> T:
@@ -81,20 +87,16 @@ class Loop(ABC, Generic[R, A, T]):
 
     def run(self, refs: Iterable[R]) -> Generator[T, None, None]:
         """The result of each image, in order. To stop early, close the iterator, which closes the engines too."""
-        workers = len(self._engines)
-        opening = ThreadPoolExecutor(max(2, workers), "open")
-        asking = ThreadPoolExecutor(workers, "ask")
-        opened = made_ahead(opening, self._open, refs, 2 * workers + 2, _bytes_held, _WAITING)
+        count = len(self._engines) + _AHEAD
+        pool = ThreadPoolExecutor(count, "judge")
         try:
-            for asked in prefetch(lambda image: asking.submit(self._ask, image), opened, workers):
+            for asked in prefetch(lambda ref: pool.submit(self._open_and_ask, ref), refs, 2 * count):
                 yield self._finish(asked)
         except BaseException:
             self.close()  # a thread that waits for an engine then gets its failure at once
             raise
         finally:
-            opened.close()  # its threads may wait for room
-            for pool in (opening, asking):
-                pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Close the engines, also while they answer."""
@@ -102,19 +104,19 @@ class Loop(ABC, Generic[R, A, T]):
         for engine in self._engines:
             engine.close()
 
-    def _open(self, ref: R) -> OpenedImage[R] | _Unopened[R]:
-        answers_about = partial(self._cache.load, self.plan.answers)
-        opened = self._attempt(ref, lambda: open_image(ref, self.plan.limits, answers_about))
-        return opened if isinstance(opened, OpenedImage) else _Unopened(ref, opened)
+    def _open_and_ask(self, ref: R) -> _Asked[R, A] | _Unopened[R]:
+        with self._room.share() as hold:
+            opened = self._attempt(ref, lambda: open_image(ref, self.plan.limits, self._answers_about))
+            if not isinstance(opened, OpenedImage):
+                return _Unopened(ref, opened)
+            hold(opened.pictures.held)
+            with Turn(self._idle) as turn:
+                found = self._attempt(ref, lambda: self.ask(opened, turn))
+            opened.pictures.give_up()
+            return _Asked(opened, found)
 
-    def _ask(self, image: OpenedImage[R] | _Unopened[R]) -> _Asked[R, A] | _Unopened[R]:
-        if isinstance(image, _Unopened):
-            return image
-        engine = self._idle.get()  # at once, since there are as many threads
-        try:
-            return _Asked(image, self._attempt(image.ref, lambda: self.ask(image, engine)))
-        finally:
-            self._idle.put(engine)
+    def _answers_about(self, sha256: str) -> ImageAnswers:
+        return self._cache.load(self.plan.answers, sha256)
 
     def _finish(self, asked: _Asked[R, A] | _Unopened[R]) -> T:
         if isinstance(asked, _Unopened):
@@ -147,7 +149,3 @@ class Loop(ABC, Generic[R, A, T]):
             return EngineFailure("internal", words)
         where = self._crashes.add(error, about=ref.path)
         return EngineFailure("internal", f"this is a bug in imagejudge, or something it should have foreseen; {where}")
-
-
-def _bytes_held(image: OpenedImage[Any] | _Unopened[Any]) -> int:
-    return image.held if isinstance(image, OpenedImage) else 0

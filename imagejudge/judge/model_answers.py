@@ -10,6 +10,7 @@ from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.answering import check_answers, check_verdicts
 from imagejudge.judge.cached_view import AnswerKey, CachedView, ImageAnswers, Stopwatch
 from imagejudge.judge.plan import Plan
+from imagejudge.judge.turn import Turn
 from imagejudge.prompts import Question
 from imagejudge.verdict import Verdict
 
@@ -28,12 +29,12 @@ class ModelAnswers:
         self._lock = threading.Lock()
         self._answers = cache.load(plan.answers, _BLANK)
 
-    def blank(self, open_view: Callable[[Sequence[Question]], View]) -> View:
+    def blank(self, turn: Turn, open_view: Callable[[Sequence[Question]], View]) -> View:
         """A view of no image, to be asked for priors. `open_view` opens the engine's own, if any answer is not known.
 
         Raises `ModelError` when most of the answers are not measured.
         """
-        return _Blank(self._answers, open_view, self._plan.abilities, self._lock, self._save)
+        return _Blank(self._answers, open_view, self._plan.abilities, turn, self._lock, self._save)
 
     def check_first(self, verdicts: Iterable[Verdict], path: str) -> None:
         """The first image about which anything was asked tells whether the model answers, once for all runs.
@@ -58,15 +59,19 @@ class _Blank(CachedView):
         answers: ImageAnswers,
         open_view: Callable[[Sequence[Question]], View],
         abilities: Abilities,
+        turn: Turn,
         lock: threading.Lock,
         save: Callable[[], None],
     ) -> None:
         super().__init__(answers, _BLANK, open_view, Stopwatch(), abilities)
+        self._turn = turn
         self._lock = lock
         self._save = save
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer, and keep what is new."""
+        if not self.knows(questions):
+            self._turn.take()  # before the lock: another turn may hold the engine, and ask this view next
         with self._lock:
             answers = super().ask(questions)
             self._save()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Generic, TypeVar
 
 from imagejudge.errors import EngineFailure
-from imagejudge.images.decode import DECODE_VERSION, Decoded, decode_image
+from imagejudge.images.decode import DECODE_VERSION, Decoded, Frame, decode_image
 from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Source, Stamp, Unreadable, given_image, read_image
@@ -34,6 +34,34 @@ class SampledFrame:
     """Decodes the file, if that was not done yet; raises `EngineFailure` where that worked in an earlier run alone."""
 
 
+class Pictures:
+    """The sampled frames of one file as pictures, decoded when the first one is wanted."""
+
+    __slots__ = ("_decode", "_decoded")
+
+    def __init__(self, decode: Callable[[], Decoded | Unreadable], decoded: Decoded | None = None) -> None:
+        self._decode = decode
+        self._decoded: Decoded | Unreadable | None = decoded
+
+    @property
+    def held(self) -> int:
+        """Bytes of those that are decoded."""
+        return sum(len(frame.picture.rgb) for frame in _frames(self._decoded))
+
+    def of(self, index: int) -> Picture:
+        """The picture of a frame; raises `EngineFailure` where the file could be decoded in an earlier run alone."""
+        if self._decoded is None:
+            self._decoded = self._decode()
+        for frame in _frames(self._decoded):
+            if frame.index == index:
+                return frame.picture
+        raise EngineFailure("changed-decoder", "the file could be decoded in an earlier run but not in this one")
+
+    def give_up(self) -> None:
+        """Free their memory and the file's; none may be wanted any more."""
+        self._decode, self._decoded = _given_up, None
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedImage(Generic[R]):
     """A file that can be judged."""
@@ -48,8 +76,7 @@ class OpenedImage(Generic[R]):
     answers: ImageAnswers
     seconds: float
     """What reading and decoding took."""
-    held: int
-    """Bytes of the pictures that are decoded already."""
+    pictures: Pictures
 
 
 def open_image(ref: R, limits: Limits, answers_about: Callable[[str], ImageAnswers]) -> OpenedImage[R] | Unreadable:
@@ -60,20 +87,19 @@ def open_image(ref: R, limits: Limits, answers_about: Callable[[str], ImageAnswe
         return source
     answers = answers_about(source.sha256)
     key = AnswerKey(f"sampled@{DECODE_VERSION}:{limits.frames}:{limits.pixels}", b"")
-    decode: Callable[[], Decoded | Unreadable]
     if key in answers.known:
-        decode, held = cache(partial(decode_image, source, limits)), 0  # once for all frames that are wanted
+        pictures = Pictures(partial(decode_image, source, limits))
     else:
         decoded = decode_image(source, limits)
         if isinstance(decoded, Unreadable):
             return dataclasses.replace(decoded, stamp=source.stamp)
         sampled = [(frame.index, frame.ground) for frame in decoded.frames]
         answers.add(key, {"facts": decoded.facts.model_dump(exclude_none=True), "sampled": sampled})
-        decode, held = partial(_itself, decoded), sum(len(frame.picture.rgb) for frame in decoded.frames)
+        pictures = Pictures(_given_up, decoded)
     known = answers.known[key]
-    frames = tuple(SampledFrame(index, ground, partial(_picture, decode, index)) for index, ground in known["sampled"])
+    frames = tuple(SampledFrame(index, ground, partial(pictures.of, index)) for index, ground in known["sampled"])
     facts, seconds = ImageFacts(**known["facts"]), time.perf_counter() - started
-    return OpenedImage(ref, source.sha256, source.stamp, facts, frames, answers, seconds, held)
+    return OpenedImage(ref, source.sha256, source.stamp, facts, frames, answers, seconds, pictures)
 
 
 def source_of(ref: ImageRef, limits: Limits) -> Source | Unreadable:
@@ -81,13 +107,9 @@ def source_of(ref: ImageRef, limits: Limits) -> Source | Unreadable:
     return read_image(ref.path, limits) if ref.data is None else given_image(ref.path, ref.data, limits)
 
 
-def _itself(decoded: Decoded) -> Decoded:
-    return decoded
+def _frames(decoded: Decoded | Unreadable | None) -> Sequence[Frame]:
+    return decoded.frames if isinstance(decoded, Decoded) else ()
 
 
-def _picture(decode: Callable[[], Decoded | Unreadable], index: int) -> Picture:
-    decoded = decode()
-    for frame in decoded.frames if isinstance(decoded, Decoded) else ():
-        if frame.index == index:
-            return frame.picture
-    raise EngineFailure("changed-decoder", "the file could be decoded in an earlier run but not in this one")
+def _given_up() -> Decoded:
+    raise AssertionError("the pictures were given up")

@@ -18,6 +18,7 @@ from imagejudge.judge.loop import Loop
 from imagejudge.judge.opened_image import OpenedImage, SampledFrame
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import summarise
+from imagejudge.judge.turn import Turn
 from imagejudge.prompts import Question
 from imagejudge.verdict import Timing, Verdict
 
@@ -35,15 +36,15 @@ class Scanner(Loop[ImageRef, _Answered, Verdict]):
         super().__init__(plan, cache, engines)
         self._priors: Mapping[Question, Answer] = {}
 
-    def ask(self, image: OpenedImage[ImageRef], engine: Engine) -> _Answered:
+    def ask(self, image: OpenedImage[ImageRef], turn: Turn) -> _Answered:
         """Inquire about each frame; the priors are measured before the first one."""
         if not self._priors and self.plan.method.needs_priors:
-            self._priors = self._measure_priors(engine)
+            self._priors = self._measure_priors(turn)
         constitution = self.plan.constitution_for(image.ref.path)
         watch, views = Stopwatch(), itertools.count()
 
         def look(frame: SampledFrame, first: Sequence[Question]) -> View:
-            return engine.view(frame.picture(), first, same_image=next(views) > 0)
+            return turn.view(frame.picture(), first, same_image=next(views) > 0)
 
         inquiries = {}
         for frame in image.frames:
@@ -70,11 +71,11 @@ class Scanner(Loop[ImageRef, _Answered, Verdict]):
         """The verdict `error`."""
         return error_verdict(ref, why, image, self.plan, self.plan.method.label)
 
-    def _measure_priors(self, engine: Engine) -> dict[Question, Answer]:
+    def _measure_priors(self, turn: Turn) -> dict[Question, Answer]:
         """Ask every question with no image, all at once: the answers must not depend on which image came first."""
         questions = questions_of(self.plan.constitution)
         try:
-            answers = self.model.blank(partial(engine.view, None)).ask(questions)
+            answers = self.model.blank(turn, partial(turn.view, None)).ask(questions)
         except EngineFailure as failure:
             raise ModelError(
                 f"the model could not be asked without an image: {failure.message}",

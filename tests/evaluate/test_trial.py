@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -235,6 +237,24 @@ def test_several_engines_keep_the_order(items: list[Item]) -> None:
     assert [each.cases["clue"].label.name for each in found] == [item.label.name for item in many]
     blank = [picture for engine in engines for picture in engine.pictures if picture is None]
     assert len(blank) == 1, "priors are asked by one engine"
+
+
+def test_a_known_image_that_lacks_priors_waits_for_no_one_who_waits_for_it(items: list[Item], tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    list(Trial(PLAN, cache, [Counting()], ["threshold"]).run(items[1:2]))  # the second image is known, priors are not
+
+    class Slow(Counting):
+        def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
+            if picture is not None:
+                time.sleep(0.3)  # meanwhile the second image comes to its priors
+            return super().view(picture, first, same_image=same_image)
+
+    found: list[TrialResult] = []
+    trial = Trial(PLAN, cache, [Slow()], ["threshold", "clue"])
+    run_ = threading.Thread(target=lambda: found.extend(trial.run(items)), daemon=True)
+    run_.start()
+    run_.join(20)
+    assert len(found) == len(items)
 
 
 def test_stopping_early_closes_the_engines(items: list[Item]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import itertools
 import os
 import pkgutil
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,7 +22,7 @@ from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.engine.scripted import Scripted
 from imagejudge.errors import EngineFailure, ModelError, OutputError
-from imagejudge.images.decode import decode_image
+from imagejudge.images.decode import Decoded, decode_image
 from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
@@ -381,6 +384,40 @@ def test_a_model_that_cannot_start_stops_the_scan(folder: Path, monkeypatch: pyt
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     with pytest.raises(ModelError, match="cannot load"):
         scan(folder, EngineProcess("engines:refusing", {"file": "x"}, EngineLimits()))
+
+
+def test_images_are_opened_while_the_engine_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        paint(tmp_path, f"{number}.png", (number, 0, 0))
+    answering, opened, second = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def answer(picture: Picture | None, question: Question) -> float:
+        answering.set()
+        if picture is not None and not second.is_set():
+            assert opened.acquire(timeout=20), "the next image is not opened before this one is answered"
+            second.set()
+        return 0.5
+
+    def decode(*what: Any) -> object:
+        if what[0].path != str(tmp_path / "0.png"):
+            answering.wait(20)
+            opened.release()
+        return decode_image(*what)
+
+    monkeypatch.setattr("imagejudge.judge.opened_image.decode_image", decode)
+    assert len(scan(tmp_path, Scripted(answer))) == 6
+
+
+def test_no_picture_is_held_once_nothing_is_asked_about_it(tmp_path: Path) -> None:
+    for number in range(12):
+        paint(tmp_path, f"{number:02}.png", (number, 0, 0))
+    scanner = Scanner(plan(), Cache(None), [Scripted(colour)])
+    verdicts = scanner.run(ImageRef(str(path)) for path in sorted(tmp_path.iterdir()))
+    next(verdicts)
+    time.sleep(0.3)  # all that is begun is asked about
+    gc.collect()
+    assert not [each for each in gc.get_objects() if isinstance(each, Decoded)]
+    assert sum(1 for _ in verdicts) == 11
 
 
 def test_stopping_early_closes_the_engines(folder: Path) -> None:
