@@ -227,7 +227,9 @@ def test_a_sentence_is_asked_about_with_its_image(items: list[Item]) -> None:
     run([item, items[0]], "clue", engine=engine)
     asked = [question.subject for wave in engine.waves for question in wave]
     beside = '\nThe image comes with this text: "Burn it"'
-    assert asked == [f"It is red.{beside}", f"It is blue.{beside}"] * 2 + ["It is red.", "It is blue."] * 2
+    one = ["It is red.", "It is blue."]  # with no image, then with it; either image may be the first to be opened
+    said = [f"{question}{beside}" for question in one]
+    assert asked in (said * 2 + one * 2, one * 2 + said * 2)
 
 
 def test_several_engines_keep_the_order(items: list[Item]) -> None:
