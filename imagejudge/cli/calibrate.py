@@ -32,14 +32,14 @@ from imagejudge.images.read import Limits
 from imagejudge.judge.plan import Plan
 
 if TYPE_CHECKING:
-    from imagejudge.evaluate.calibration_split import Count, Halves, Target
+    from imagejudge.evaluate.calibration_split import Count, SampleSplit, Target
     from imagejudge.evaluate.metrics import Case
     from imagejudge.evaluate.threshold_search import Choice, RuleChoice
 
 _DIFF_STYLES = {"+": "green", "-": "red"}
 
 
-class Way(StrEnum):
+class SearchMethod(StrEnum):
     """How thresholds are chosen."""
 
     SWEEP = "sweep"
@@ -68,11 +68,11 @@ def calibrate(
         ),
     ] = None,
     by: Annotated[
-        Way,
+        SearchMethod,
         typer.Option(
             help="`sweep` takes what costs least; `conformal` what promises the recall.", rich_help_panel="Aim"
         ),
-    ] = Way.SWEEP,
+    ] = SearchMethod.SWEEP,
     write: Annotated[
         bool, typer.Option("--write", "-w", help="Write them into the constitution's file.", rich_help_panel="Output")
     ] = False,
@@ -93,13 +93,13 @@ def calibrate(
     would change in the constitution, or writes it with --write.
     """
     del isolated, config  # they have had their effect
-    from imagejudge.evaluate.calibration_split import halves, samples, told
+    from imagejudge.evaluate.calibration_split import samples, split_samples, told
     from imagejudge.evaluate.threshold_search import choose_all
 
     target = _target(target_recall, target_precision)
     if rules.method is MethodName.THRESHOLD:
         raise UsageError("--method threshold has no thresholds to choose", "leave it out")
-    if by is Way.CONFORMAL and target.rate != "recall":
+    if by is SearchMethod.CONFORMAL and target.rate != "recall":
         raise UsageError("--by conformal can promise a recall only", "aim at one, or leave --by out")
     constitution = load_rules(rules)
     file = _file(rules, write=write)
@@ -114,7 +114,7 @@ def calibrate(
     usable = told(images, plan)
     if len(usable) < len(images):
         warn(f"{len(images) - len(usable):,} images are left out: too little is recorded to judge them by these rules")
-    parts = halves(usable, target)
+    parts = split_samples(usable, target)
     hidden = quiet or not sys.stderr.isatty()
 
     def watch(choices: Sequence[Thresholds]) -> Iterable[Thresholds]:
@@ -195,7 +195,7 @@ def _judged(
     return [each.cases[method] for each in tried]
 
 
-def _measure(parts: Halves, plan: Plan, choice: Choice, target: Target, *, quiet: bool) -> Count:
+def _measure(parts: SampleSplit, plan: Plan, choice: Choice, target: Target, *, quiet: bool) -> Count:
     """Both halves by the present thresholds and the chosen ones; gives how the chosen ones hold."""
     from imagejudge.evaluate.calibration_split import count
 
@@ -229,9 +229,9 @@ class _Origin:
 
     data: DataOptions
     target: Target
-    by: Way
+    by: SearchMethod
     model: str
-    parts: Halves
+    parts: SampleSplit
     held_out: Count
 
     def of_all(self) -> str:

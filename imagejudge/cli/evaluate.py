@@ -29,9 +29,10 @@ from imagejudge.cli.options import (
     grouped,
 )
 from imagejudge.cli.settings_file import Settings
+from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
 from imagejudge.common.open_input import open_input
-from imagejudge.errors import OutputError, UsageError
+from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits
@@ -154,11 +155,13 @@ def evaluate(
     else:
         found = _judge(data, trial, model, image_options, cache, in_force(call), quiet=quiet)
     if json_ is not None:
-        _write(json.dumps(found.document(), indent=1, allow_nan=False) + "\n", json_, "--json")
+        figures = json.dumps(found.document(), indent=1, allow_nan=False)
+        write_atomically(json_, f"{figures}\n", "name another file with --json")
     if html is not None:
         from imagejudge.evaluate.page import page
 
-        _write(page(found, partial(_images, data), _limits(image_options)), html, "--html")
+        text = page(found, partial(_images, data), _limits(image_options))
+        write_atomically(html, text, "name another file with --html")
     if not quiet:
         from imagejudge.cli.evaluation import show
 
@@ -338,10 +341,3 @@ def _images(data: DataOptions, names: Collection[str]) -> Mapping[str, ImageRef]
     if data.dataset is None:
         return {name: ImageRef(name) for name in names}
     return {item.label.name: item for item in reopened(data).items if item.label.name in names}
-
-
-def _write(text: str, path: Path, option: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}", f"name another file with {option}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, Rul
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, write_all
 from imagejudge.cli.verdict_file import STDIN, Verdicts, opened
-from imagejudge.errors import OutputError, UsageError
+from imagejudge.common.atomic_write import write_atomically
+from imagejudge.errors import UsageError
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
 from imagejudge.judge.judge import Judge
@@ -140,13 +142,11 @@ def _ask(lacking: Sequence[UnansweredImage], again: Rejudge, judge: Judge, out: 
 
 
 def _list(lacking: Iterable[UnansweredImage], file: Path, *, nul: bool) -> None:
-    try:
-        with file.open("wb") as stream:
-            listed = Paths(stream, (), nul=nul)
-            for each in lacking:
-                listed.path(each.path)
-    except OSError as error:
-        raise OutputError(f"{file} cannot be written: {error.strerror}", "name another file with --missing") from error
+    stream = io.BytesIO()
+    listed = Paths(stream, (), nul=nul)
+    for each in lacking:
+        listed.path(each.path)
+    write_atomically(file, stream.getvalue(), "name another file with --missing")
     if listed.note:
         warn(listed.note)
 

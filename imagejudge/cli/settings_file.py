@@ -16,8 +16,9 @@ from typing import Any
 
 from imagejudge.common.existing import exists
 from imagejudge.common.text import printable
+from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.common.toml_lines import Path as Place
-from imagejudge.common.toml_read import UnreadableError, parse, text_of
+from imagejudge.common.toml_read import parse
 from imagejudge.common.toml_table import Report, Table, quote
 from imagejudge.errors import SettingsError
 from imagejudge.images.gitignore import patterns
@@ -114,7 +115,7 @@ def load_settings(path: Path, options: Mapping[str, Option]) -> Settings:
 def _read(path: Path) -> tuple[dict[str, Any], Mapping[Place, int]]:
     name = printable(path)
     try:
-        return parse(text_of(path, _MAX_BYTES).removeprefix("\ufeff"))
+        return parse(read_text(path, _MAX_BYTES).removeprefix("\ufeff"))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise SettingsError(f"{name}: cannot be read: {why}", "check --config") from error

@@ -39,10 +39,17 @@ def replacing(path: Path, *, locked: bool = False) -> Iterator[Path]:
         raise
 
 
-def write_atomically(path: Path, text: str, hint: str = "") -> None:
-    """Put a text into a file by `replacing`. Raises `OutputError`, with the hint, when it cannot be written."""
+def write_atomically(path: Path, content: str | bytes, hint: str = "") -> None:
+    """Make this the content of a file by `replacing`; a pipe or a device is written to as it is.
+
+    Raises `OutputError`, with the hint, when it cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         with replacing(path) as fresh:
-            fresh.write_bytes(text.encode())
+            fresh.write_bytes(data)
     except OSError as error:
         raise OutputError(f"{printable(path)} cannot be written: {error.strerror}", hint) from error

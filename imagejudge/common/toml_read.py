@@ -1,15 +1,14 @@
-"""TOML text from a file, within bounds: nothing that is written in one can make reading it slow, endless or deep."""
+"""Parsing TOML within bounds: nothing that is written in one can make it slow, endless or deep."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import tomli
 
-from imagejudge.common.open_input import open_input
+from imagejudge.common.text_file import UnreadableError
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_lines import locate, nearest
 
@@ -18,37 +17,6 @@ _DOTS = 100
 _STRING = re.compile(r""" "(?:\\.|[^"\\])*(?:"|$) | '[^']*(?:'|$) """, re.VERBOSE)
 _WHOLE = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"[0-9_]{1000}")
-
-
-class UnreadableError(Exception):
-    """A file or text that is not TOML, or too much of it; `line` is None where the whole file is meant."""
-
-    def __init__(self, problem: str, instead: str = "", line: int | None = None) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.instead = instead
-        self.line = line
-
-    def about(self, name: str) -> str:
-        """The complaint, with the file's name and the line."""
-        place = name if self.line is None else f"{name}:{self.line}"
-        return f"{place}: {self.problem}" + f"; {self.instead}" * bool(self.instead)
-
-
-def text_of(path: Path, limit: int) -> str:
-    """A file's text, its byte order mark included. Raises `UnreadableError`, or `OSError` where the file cannot be
-    opened, or is a pipe without a writer.
-    """
-    with open_input(path) as file:
-        data = file.read(limit + 1) or b""
-    if len(data) > limit:
-        raise UnreadableError(f"larger than {limit:,} bytes", "split it up")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        problem = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        raise UnreadableError(problem, "save the file as UTF-8", line) from None
 
 
 def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
+from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_lines import nearest
-from imagejudge.common.toml_read import UnreadableError, text_of
 from imagejudge.common.toml_read import parse as read_toml
 from imagejudge.common.toml_table import MAX_WORD, Report, Table, is_id, kind_of, quote
 from imagejudge.constitution.rules import Constitution, Precondition, Rule, Severity, Statement, Thresholds
@@ -76,7 +76,7 @@ def read_constitution(path: Path) -> str:
     """The text of a constitution's file, with its byte order mark where it has one; complaints as for `load`."""
     name = printable(path)
     try:
-        return text_of(path, MAX_BYTES)
+        return read_text(path, MAX_BYTES)
     except IsADirectoryError:
         raise ConstitutionError(f"{name}: a folder, not a TOML file", offer(path)) from None
     except FileNotFoundError:

@@ -144,8 +144,8 @@ def chunk_tokens(chunk: Any) -> Tokens:
     return list(tokens[: count.value])
 
 
-class Memory:
-    """`prefix_cache.Memory` on a llama_context."""
+class LlamaMemory:
+    """`prefix_cache.LlamaMemory` on a llama_context."""
 
     def __init__(self, context: Any, n_vocab: int) -> None:
         self._context = context
@@ -160,19 +160,19 @@ class Memory:
         llama_cpp.llama_memory_clear(self._cells, wipe)
 
     def copy(self, source: int, target: int) -> None:
-        """See `prefix_cache.Memory`."""
+        """See `prefix_cache.LlamaMemory`."""
         llama_cpp.llama_memory_seq_cp(self._cells, source, target, -1, -1)
 
     def cut(self, sequence: int, position: int) -> bool:
-        """See `prefix_cache.Memory`."""
+        """See `prefix_cache.LlamaMemory`."""
         return bool(llama_cpp.llama_memory_seq_rm(self._cells, sequence, position, -1))
 
     def forget(self, sequence: int) -> None:
-        """See `prefix_cache.Memory`."""
+        """See `prefix_cache.LlamaMemory`."""
         llama_cpp.llama_memory_seq_rm(self._cells, sequence, -1, -1)
 
     def decode(self, rows: Sequence[Row], reads: AbstractSet[int]) -> list[Logits]:
-        """See `prefix_cache.Memory`. EngineFailure when llama.cpp cannot; the memory's state is unknown then."""
+        """See `prefix_cache.LlamaMemory`. EngineFailure when llama.cpp cannot; the memory's state is unknown then."""
         logits = []
         for start in range(0, len(rows), self._batch.size):
             part = rows[start : start + self._batch.size]

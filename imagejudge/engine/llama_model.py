@@ -15,7 +15,7 @@ from imagejudge.common import system
 from imagejudge.engine.image_size import fitting_size
 from imagejudge.engine.llama_bindings import (
     Chunks,
-    Memory,
+    LlamaMemory,
     Vocabulary,
     count_image_tokens,
     devices,
@@ -210,7 +210,7 @@ class LoadedModel:
                 "Try a smaller `ctx` or `image_max_tokens`, or fewer `gpu_layers`.",
             )
         self._owned.callback(llama_cpp.llama_free, context)
-        self.memory = Memory(context, self.vocabulary.size)
+        self.memory = LlamaMemory(context, self.vocabulary.size)
         self.image_limit = llama_cpp.llama_n_ubatch(context) if whole else self.memory.size
         """Tokens that one image may become."""
         self.prefixes = PrefixCache(self.memory, capacity=self.memory.size, sequences=sequences)

@@ -1,4 +1,4 @@
-"""Labelled images in two halves, alike in labels, and how either comes out by a choice of thresholds.
+"""Labelled images in two split_samples, alike in labels, and how either comes out by a choice of thresholds.
 
 Verdict lines are judged again by `rejudge` for each choice of thresholds, so nothing of the method stands here. Where
 the lines of an image do not tell what a choice would have asked, the image counts as wrong: a rate is never better than
@@ -66,7 +66,7 @@ class Sample:
         return replace(self, unsafe=False) if known else None
 
 
-class Halves(NamedTuple):
+class SampleSplit(NamedTuple):
     """Two parts of the same images, alike in labels."""
 
     chosen_on: tuple[Sample, ...]
@@ -139,13 +139,13 @@ def check_enough(unsafe: Iterable[bool], target: Target) -> None:
         )
 
 
-def halves(images: Sequence[Sample], target: Target) -> Halves:
+def split_samples(images: Sequence[Sample], target: Target) -> SampleSplit:
     """Split by chance, from a fixed seed, with as many of each label in either. Raises `UsageError` for too few."""
     check_enough((image.unsafe for image in images), target)
     shuffled = list(images)
     random.Random(SEED).shuffle(shuffled)  # noqa: S311 - no secret
     ordered = sorted(shuffled, key=lambda image: (image.unsafe, image.violated, image.spared))
-    return Halves(tuple(ordered[::2]), tuple(ordered[1::2]))
+    return SampleSplit(tuple(ordered[::2]), tuple(ordered[1::2]))
 
 
 def told(images: Iterable[Sample], plan: Plan) -> list[Sample]:

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from imagejudge.constitution import Constitution, Rule, Thresholds
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Halves, Sample, Target, count, missed
+from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Sample, SampleSplit, Target, count, missed
 from imagejudge.judge.plan import Plan
 from imagejudge.verdict import Step, Verdict
 
@@ -33,7 +33,7 @@ Chooser = Callable[[Sequence[Sample], Plan, Target, Watch], Thresholds]
 """Chooses by the verdicts on images."""
 
 
-Way: TypeAlias = Literal["sweep", "conformal"]
+SearchMethod: TypeAlias = Literal["sweep", "conformal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Choice:
     """Every enabled rule, in order."""
 
 
-def choose_all(parts: Halves, plan: Plan, target: Target, way: Way, watch: Watch = iter) -> Choice:
+def choose_all(parts: SampleSplit, plan: Plan, target: Target, way: SearchMethod, watch: Watch = iter) -> Choice:
     """For every rule with enough labels of its own, then for all the others together by the verdict on each image.
 
     Raises `UsageError` when no thresholds for all reach the target.
@@ -125,9 +125,9 @@ def conformal(images: Sequence[Sample], plan: Plan, target: Target, watch: Watch
     return best
 
 
-def _of_rule(rule: Rule, parts: Halves, plan: Plan, target: Target, choose: Chooser, watch: Watch) -> RuleChoice:
+def _of_rule(rule: Rule, parts: SampleSplit, plan: Plan, target: Target, choose: Chooser, watch: Watch) -> RuleChoice:
     """For one rule, by what is known of it alone."""
-    own = Halves(*(tuple(about for image in half if (about := image.about(rule.id))) for half in parts))
+    own = SampleSplit(*(tuple(about for image in half if (about := image.about(rule.id))) for half in parts))
     found = [Counter(image.unsafe for image in half) for half in own]
     unsafe, safe = (sum(half[kind] for half in found) for kind in (True, False))
     if any(half[True] < target.unsafe or half[False] < LEAST_SAFE for half in found):

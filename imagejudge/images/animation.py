@@ -1,4 +1,4 @@
-"""Playing a film: layers painted on each other from the first on, as browsers do, whichever frames are wanted.
+"""Playing a animation: layers painted on each other from the first on, as browsers do, whichever frames are wanted.
 
 A canvas that is larger than any model looks at is painted on a smaller scale.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from imagejudge.images.flatten import colored, fitted
-from imagejudge.images.layers import Dispose, Film, Layer
+from imagejudge.images.layers import Animation, Dispose, Layer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,19 +20,19 @@ Unpack: TypeAlias = "Callable[[Layer], Image.Image]"
 Place: TypeAlias = tuple[int, int, int, int]
 
 
-def play(film: Film, most: int, wanted: list[int], unpack: Unpack) -> Iterator[tuple[int, Image.Image]]:
+def play(animation: Animation, most: int, wanted: list[int], unpack: Unpack) -> Iterator[tuple[int, Image.Image]]:
     """The canvas, as RGBA, at each wanted index in rising order; it changes when the next one is asked for."""
     from PIL import Image
 
-    size = fitted((film.width, film.height), most)
+    size = fitted((animation.width, animation.height), most)
     canvas = Image.new("RGBA", size)
-    for index, layer in enumerate(film.layers[: wanted[-1] + 1]):
-        place = _place(layer, film, size)
+    for index, layer in enumerate(animation.layers[: wanted[-1] + 1]):
+        place = _place(layer, animation, size)
         before = canvas.crop(place) if place and layer.dispose is Dispose.RESTORE else None
         if layer.area:
             picture = unpack(layer)  # also where it cannot be seen: it must be whole
             if place:
-                _paint(canvas, _cut(picture, layer, film), place, over=layer.over)
+                _paint(canvas, _cut(picture, layer, animation), place, over=layer.over)
             del picture
         if index in wanted:
             yield index, canvas
@@ -42,19 +42,19 @@ def play(film: Film, most: int, wanted: list[int], unpack: Unpack) -> Iterator[t
             canvas.paste(before, place)
 
 
-def _place(layer: Layer, film: Film, size: tuple[int, int]) -> Place | None:
+def _place(layer: Layer, animation: Animation, size: tuple[int, int]) -> Place | None:
     """Where a layer lies on the canvas as it is painted; None for what is outside."""
-    right, bottom = min(layer.left + layer.width, film.width), min(layer.top + layer.height, film.height)
+    right, bottom = min(layer.left + layer.width, animation.width), min(layer.top + layer.height, animation.height)
     if not layer.area or layer.left >= right or layer.top >= bottom:
         return None
-    across, down = size[0] / film.width, size[1] / film.height
+    across, down = size[0] / animation.width, size[1] / animation.height
     ends = math.ceil(right * across), math.ceil(bottom * down)
     return int(layer.left * across), int(layer.top * down), min(ends[0], size[0]), min(ends[1], size[1])
 
 
-def _cut(picture: Image.Image, layer: Layer, film: Film) -> Image.Image:
+def _cut(picture: Image.Image, layer: Layer, animation: Animation) -> Image.Image:
     """What of a picture lies on the canvas."""
-    width, height = min(layer.width, film.width - layer.left), min(layer.height, film.height - layer.top)
+    width, height = min(layer.width, animation.width - layer.left), min(layer.height, animation.height - layer.top)
     return picture if picture.size == (width, height) else picture.crop((0, 0, width, height))
 
 

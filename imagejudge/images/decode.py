@@ -15,7 +15,7 @@ from imagejudge.images import gif, icon, jpeg, png, webp
 from imagejudge.images.animation import play
 from imagejudge.images.flatten import fitted, ground_of, laid
 from imagejudge.images.formats import Refused, sniff
-from imagejudge.images.layers import Film, Layer
+from imagejudge.images.layers import Animation, Layer
 from imagejudge.images.picture import Picture
 from imagejudge.images.pillow_reader import NO_MEMORY, available, guarded, loaded, opened, settings, unpacked
 from imagejudge.images.planes import bytes_per_pixel
@@ -95,11 +95,11 @@ def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
         raise Refused("unsupported", f"reading {format_} needs one more package; run `{advice}`")
     match format_:
         case "GIF":
-            return _played(gif.film(data, _PLAYED_FRAMES), format_, len(data), limits)
+            return _played(gif.animation(data, _PLAYED_FRAMES), format_, len(data), limits)
         case "PNG":
             parsed = png.parse(data)
-            if film := parsed.film():
-                return _played(film, format_, len(data), limits)
+            if animation := parsed.animation():
+                return _played(animation, format_, len(data), limits)
             return _turned(parsed.still(), format_, limits)
         case "WEBP":
             return _webp(webp.parse(data), len(data), limits)
@@ -124,8 +124,8 @@ def _jpeg(data: bytes, limits: Limits) -> Decoded:
 
 
 def _webp(file: webp.WebP, length: int, limits: Limits) -> Decoded:
-    if film := file.film():
-        return _played(film, "WEBP", length, limits)
+    if animation := file.animation():
+        return _played(animation, "WEBP", length, limits)
     data = file.still()
     _check_size(webp.dimensions(data), limits)
     try:
@@ -136,11 +136,11 @@ def _webp(file: webp.WebP, length: int, limits: Limits) -> Decoded:
         raise
 
 
-def _played(film: Film, format_: str, length: int, limits: Limits) -> Decoded:
+def _played(animation: Animation, format_: str, length: int, limits: Limits) -> Decoded:
     """An animation, or one picture on a canvas."""
-    size = film.width, film.height
+    size = animation.width, animation.height
     _check_size(size, limits)
-    played = _played_layers(film.layers)
+    played = _played_layers(animation.layers)
     for layer in played:
         if layer.area:
             _check_size((layer.width, layer.height), limits)
@@ -151,12 +151,12 @@ def _played(film: Film, format_: str, length: int, limits: Limits) -> Decoded:
             raise Refused("corrupt", f"a frame of the {format_} has not the size it says; replace the file")
         return image
 
-    turn, most = _orientation_in(film.exif), _most(len(film.layers))
+    turn, most = _orientation_in(animation.exif), _most(len(animation.layers))
     indexes = _sample(len(played), size[0] * size[1], most, limits)
     with _budget.room(_need(format_, max(layer.area for layer in played), most, length)):
-        canvases = play(film, most, indexes, unpack)
+        canvases = play(animation, most, indexes, unpack)
         frames = [_frame(canvas, index, turn, most, format_) for index, canvas in canvases]
-    return _decoded(_upright(size, turn), format_, len(film.layers), frames)
+    return _decoded(_upright(size, turn), format_, len(animation.layers), frames)
 
 
 def _played_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from imagejudge.images.formats import Refused
-from imagejudge.images.layers import Dispose, Film, Layer
+from imagejudge.images.layers import Animation, Dispose, Layer
 
 _IMAGE: Final = 0x2C
 _EXTENSION: Final = 0x21
@@ -31,7 +31,7 @@ class _Control:
     """The colour that is not painted."""
 
 
-def film(data: bytes, most: int) -> Film:
+def animation(data: bytes, most: int) -> Animation:
     """The first `most` layers at most."""
     if len(data) < 13:
         raise _ends_early()
@@ -59,7 +59,7 @@ def film(data: bytes, most: int) -> Film:
     first = layers[0]
     if first.area:
         width, height = max(width, first.left + first.width), max(height, first.top + first.height)
-    return Film(width, height, tuple(layers))
+    return Animation(width, height, tuple(layers))
 
 
 def _layer(data: bytes, at: int, head: bytes, control: _Control) -> tuple[Layer, int]:

@@ -70,7 +70,7 @@ def _posix_class(found: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class GitListing:
     """What git says of some folders of a work tree. All names count from its root."""
 
     names: frozenset[str]
@@ -83,7 +83,7 @@ class Kept:
     """Those of the folders that it ignores."""
 
 
-def kept_in(root: str, folders: Sequence[str]) -> Kept:
+def list_with_git(root: str, folders: Sequence[str]) -> GitListing:
     """Ask git about folders of a work tree, given as ways from its root; '' is the root. Raises `GitFailed`."""
     below = [folder for folder in folders if folder]
     ignored: set[str] = set()
@@ -102,7 +102,7 @@ def kept_in(root: str, folders: Sequence[str]) -> Kept:
         while way and way not in kept:
             kept.add(way)
             way = way.rpartition("/")[0]
-    return Kept(frozenset(kept), frozenset(ignored))
+    return GitListing(frozenset(kept), frozenset(ignored))
 
 
 def _names(done: subprocess.CompletedProcess[bytes]) -> Iterator[str]:

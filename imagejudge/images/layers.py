@@ -39,7 +39,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class Animation:
     """All layers of a file, at least one, and the size of the canvas they are painted on, which begins empty."""
 
     width: int

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from imagejudge.images.formats import Refused
-from imagejudge.images.layers import Dispose, Film, Layer
+from imagejudge.images.layers import Animation, Dispose, Layer
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PALETTE: Final = 3
@@ -69,14 +69,14 @@ class Png:
         """The file that viewers without animation show, with nothing in it that changes no pixel."""
         return self._file(self.header, self.pixels, self.exif)
 
-    def film(self) -> Film | None:
+    def animation(self) -> Animation | None:
         """The animation, if it is one. A still picture that is no part of it comes first, since some show only that."""
         if not self.controls:
             return None
         width, height = struct.unpack(">II", self.header[:8])
         layers = [] if self.first_is_default else [Layer(self.still, 0, 0, width, height, Dispose.CLEAR, over=False)]
         layers += [self._layer(control, width, height) for control in self.controls]
-        return Film(width, height, tuple(layers), self.exif)
+        return Animation(width, height, tuple(layers), self.exif)
 
     def _layer(self, control: _Control, canvas_width: int, canvas_height: int) -> Layer:
         _, width, height, left, top, _, _, dispose, blend = struct.unpack(">5I2H2B", control.data)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from imagejudge.images.formats import Refused
-from imagejudge.images.layers import Dispose, Film, Layer
+from imagejudge.images.layers import Animation, Dispose, Layer
 
 _PIXELS: Final = (b"VP8 ", b"VP8L")
 
@@ -46,13 +46,13 @@ class WebP:
             body = _written(_Chunk(b"VP8X", memoryview(says_alpha))) + body
         return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
-    def film(self) -> Film | None:
+    def animation(self) -> Animation | None:
         """The animation, if it is one."""
         if not self.frames or self.pixels is not None or self.size is None:
             return None
         if self.cut:  # the file does not tell its number of frames, so that some may be missing
             raise ends_early()
-        return Film(*self.size, tuple(map(_layer, self.frames)), self.exif)
+        return Animation(*self.size, tuple(map(_layer, self.frames)), self.exif)
 
 
 def parse(data: bytes) -> WebP:

@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from pathspec import GitIgnoreSpec
 
-from imagejudge.images.gitignore import GitFailed, Kept, kept_in, patterns
+from imagejudge.images.gitignore import GitFailed, GitListing, list_with_git, patterns
 
 _LONGEST_FILE: Final = 1_000_000
 """Bytes of an ignore file that is read without git. What is in a longer one is judged rather than left out."""
@@ -94,7 +94,7 @@ class WorkTrees:
     def __init__(self, named: Iterable[str], warn: Callable[[str], None]) -> None:
         self._named = named
         self._warn = warn
-        self._asked: dict[str, Kept | None] = {}
+        self._asked: dict[str, GitListing | None] = {}
         """By the root of a work tree; None where git failed."""
 
     def of(self, folder: str) -> Ignored | None:
@@ -112,7 +112,7 @@ class WorkTrees:
         # Naming an ignored folder means that it is wanted: then only the rules within it count.
         return IgnoreFiles() if way in kept.ignored else NotIgnored(kept.names, way and f"{way}/")
 
-    def _kept(self, folder: str, root: str, way: str) -> Kept | None:
+    def _kept(self, folder: str, root: str, way: str) -> GitListing | None:
         ways = self._ways.get(root, ())
         if root in self._asked:
             kept = self._asked[root]
@@ -120,7 +120,7 @@ class WorkTrees:
             if kept is None or way in ways or (way in kept.names and any(_is_below(way, each) for each in ways)):
                 return kept
         try:
-            kept = kept_in(root, ways if way in ways else (way,))
+            kept = list_with_git(root, ways if way in ways else (way,))
         except GitFailed as reason:
             self._warn(f"{folder}: .gitignore files are read without git, which may differ in details: {reason}")
             kept = None

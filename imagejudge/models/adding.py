@@ -10,7 +10,7 @@ import tomlkit
 from pydantic import ValidationError
 
 from imagejudge.common.atomic_write import write_atomically
-from imagejudge.common.toml_read import text_of
+from imagejudge.common.text_file import read_text
 from imagejudge.errors import ModelError
 from imagejudge.models import hub, registry
 from imagejudge.models.registry import Entry
@@ -55,7 +55,9 @@ def add(entry: Entry) -> None:
     if path.is_file() and entry.name in registry.own_entries():
         raise ModelError(f"{path} has a model {entry.name} already", "give this one another name, or delete that entry")
     try:
-        document = tomlkit.parse(text_of(path, registry.MAX_BYTES)) if path.is_file() else tomlkit.parse("schema = 1\n")
+        document = (
+            tomlkit.parse(read_text(path, registry.MAX_BYTES)) if path.is_file() else tomlkit.parse("schema = 1\n")
+        )
         rows = document.setdefault("models", tomlkit.aot())
         rows.append(tomlkit.item(entry.model_dump(exclude_defaults=True)))
         path.parent.mkdir(parents=True, exist_ok=True)

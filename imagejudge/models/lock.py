@@ -15,7 +15,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imagejudge.common.atomic_write import replacing
-from imagejudge.common.toml_read import UnreadableError, parse, text_of
+from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.toml_read import parse
 from imagejudge.errors import ModelError
 from imagejudge.models.registry import Entry
 
@@ -93,7 +94,7 @@ def read_lock() -> Lock:
     """What the lock file says; nothing when there is none. Raises `ModelError` when it cannot be believed."""
     where = path()
     try:
-        found = _File.model_validate(parse(text_of(where, _MAX_BYTES))[0])
+        found = _File.model_validate(parse(read_text(where, _MAX_BYTES))[0])
     except FileNotFoundError:
         return Lock({})
     except OSError as error:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
-from imagejudge.common.toml_read import UnreadableError, parse, text_of
+from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.toml_read import parse
 from imagejudge.errors import ModelError
 from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
 
@@ -133,7 +134,7 @@ def nearest(name: str, known: Mapping[str, Entry]) -> str:
 def _read(path: Path) -> list[Entry]:
     name = printable(path)
     try:
-        document, _ = parse(text_of(path, MAX_BYTES).removeprefix("\ufeff"))
+        document, _ = parse(read_text(path, MAX_BYTES).removeprefix("\ufeff"))
         return _File.model_validate(document).models
     except OSError as error:
         raise ModelError(f"{name} cannot be read: {error.strerror}") from error

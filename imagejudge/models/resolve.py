@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imagejudge.common.existing import exists, is_file
 from imagejudge.common.suggest import did_you_mean
-from imagejudge.common.toml_read import UnreadableError, text_of
+from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.errors import ModelError
 from imagejudge.models import lock, registry
 from imagejudge.models.files import ModelFiles
@@ -57,7 +57,7 @@ def resolve_model(
 def read_template(path: str) -> str:
     """The Jinja source in a file. Raises `ModelError` when there is none."""
     try:
-        source = text_of(Path(path), TEMPLATE_LIMIT).removeprefix("\ufeff")
+        source = read_text(Path(path), TEMPLATE_LIMIT).removeprefix("\ufeff")
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}", "check `chat_template`") from error
     except UnreadableError as error:

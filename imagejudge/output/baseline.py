@@ -17,7 +17,7 @@ from typing import Any
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.existing import exists
 from imagejudge.common.text import printable
-from imagejudge.common.toml_read import UnreadableError, text_of
+from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.common.toml_read import parse as read_toml
 from imagejudge.common.toml_table import Report, Table, kind_of, quote
 from imagejudge.errors import OutputError, UsageError
@@ -176,7 +176,7 @@ def _keys(text: str) -> set[Key] | None:
 def _text(path: Path) -> str:
     name = printable(path)
     try:
-        return text_of(path, _MAX_BYTES).removeprefix("\ufeff")
+        return read_text(path, _MAX_BYTES).removeprefix("\ufeff")
     except (OSError, ValueError) as error:
         hint = "`imagejudge baseline add` makes one; check the name"
         why = error.strerror if isinstance(error, OSError) else error

@@ -13,8 +13,8 @@ from typing import Any
 
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
+from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.common.toml_lines import Path as Place
-from imagejudge.common.toml_read import UnreadableError, text_of
 from imagejudge.common.toml_read import parse as read_toml
 from imagejudge.common.toml_table import MAX_WORD, Report, Table, is_id, kind_of, quote
 from imagejudge.errors import ModelError
@@ -68,7 +68,7 @@ def load_prompt_style(path: Path) -> PromptStyle:
             f"call it 1 to {MAX_WORD} of a-z, A-Z, 0-9, '-' and '_', and `.toml`",
         )
     try:
-        return parse_prompt_style(text_of(path, MAX_BYTES).removeprefix("\ufeff"), name, path.stem)
+        return parse_prompt_style(read_text(path, MAX_BYTES).removeprefix("\ufeff"), name, path.stem)
     except OSError as error:
         raise ModelError(f"{name} cannot be read: {error.strerror}", "check `prompt_style`") from error
     except UnreadableError as error:

@@ -17,7 +17,7 @@ from gguf import GGUFReader
 
 from imagejudge.engine import llama, llama_bindings, parse
 from imagejudge.engine.chat import ChatTemplate
-from imagejudge.engine.llama_bindings import Memory, Vocabulary
+from imagejudge.engine.llama_bindings import LlamaMemory, Vocabulary
 from imagejudge.engine.prefix_cache import FIRST_FREE, SHARED, PrefixCache
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Box, Picture
@@ -139,8 +139,10 @@ class TestSharing:
 
     def test_reads_only_what_is_new(self, plain: llama.LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         rows: list[tuple[int, int, int]] = []
-        decode = Memory.decode
-        monkeypatch.setattr(Memory, "decode", lambda self, new, reads: rows.extend(new) or decode(self, new, reads))
+        decode = LlamaMemory.decode
+        monkeypatch.setattr(
+            LlamaMemory, "decode", lambda self, new, reads: rows.extend(new) or decode(self, new, reads)
+        )
         view = plain.view(picture(1))
         view.ask(QUESTIONS[:4])
         prompts = [plain.prompts.chat([direct(question)], image=True) for question in QUESTIONS]
@@ -526,20 +528,20 @@ class TestPromptStyles:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         heard: list[str] = []
-        decode, decode_image = Memory.decode, Memory.decode_image
+        decode, decode_image = LlamaMemory.decode, LlamaMemory.decode_image
         with start(guards[style], prompt_style=style) as engine:
             words = engine._loaded.vocabulary
 
-            def listen(memory: Memory, rows: list[tuple[int, int, int]], reads: set[int]) -> object:
+            def listen(memory: LlamaMemory, rows: list[tuple[int, int, int]], reads: set[int]) -> object:
                 heard.extend(words.piece(token).decode() or words._name(token) for token, _, _ in rows)
                 return decode(memory, rows, reads)
 
-            def look(memory: Memory, *image: object) -> object:
+            def look(memory: LlamaMemory, *image: object) -> object:
                 heard.append("[picture]")
                 return decode_image(memory, *image)
 
-            monkeypatch.setattr(Memory, "decode", listen)
-            monkeypatch.setattr(Memory, "decode_image", look)
+            monkeypatch.setattr(LlamaMemory, "decode", listen)
+            monkeypatch.setattr(LlamaMemory, "decode_image", look)
             engine.view(picture(1)).ask([visible("A dog.")])
             assert "".join(heard) == told
             heard.clear()

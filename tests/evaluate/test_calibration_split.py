@@ -12,7 +12,7 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Statement,
 from imagejudge.engine.base import Reasoning
 from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.calibration_split import METHODS, Sample, Target, count, halves, samples, told
+from imagejudge.evaluate.calibration_split import METHODS, Sample, Target, count, samples, split_samples, told
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.threshold_search import WIDEST, choose_all, conformal, sweep
@@ -64,7 +64,7 @@ def cases(p_unsafe: Sequence[float], p_safe: Sequence[float], by: Plan | None = 
 
 def test_a_recall_is_reached_at_the_least_cost() -> None:
     found = samples(cases([0.72] * 40, [0.6] * 20 + [0.1] * 20))
-    parts = halves(found, RECALL)
+    parts = split_samples(found, RECALL)
     assert count(parts.chosen_on, plan(), Thresholds()).rate("recall") == 0
     chosen = sweep(parts.chosen_on, plan(), RECALL)
     assert 0.5 + 0.5 * chosen.satisfied < 0.72
@@ -76,7 +76,7 @@ def test_a_recall_is_reached_at_the_least_cost() -> None:
 
 def test_a_precision_is_reached_with_the_most_found() -> None:
     found = samples(cases([0.92] * 20 + [0.97] * 20, [0.92] * 10 + [0.1] * 30))
-    chosen = sweep(halves(found, PRECISION).chosen_on, plan(), PRECISION)
+    chosen = sweep(split_samples(found, PRECISION).chosen_on, plan(), PRECISION)
     counted = count(found, plan(), chosen)
     assert (counted.tp, counted.fp) == (20, 0)
 
@@ -99,8 +99,8 @@ def test_what_cannot_be_reached_is_told() -> None:
 def test_halves_are_alike_and_always_the_same() -> None:
     some = cases([0.9] * 41, [0.1] * 30)
     some = [replace(case, label=replace(case.label, rules=(f"r{n % 3}",))) for n, case in enumerate(some)]
-    parts = halves(samples(some), RECALL)
-    assert parts == halves(samples(reversed(some)), RECALL)
+    parts = split_samples(samples(some), RECALL)
+    assert parts == split_samples(samples(reversed(some)), RECALL)
     ours, theirs = parts
     assert not {image.lines[0].path for image in ours} & {image.lines[0].path for image in theirs}
     for stratum in {(image.unsafe, image.violated, image.spared) for image in ours}:
@@ -114,10 +114,10 @@ def test_halves_are_alike_and_always_the_same() -> None:
 def test_too_few_labels_are_refused(unsafe: int, safe: int, enough: bool) -> None:
     found = samples(cases([0.9] * unsafe, [0.1] * safe))
     if enough:
-        halves(found, RECALL)
+        split_samples(found, RECALL)
     else:
         with pytest.raises(UsageError, match="too few") as refused:
-            halves(found, RECALL)
+            split_samples(found, RECALL)
         assert "at least 20 unsafe and 20 safe" in refused.value.hint
 
 
@@ -216,7 +216,7 @@ def about(rule: str, letter: str, p_unsafe: float, p_safe: float, number: int) -
 def test_each_rule_gets_what_its_own_labels_say() -> None:
     labelled = [*about("x", "X", 0.72, 0.6, 20), *about("y", "Y", 0.97, 0.93, 20), *about("z", "Z", 0.95, 0.1, 4)]
     the_plan = replace(plan(), constitution=THREE)
-    parts = halves(samples(labelled), RECALL)
+    parts = split_samples(samples(labelled), RECALL)
     choice = choose_all(parts, the_plan, RECALL, "sweep")
     x, y, z = choice.rules
     assert (x.unsafe, x.safe, z.unsafe, z.safe) == (20, 20, 4, 4)
@@ -238,7 +238,9 @@ def test_a_rule_that_cannot_reach_the_target_keeps_what_it_has() -> None:
     labelled = [*about("x", "X", 0.2, 0.1, 20), *about("y", "Y", 0.97, 0.1, 400)]
     own = replace(RULES.rules[0], thresholds=Thresholds(satisfied=0.75))
     constitution = replace(THREE, rules=(own, *THREE.rules[1:]))
-    choice = choose_all(halves(samples(labelled), RECALL), replace(plan(), constitution=constitution), RECALL, "sweep")
+    choice = choose_all(
+        split_samples(samples(labelled), RECALL), replace(plan(), constitution=constitution), RECALL, "sweep"
+    )
     assert choice.rules[0].kept == "no thresholds reach 0.9"
     assert choice.constitution.rules[0] == own
     assert choice.constitution.rules[1].thresholds is None, "the usual ones are the best for it: it needs no table"
@@ -248,7 +250,7 @@ def test_where_every_rule_has_its_own_those_of_all_stay() -> None:
     labelled = about("x", "X", 0.72, 0.6, 20)
     mine = Thresholds(0.25, 0.85, 0.5)
     the_plan = plan(thresholds=mine)
-    choice = choose_all(halves(samples(labelled), RECALL), the_plan, RECALL, "sweep")
+    choice = choose_all(split_samples(samples(labelled), RECALL), the_plan, RECALL, "sweep")
     assert choice.constitution.thresholds == mine
     assert choice.constitution.rules[0].thresholds not in (None, mine)
 

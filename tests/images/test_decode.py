@@ -451,11 +451,11 @@ class TestFrames:
 
     def test_large_animations_are_looked_at_from_their_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_PLAYED_PIXELS", 1000)
-        film = make_images.animation("GIF", make_images.shades(30))
-        assert [frame.index for frame in decoded(film).frames] == [0, 3, 6, 9]
+        animation = make_images.animation("GIF", make_images.shades(30))
+        assert [frame.index for frame in decoded(animation).frames] == [0, 3, 6, 9]
         assert [frame.index for frame in decoded(make_images.gif(90, 50, 50)).frames] == [0, 29, 59, 89]  # of one pixel
         monkeypatch.setattr(module, "_PLAYED_PIXELS", 50)
-        assert [frame.index for frame in decoded(film).frames] == [0]
+        assert [frame.index for frame in decoded(animation).frames] == [0]
         pages = decoded(encode(quarters(50, 50), "TIFF", save_all=True, append_images=[quarters()] * 4))
         assert [frame.index for frame in pages.frames] == [0, 1, 2, 4]
 
@@ -527,7 +527,7 @@ class TestLimits:
         scan = data[data.rindex(b"\xff\xda") : -2]
         assert decoded(data[:-2] + scan * 50 + data[-2:])
         assert refused(data[:-2] + scan * 1000 + data[-2:]).kind == "corrupt"
-        assert decoded(data + scan * 1000)  # as a film behind the picture may look
+        assert decoded(data + scan * 1000)  # as a animation behind the picture may look
 
     def test_pages_that_grow(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_KEPT_PIXELS", 1000)

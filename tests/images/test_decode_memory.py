@@ -112,8 +112,8 @@ SLOW = {
     "flat.webp": lambda: webp(1),
     "clear.png": lambda: deflated(8, 6),
     "grey.png": lambda: deflated(16, 0, (b"tRNS", b"\0\7")),
-    "film.gif": gif,
-    "film.webp": lambda: webp(3),
+    "animation.gif": gif,
+    "animation.webp": lambda: webp(3),
     "clear.webp": lambda: make_images.encode(rgba(), "WEBP", lossless=True, quality=0, method=0),
     "lossy.webp": lambda: make_images.encode(rgba(), "WEBP", quality=50, method=0),
     "progressive.jpg": lambda: make_images.encode(

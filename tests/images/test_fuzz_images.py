@@ -42,9 +42,9 @@ def samples() -> dict[str, bytes]:
         "noise.webp": make_images.encode(clear, "WEBP"),
         "float.tiff": make_images.encode(noise.convert("F"), "TIFF", compression="tiff_lzw"),
         "deep.png": make_images.png_16(np.arange(64).reshape(8, 8) * 999, 0),
-        "film.png": make_images.apng((30, 24), [(clear, (0, 0), 0, 0), *layers[:3]]),
-        "film.webp": make_images.webp_film((30, 24), layers),
-        "film.gif": make_images.gif_film((8, 6), gif, [make_images.RED, make_images.GREEN, make_images.BLUE]),
+        "animation.png": make_images.apng((30, 24), [(clear, (0, 0), 0, 0), *layers[:3]]),
+        "animation.webp": make_images.webp_film((30, 24), layers),
+        "animation.gif": make_images.gif_film((8, 6), gif, [make_images.RED, make_images.GREEN, make_images.BLUE]),
         "picture.ico": make_images.encode(clear, "ICO", sizes=[(16, 16)], bitmap_format="bmp"),
         "noted.png": make_images.png_with(make_images.good()["image.png"], b"zTXt", b"Comment\0\0rubbish"),
     }

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from imagejudge.images.find import find_images
-from imagejudge.images.gitignore import GitFailed, kept_in, patterns
+from imagejudge.images.gitignore import GitFailed, list_with_git, patterns
 
 FOLDERS = ["a", "b", "a/b", "a/c", "b/a", "a/b/c", "x1", "x1/a"]
 FILES = ["p.png", "q.png", "1.png", "12.png", "a.png", "[.png", "b c.png", "!q.png", "#q.png", "\udcff.png", "Q.png"]
@@ -239,7 +239,7 @@ def test_without_git_the_user_is_told_and_ignore_files_are_read(
 
 def test_git_failing_is_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="not a git repository"):
-        kept_in(str(tmp_path), [""])
+        list_with_git(str(tmp_path), [""])
 
 
 def test_what_git_does_not_know_of_is_not_passed_over(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from imagejudge.common.existing import is_file, is_folder
-from imagejudge.common.toml_read import UnreadableError, text_of
+from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Label, Reading, missing
 
@@ -209,7 +209,7 @@ def _path_in(columns: Columns, row: Row, where: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return text_of(path, _MAX_BYTES).removeprefix("\ufeff")
+        return read_text(path, _MAX_BYTES).removeprefix("\ufeff")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file with the labels") from error
     except UnreadableError as error:
