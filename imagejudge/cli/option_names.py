@@ -10,7 +10,19 @@ if TYPE_CHECKING:  # `--help` prints through here, and waits for no verdict to b
 
 NAMES = frozenset(
     {
-        *("box_style", "chat_template", "column", "ctx", "forget", "format", "frames", "gpu_layers", "html", "ignore"),
+        *(
+            "box_style",
+            "chat_template",
+            "column",
+            "ctx",
+            "decisions",
+            "forget",
+            "format",
+            "frames",
+            "gpu_layers",
+            "html",
+            "ignore",
+        ),
         *(
             "image_max_tokens",
             "image_min_tokens",

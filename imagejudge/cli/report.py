@@ -39,6 +39,8 @@ Rules = Annotated[
     ),
 ]
 
+NoImages = Annotated[bool, typer.Option("--no-images", help="No pictures: no image is opened.")]
+
 
 @grouped
 def report(
@@ -50,7 +52,7 @@ def report(
         Path | None,
         typer.Option(metavar="DIR", help="Write thumbnails here, up to 50,000, instead of into the page."),
     ] = None,
-    no_images: Annotated[bool, typer.Option("--no-images", help="No pictures: no image is opened.")] = False,
+    no_images: NoImages = False,
     constitution: Rules = None,
 ) -> None:
     """Make one page of verdicts, on which a person looks at what was found and decides.
@@ -65,7 +67,7 @@ def report(
     found, digest = gathered(verdicts, choice, constitution)
     here = output.resolve().parent
     folder = "" if thumbnails is None else _address(thumbnails.resolve(), here)
-    origin = Origin(Path(verdicts).name, digest, root=_address(Path.cwd(), here), folder=folder)
+    origin = Origin(name_of(verdicts), digest, root=_address(Path.cwd(), here), folder=folder)
     pictures = Pictures.NONE if no_images else Pictures.INLINE if thumbnails is None else Pictures.LINKED
     shown: Counter[bool] = Counter()
     with (
@@ -83,6 +85,11 @@ def report(
     if not no_images and (beyond := len(found.rows) - shown.total()):
         hint = "" if thumbnails else ": --thumbnails DIR has room for 50,000"
         warn(f"the worst have thumbnails, {images(beyond)} are left out{hint}")
+
+
+def name_of(verdicts: str) -> str:
+    """What the page calls a file of verdicts."""
+    return "standard input" if verdicts == STDIN else Path(verdicts).name
 
 
 def gathered(verdicts: str, choice: ChoiceOptions, constitution: str | None) -> tuple[Records, str]:

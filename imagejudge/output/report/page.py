@@ -54,6 +54,8 @@ class Origin:
     """The address from the page to the folder from which the verdicts' paths count; ends in a slash, or is empty."""
     folder: str = ""
     """The address from the page to its thumbnails, likewise."""
+    served: bool = False
+    """Whether a program serves the page, and keeps the decisions."""
 
 
 def page(records: Records, origin: Origin, pictures: Pictures, thumbnails: Iterable[str] = ()) -> Iterator[str]:
@@ -61,10 +63,10 @@ def page(records: Records, origin: Origin, pictures: Pictures, thumbnails: Itera
 
     They are asked for as the page is written, in the order of the records. There may be fewer of them than records.
     """
-    style, script = _text("page.css"), "".join(_text(f"{name}.js") for name in _SCRIPTS)
+    style, script = _style(), _script()
     before, _, rest = _text("page.html").partition("<!-- data -->\n")
     between, _, after = rest.partition("<!-- thumbnails -->\n")
-    named = {"policy": policy(style, script, pictures), "title": html.escape(printable(origin.name)), "style": style}
+    named = {"policy": policy(origin, pictures), "title": html.escape(printable(origin.name)), "style": style}
     yield string.Template(before).substitute(named)
     yield _data(_about(records, origin, pictures), 'id="meta"')
     for rows in _batched(records.rows, _ROWS):
@@ -76,10 +78,11 @@ def page(records: Records, origin: Origin, pictures: Pictures, thumbnails: Itera
     yield after
 
 
-def policy(style: str, script: str, pictures: Pictures) -> str:
+def policy(origin: Origin, pictures: Pictures) -> str:
     """The content security policy of a page."""
+    style, script = _style(), _script()
     images = {Pictures.NONE: "'none'", Pictures.INLINE: "data: file: blob:"}.get(pictures, "'self' data: file: blob:")
-    connect = "; connect-src 'self'" if pictures is Pictures.SERVED else ""
+    connect = "; connect-src 'self'" if origin.served else ""
     return (
         f"default-src 'none'; img-src {images}; script-src '{_digest(script)}'; style-src '{_digest(style)}'{connect}; "
         "base-uri 'none'; form-action 'none'"
@@ -92,6 +95,7 @@ def _about(records: Records, origin: Origin, pictures: Pictures) -> dict[str, An
         "digest": origin.digest,
         "root": origin.root,
         "folder": origin.folder,
+        "served": origin.served,
         "pictures": pictures,
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
         "version": __version__,
@@ -104,6 +108,14 @@ def _about(records: Records, origin: Origin, pictures: Pictures) -> dict[str, An
         "sources": records.sources,
         "rules": records.rules,
     }
+
+
+def _style() -> str:
+    return _text("page.css")
+
+
+def _script() -> str:
+    return "".join(_text(f"{name}.js") for name in _SCRIPTS)
 
 
 def _text(name: str) -> str:

@@ -52,7 +52,8 @@ def written(
     *names: str, pictures: Pictures = Pictures.INLINE, thumbnails: tuple[str, ...] = (), name: str = "v"
 ) -> Parts:
     found = records(verdict(each, 0.9) for each in names)
-    return Parts("".join(page(found, Origin(name, "0" * 64), pictures, thumbnails)))
+    served = pictures is Pictures.SERVED
+    return Parts("".join(page(found, Origin(name, "0" * 64, served=served), pictures, thumbnails)))
 
 
 def test_names_are_data_and_come_out_as_they_went_in() -> None:

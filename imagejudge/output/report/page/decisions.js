@@ -53,7 +53,7 @@ class Decisions {
     this.undone = [];
     this.reviewer = "";
     this.sample = null;
-    this.served = meta.pictures === "served";
+    this.served = meta.served;
     this.memory = new Memory(`imagejudge:${meta.digest}`);
     this.restore();
   }
@@ -211,6 +211,7 @@ class Decisions {
   }
 
   saved() {
+    if (this.served) return;
     this.unsaved.clear();
     this.flush();
     this.changed([]);

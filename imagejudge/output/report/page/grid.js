@@ -342,8 +342,20 @@ function fillTile(tile, image) {
     picture.alt = "";
     picture.decoding = "async";
     picture.draggable = false;
-    picture.addEventListener("error", () => picture.replaceWith(made("span", "why", "no picture")), { once: true });
+    picture.addEventListener("error", () => explain(picture, thumbnail.address), { once: true });
     picture.src = thumbnail.address;
     tile.append(picture);
   } else if (thumbnail) tile.append(made("span", "why", visible(thumbnail.why)));
+}
+
+/** Put why there is no picture in its place: a program that serves the page says it. */
+async function explain(picture, address) {
+  const why = made("span", "why", "no picture");
+  picture.replaceWith(why);
+  if (meta.pictures !== "served") return;
+  try {
+    why.textContent = visible(await (await fetch(address)).text());
+  } catch {
+    why.textContent = "the program that serves this page has ended";
+  }
 }

@@ -430,4 +430,4 @@ if (document.readyState === "loading") {
   setTimeout(thumbnailsArrived, 50);
   document.addEventListener("DOMContentLoaded", thumbnailsArrived, { once: true });
 }
-if (decisions.served) decisions.fetchMade();
+if (decisions.served) decisions.fetchMade().then(refilter).catch(() => say("The program that serves this page has ended."));

@@ -1,0 +1,130 @@
+"""A file of decisions that is being written: each is on the disk before it is called kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from imagejudge.common.atomic_write import replacing
+from imagejudge.errors import OutputError
+from imagejudge.output.decisions import Decision, decision_line, decision_of, read_decisions
+from imagejudge.output.writing import writing
+
+try:
+    import fcntl
+except ImportError:  # Windows: two writers are then not noticed
+    fcntl = None  # type: ignore[assignment]
+
+Subject = tuple[str, str | None]
+"""SHA-256 of an image, and a rule's id or None."""
+
+_HINT = "free space, or name another file with `decisions`"
+
+
+class DecisionFile:
+    """Appends decisions to a file, and takes them back. Threads may call it side by side.
+
+    What is in the file already stays; a last line that was cut off is taken out. Raises `OutputError` when the file
+    cannot be written or another process is writing to it, and `UsageError` when it holds something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        with writing(path, _HINT):
+            if path.exists() and not path.is_file():
+                raise OutputError(f"{path} cannot be written: it is not a file", "name another file with `decisions`")
+            self._file = _opened(path)
+        try:
+            self._made: dict[Subject, Decision] = {}
+            self._file.seek(0)
+            for each in read_decisions(self._file, str(path)):
+                self._made.pop(_subject(each), None)
+                self._made[_subject(each)] = each
+            with writing(path, _HINT):
+                _end_last_line(self._file)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __iter__(self) -> Iterator[Decision]:
+        with self._turn:
+            return iter(list(self._made.values()))
+
+    def change(self, decisions: Mapping[Subject, Decision | None]) -> None:
+        """Make decisions, or take them back where there is None, in this order; all of them are kept then, or none."""
+        with self._turn, writing(self._path, _HINT):
+            made = {**self._made}
+            for subject, decision in decisions.items():
+                made.pop(subject, None)  # the order is that in which they were made
+                if decision is not None:
+                    made[subject] = decision
+            new = [decision for decision in decisions.values() if decision is not None]
+            if len(new) == len(decisions):
+                self._append(new)
+            else:
+                self._rewrite(made.values())
+            self._made = made
+
+    def close(self) -> None:
+        """Wait until what is being written is written."""
+        with self._turn:
+            self._file.close()
+
+    def _append(self, decisions: Iterable[Decision]) -> None:
+        at = self._file.seek(0, os.SEEK_END)
+        try:
+            self._file.write(b"".join(map(decision_line, decisions)))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(at)  # half a line would be in the way of the next
+            raise
+
+    def _rewrite(self, decisions: Iterable[Decision]) -> None:
+        with replacing(self._path) as fresh:
+            file = _opened(fresh)
+            file.write(b"".join(map(decision_line, decisions)))
+            file.flush()
+        self._file.close()
+        self._file = file
+
+
+def _subject(decision: Decision) -> Subject:
+    return decision.sha256, decision.rule
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file to read and append to, which no other process may write to."""
+    file = path.open("a+b")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise OutputError(f"somebody else is deciding in {path}", "name another file with `decisions`") from error
+        except OSError:  # this file system has no locks
+            pass
+    return file
+
+
+def _end_last_line(file: BinaryIO) -> None:
+    """End a last line that somebody wrote without an end, and take out one that was cut off."""
+    file.seek(0)
+    end, last = 0, b""
+    for last in file:
+        end += len(last)
+    if not last or last.endswith(b"\n"):
+        return
+    try:
+        decision_of(last)
+    except (ValueError, RecursionError):
+        file.truncate(end - len(last))
+    else:
+        file.write(b"\n")

@@ -1,0 +1,234 @@
+"""`review` as users run it: who is served what, and what becomes of decisions."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from browser import needs_chromium, tab
+from conftest_cli import PROGRAM, make_images
+from page_verdicts import HOSTILE, failed, verdict, write
+from PIL import Image
+
+from imagejudge.output.decisions import Decision, decision_of
+
+
+class Review:
+    """The program while it serves."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        command = [PROGRAM, "review", "verdicts.jsonl", *arguments]
+        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().decode().strip()
+        parts = urlsplit(self.address)
+        self.host, self.token = parts.netloc, parts.path.strip("/")
+
+    def ask(self, what: str = "", body: Any = None, *, path: str | None = None, **headers: str) -> Any:
+        """Status, headers and body of an answer."""
+        connection = http.client.HTTPConnection(self.host, timeout=20)
+        where = f"/{self.token}/{what}" if path is None else path
+        method = "GET" if body is None else "POST"
+        sent = body if isinstance(body, bytes | None) else json.dumps(body)
+        connection.request(method, where, sent, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        found = answer.status, dict(answer.getheaders()), answer.read()
+        connection.close()
+        return found
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors.decode()
+
+    @property
+    def decisions(self) -> list[Decision]:
+        lines = (self.folder / "verdicts.jsonl.decisions.jsonl").read_bytes().splitlines()
+        return [decision_of(line) for line in lines]
+
+
+Serve = Callable[..., Review]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Serves three images, one of which was changed since, and a failure."""
+    make_images(tmp_path / "images", 2)
+    write(
+        tmp_path / "verdicts.jsonl",
+        verdict("images/0000.png", 0.99, data=(tmp_path / "images" / "0000.png").read_bytes()),
+        verdict("images/0001.png", 0.5, data=b"before"),
+        verdict(HOSTILE[4], 0.1),
+        failed("images/broken.png").model_copy(update={"path": "/etc/passwd"}),
+    )
+    started: list[Review] = []
+
+    def start(*arguments: str) -> Review:
+        started.append(Review(tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.communicate()
+
+
+def decided(index: int, opinion: str | None = "agree", rule: str | None = None) -> dict[str, Any]:
+    row = {"index": index, "rule": rule, "decision": opinion}
+    return (
+        row if opinion is None else {**row, "truth": "violated", "note": "", "by": "me", "at": "2026-01-01T00:00:00Z"}
+    )
+
+
+def test_it_serves_the_page_its_pictures_and_nothing_else(serve: Serve) -> None:
+    found = serve()
+    status, headers, body = found.ask()
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert b"images/0000.png" in body
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    for kind, size in (("thumbnail", (32, 24)), ("image", (32, 24))):
+        status, headers, body = found.ask(f"{kind}/0")
+        assert (status, headers["Content-Type"]) == (200, "image/webp")
+        with Image.open(BytesIO(body)) as image:
+            assert image.size == size
+        assert headers["Cache-Control"] == "no-store"
+    assert found.ask("thumbnail/1")[::2] == (404, b"the file was changed since it was judged")
+    assert found.ask("image/3")[0] == 404
+    assert found.ask("image/2")[0] == 404, "a verdict names it, but its bytes are not those that were judged"
+    for what in ("thumbnail/4", "thumbnail/-1", "thumbnail/0/..", "image/../../etc/passwd", "images/0000.png", "x"):
+        assert found.ask(what)[0] == 404, what
+    assert found.stop() == (0, found_errors(0))
+
+
+def found_errors(count: int) -> str:
+    name = "verdicts.jsonl.decisions.jsonl"
+    return f"serving: until Ctrl-C; decisions go to {name}\nended: {count} decisions in {name}\n"
+
+
+def test_only_this_page_may_ask(serve: Serve) -> None:
+    found = serve()
+    port = found.host.partition(":")[2]
+    assert found.ask(Host=f"localhost:{port}")[0] == 200
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", f"127.0.0.1:{port}.evil.example"):
+        assert found.ask(Host=host)[::2] == (404, b""), host
+    for path in ("/", "//", f"/{found.token[:-1]}/", f"/{found.token}", "/%2e%2e/", f"/{'x' * len(found.token)}/"):
+        assert found.ask(path=path)[0] == 404, path
+    for origin in ("http://evil.example", "null", f"https://{found.host}"):
+        assert found.ask("decisions", [decided(0)], Origin=origin)[0] == 404, origin
+    assert found.decisions == []
+    assert found.ask("decisions", [decided(0)], Origin=f"http://{found.host}")[0] == 200
+    assert len(found.decisions) == 1
+    assert len(found.token) >= 32
+    assert serve("--decisions", "other.jsonl").token != found.token
+
+
+def test_decisions_are_appended_read_back_and_taken_back(serve: Serve, tmp_path: Path) -> None:
+    found = serve()
+    assert found.ask("decisions", [decided(0), decided(0, "disagree", "knife"), decided(3)])[0] == 200
+    assert [(each.path, each.rule, each.decision) for each in found.decisions] == [
+        ("images/0000.png", None, "agree"),
+        ("images/0000.png", "knife", "disagree"),
+        (HOSTILE[4], None, "agree"),
+    ]
+    one = found.decisions[0]
+    assert (one.by, one.model, one.constitution) == ("me", "m@1", "c@1")
+    assert len(one.verdicts) == 64
+    assert found.ask("decisions", [decided(0, None, "knife")])[0] == 200
+    assert [each.rule for each in found.decisions] == [None, None]
+    assert found.ask("decisions")[2] == (tmp_path / "verdicts.jsonl.decisions.jsonl").read_bytes()
+    assert found.stop() == (0, found_errors(2))
+    again = serve()
+    assert len(again.ask("decisions")[2].splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"nonsense",
+        b"[" * 100_000,
+        b"\xff",
+        {},
+        None,
+        [None],
+        [decided(99)],
+        [decided(-1)],
+        [decided(2)],
+        [decided(0), {**decided(1), "truth": "maybe"}],
+        [{**decided(0), "rule": 7}],
+        [{**decided(0), "note": {}}],
+    ],
+    ids=str,
+)
+def test_what_is_no_decision_is_refused_whole(serve: Serve, body: Any) -> None:
+    found = serve()
+    assert found.ask("decisions", b"null" if body is None else body)[0] == (200 if body == {} else 400)
+    assert found.decisions == []
+    assert found.ask()[0] == 200
+
+
+def test_requests_have_an_end(serve: Serve) -> None:
+    found = serve()
+    assert found.ask("decisions", b"[]", Content_Length="9" * 30)[0] == 400
+    assert found.ask("decisions", b"[]", Content_Length="999999999")[0] == 400
+    assert found.ask("", b"[]")[0] == 400
+
+
+def test_no_images(serve: Serve) -> None:
+    found = serve("--no-images")
+    assert found.ask("thumbnail/0")[0] == found.ask("image/0")[0] == 404
+    assert found.ask("decisions", [decided(0)])[0] == 200
+
+
+def test_sigterm_ends_it(serve: Serve) -> None:
+    assert serve().stop(signal.SIGTERM)[0] == 143
+
+
+def test_what_cannot_be_done_is_refused(serve: Serve, tmp_path: Path) -> None:
+    found = serve()
+    port = found.host.partition(":")[2]
+    for arguments, complaint in (
+        (["verdicts.jsonl"], b"somebody else is deciding"),
+        (["verdicts.jsonl", "--decisions", "x", "--port", port], b"cannot be used"),
+        (["-"], b"--decisions"),
+        (["verdicts.jsonl", "--decisions", "verdicts.jsonl"], b"not a decision of this version"),
+    ):
+        done = subprocess.run([PROGRAM, "review", *arguments], cwd=tmp_path, capture_output=True, timeout=60, input=b"")
+        assert (done.returncode, done.stdout) == (2, b""), arguments
+        assert complaint in done.stderr
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_person_reviews(serve: Serve) -> None:
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    found = serve()
+    with tab() as chromium:
+        chromium.open(found.address)
+        chromium.wait("document.querySelector('.tile img')?.naturalWidth === 32")
+        chromium.wait("[...document.querySelectorAll('.why')].some((one) => one.textContent.includes('changed'))")
+        chromium.press("y", "n", "\ue010", "1")  # End
+        chromium.wait("decisions.unsaved.size === 0 && decisions.made.size === 3")
+        assert [(each.path, each.rule, each.truth) for each in found.decisions] == [
+            ("images/0000.png", None, "violated"),
+            ("images/0001.png", None, "clear"),
+            (HOSTILE[4], "knife", "violated"),
+        ]
+        chromium.press("\ue003")  # Backspace
+        chromium.wait("decisions.unsaved.size === 0")
+        assert [each.rule for each in found.decisions] == [None, None]
+        chromium.driver.refresh()
+        chromium.wait("document.querySelectorAll('.mine').length === 2")
+        assert found.stop() == (0, found_errors(2))
+        chromium.press("y")
+        chromium.wait("document.querySelector('.notice')?.textContent.includes('could not be sent')")

@@ -1,0 +1,102 @@
+"""A file of decisions: what was kept is there after a kill, and what others wrote stays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from imagejudge.errors import OutputError, UsageError
+from imagejudge.output.decision_file import DecisionFile, Subject
+from imagejudge.output.decisions import Decision, Opinion, Truth, decision_line, read_decisions
+
+
+def decision(number: int, truth: Truth = Truth.CLEAR, rule: str | None = None) -> Decision:
+    return Decision(sha256=f"{number:064}", path=f"{number}.png", rule=rule, decision=Opinion.AGREE, truth=truth)
+
+
+def made(*decisions: Decision) -> dict[Subject, Decision | None]:
+    return {(each.sha256, each.rule): each for each in decisions}
+
+
+def lines(file: Path) -> list[Decision]:
+    with file.open("rb") as stream:
+        return list(read_decisions(stream, "file"))
+
+
+def test_each_is_appended_and_the_last_counts(tmp_path: Path) -> None:
+    file = DecisionFile(tmp_path / "d")
+    first, second, changed = decision(1), decision(2), decision(1, Truth.VIOLATED)
+    file.change(made(first))
+    file.change(made(second, changed))
+    assert lines(tmp_path / "d") == [first, second, changed], "as it is, while the file is open"
+    assert list(file) == [second, changed]
+    file.close()
+    again = DecisionFile(tmp_path / "d")
+    assert list(again) == [second, changed]
+    again.close()
+
+
+def test_what_is_taken_back_leaves_the_file(tmp_path: Path) -> None:
+    (tmp_path / "d").write_bytes(decision_line(decision(7)))
+    file = DecisionFile(tmp_path / "d")
+    file.change(made(decision(1), decision(2)))
+    file.change({(decision(1).sha256, None): None, **made(decision(3))})
+    assert lines(tmp_path / "d") == [decision(7), decision(2), decision(3)]
+    file.change(made(decision(4)))
+    assert lines(tmp_path / "d")[-1] == decision(4), "the new file is the one that is added to"
+    file.close()
+
+
+def test_each_is_on_the_disk_before_it_is_called_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_size))
+    file = DecisionFile(tmp_path / "d")
+    file.change(made(decision(1)))
+    assert synced == [(tmp_path / "d").stat().st_size]
+    file.close()
+
+
+def test_nothing_is_called_kept_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = DecisionFile(tmp_path / "d")
+    file.change(made(decision(1)))
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="No space left"):
+            file.change(made(decision(2)))
+    assert list(file) == [decision(1)]
+    file.change(made(decision(3)))
+    assert lines(tmp_path / "d") == [decision(1), decision(3)]
+    file.close()
+
+
+def test_a_torn_line_is_taken_out_and_one_without_an_end_is_ended(tmp_path: Path) -> None:
+    whole = decision_line(decision(1))
+    for rest, kept in ((decision_line(decision(2))[:-9], 1), (decision_line(decision(2))[:-1], 2)):
+        (tmp_path / "d").write_bytes(whole + rest)
+        file = DecisionFile(tmp_path / "d")
+        file.change(made(decision(3)))
+        file.close()
+        assert len(lines(tmp_path / "d")) == kept + 1
+
+
+def test_what_is_no_file_of_decisions_is_refused_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "d").write_bytes(b"a letter\n")
+    with pytest.raises(UsageError, match="not a decision"):
+        DecisionFile(tmp_path / "d")
+    assert (tmp_path / "d").read_bytes() == b"a letter\n"
+    with pytest.raises(OutputError, match="not a file"):
+        DecisionFile(tmp_path)
+
+
+def test_two_cannot_decide_in_one_file(tmp_path: Path) -> None:
+    file = DecisionFile(tmp_path / "d")
+    with pytest.raises(OutputError, match="somebody else"):
+        DecisionFile(tmp_path / "d")
+    file.close()
+    DecisionFile(tmp_path / "d").close()
