@@ -11,6 +11,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,7 +27,13 @@ Seconds = Annotated[float, Field(ge=0)]
 Ground = Literal["white", "grey"]
 
 
-class Outcome(StrEnum):
+class _QuickValue:
+    """A line's words are read some 80 times when it is written; this takes half the time of `Enum.value`."""
+
+    value = property(attrgetter("_value_"))
+
+
+class Outcome(_QuickValue, StrEnum):
     """What is said of a whole image."""
 
     SAFE = "safe"
@@ -35,7 +42,7 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
-class RuleStatus(StrEnum):
+class RuleStatus(_QuickValue, StrEnum):
     """What became of a rule."""
 
     VIOLATED = "violated"
@@ -44,7 +51,7 @@ class RuleStatus(StrEnum):
     UNSURE = "unsure"
 
 
-class StepStatus(StrEnum):
+class StepStatus(_QuickValue, StrEnum):
     """What became of a statement."""
 
     SATISFIED = "satisfied"
@@ -53,7 +60,7 @@ class StepStatus(StrEnum):
     NOT_ASKED = "not_asked"
 
 
-class By(StrEnum):
+class By(_QuickValue, StrEnum):
     """Which part of the method decided a statement."""
 
     PRIOR = "prior"

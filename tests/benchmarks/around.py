@@ -23,6 +23,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ import psutil
 from metered import Meter, Times
 from PIL import Image
 
+import imagejudge
 from imagejudge import models
 from imagejudge.constitution import find_constitution, load_constitution, select_rules
 from imagejudge.engine.base import Engine
@@ -91,8 +93,9 @@ def help_time(files: models.ModelFiles, count: int) -> None:
     print(f"imagejudge --help: median {statistics.median(runs[1:]):.3f} s, worst {max(runs[1:]):.3f} s of 20")
 
 
-def cached(files: models.ModelFiles, count: int) -> None:
+def cached(files: models.ModelFiles, count: int, beside: Path | None) -> None:
     """Whole runs of the program over files of which each picture has ten; a run over one image is taken off."""
+    trees = [Path(imagejudge.__file__).parents[1]] + [beside.resolve()] * bool(beside)
     with tempfile.TemporaryDirectory() as name:
         once, folder = Path(name, "once"), Path(name, "images")
         once.mkdir()
@@ -102,26 +105,40 @@ def cached(files: models.ModelFiles, count: int) -> None:
                 (folder / f"{path.stem}-{copy}.png").write_bytes(path.read_bytes())
         count = count // COPIES * COPIES
         command = [PROGRAM, "scan", "--constitution", "stickers", "--method", "threshold", "--exit-zero"]
-        command += ["--cache-dir", f"{name}/cache", "--model", str(files.model), "--mmproj", str(files.mmproj)]
         if files.name == models.BUILTIN:
-            command = [*command[:-4], "--model", models.BUILTIN]
+            command += ["--model", models.BUILTIN]
+        else:
+            command += ["--model", str(files.model), "--mmproj", str(files.mmproj)]
 
-        def scan(what: Path) -> tuple[float, float]:
+        def scan(tree: Path, what: Path) -> tuple[float, float]:
             """Seconds of the processor and on the clock."""
+            cache = ["--cache-dir", f"{name}/cache{trees.index(tree)}"]
+            environment = os.environ | {"PYTHONPATH": str(tree)}
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            wall = timed(lambda: subprocess.run([*command, what], check=True, capture_output=True))
+            wall = timed(
+                lambda: subprocess.run(
+                    [*command, *cache, what], check=True, capture_output=True, env=environment, cwd=tree
+                )
+            )
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
-        scan(once)
-        runs = [(scan(next(folder.iterdir())), scan(folder)) for _ in range(TURNS)]
-        for title, number in (("processor", 0), ("clock", 1)):
-            start = statistics.median(one[number] for one, _ in runs)
-            speeds = [(count - 1) / (whole[number] - one[number]) for one, whole in runs]
-            print(
-                f"{files.name}, {title}: start-up {start:.2f} s; then {statistics.median(speeds):,.0f} images/s", end=""
-            )
-            print(f" ({TURNS} runs: {min(speeds):,.0f} to {max(speeds):,.0f})")
+        runs: dict[Path, list[tuple[tuple[float, float], tuple[float, float]]]] = {tree: [] for tree in trees}
+        for tree in trees:
+            scan(tree, once)
+        for _ in range(TURNS):
+            for tree in trees:
+                runs[tree].append((scan(tree, next(folder.iterdir())), scan(tree, folder)))
+    for title, number in (("processor", 0), ("clock", 1)):
+        costs = {}
+        for tree in trees:
+            start = statistics.median(one[number] for one, _ in runs[tree])
+            each = [(whole[number] - one[number]) / (count - 1) for one, whole in runs[tree]]
+            costs[tree] = statistics.median(each)
+            print(f"{tree.name}: {files.name}, {title}: start-up {start:.2f} s; ", end="")
+            print(f"then {1 / costs[tree]:,.0f} images/s ({TURNS} runs: {1 / max(each):,.0f} to {1 / min(each):,.0f})")
+        if beside:
+            print(f"{title}: an image costs {costs[trees[0]] / costs[trees[1]]:.2f} of what it costs beside")
 
 
 def overhead(files: models.ModelFiles, count: int) -> None:
@@ -160,7 +177,7 @@ class Cost(NamedTuple):
     wall: Spent
 
 
-class Kept(EngineProcess):
+class OutlivingEngine(EngineProcess):
     """A worker that outlives a scan, so that the next one finds its engine loaded and its buffers reserved."""
 
     def close(self) -> None:
@@ -175,7 +192,7 @@ def through(files: models.ModelFiles, paths: Sequence[Path], folder: Path) -> Co
     folder.mkdir()
     meter = Meter(folder / "meter")
     engine = {**options(files), "meter": str(folder / "meter")}
-    worker = Kept("metered:load", engine, EngineLimits(pictures=10**9))
+    worker = OutlivingEngine("metered:load", engine, EngineLimits(pictures=10**9))
     cache = Cache(folder / "cache")
     with (folder / "out").open("wb") as stream:
         sink = JsonLines(stream)
@@ -220,14 +237,20 @@ def memory(files: models.ModelFiles, count: int) -> None:
 
 
 def main() -> None:
-    benchmarks = {"help": help_time, "cached": cached, "overhead": overhead, "memory": memory}
     usual = {"help": 0, "cached": 5000, "overhead": 100, "memory": 20_000}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=benchmarks)
+    parser.add_argument("what", choices=usual)
     parser.add_argument("--model", default=models.BUILTIN)
     parser.add_argument("--mmproj")
     parser.add_argument("--images", type=int)
+    parser.add_argument("--beside", type=Path, metavar="TREE", help="for cached: a checkout to take turns with")
     chosen = parser.parse_args()
+    benchmarks: dict[str, Callable[[models.ModelFiles, int], None]] = {
+        "help": help_time,
+        "cached": partial(cached, beside=chosen.beside),
+        "overhead": overhead,
+        "memory": memory,
+    }
     benchmarks[chosen.what](models.resolve_model(chosen.model, chosen.mmproj), chosen.images or usual[chosen.what])
 
 
