@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
-from imagejudge.cli.verdict_file import Verdicts, opened
+from imagejudge.cli.verdict_file import Verdicts, load_decisions, opened
 from imagejudge.common.existing import exists
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
@@ -34,6 +34,9 @@ def add(
     rule: Annotated[list[str] | None, typer.Option(metavar="RULE", help="Only of this rule. Repeatable.")] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is accepted.")] = "",
     unsure: Annotated[bool, typer.Option("--unsure", help="Also what could not be decided.")] = False,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Only what these decisions say is not there.")
+    ] = None,
     file: File = baseline.DEFAULT,
 ) -> None:
     """Accept what was found: write each violation into a baseline.
@@ -43,10 +46,17 @@ def add(
     """
     if len(reason) > MAX_REASON:
         raise UsageError(f"the reason is {len(reason):,} characters long", f"write at most {MAX_REASON:,}")
+    decisions = None if from_ is None else load_decisions(from_)
     known = baseline.load_baseline(file) if exists(file) else Baseline()
     with opened(verdicts) as found:
         new = baseline.accept(
-            found, known, reason=printable(reason), today=datetime.date.today(), rules=rule or (), unsure=unsure
+            found,
+            known,
+            reason=printable(reason),
+            today=datetime.date.today(),
+            rules=rule or (),
+            unsure=unsure,
+            decisions=decisions,
         )
     if new:
         baseline.add(file, new)

@@ -29,6 +29,7 @@ from imagejudge.cli.options import (
     grouped,
 )
 from imagejudge.cli.settings_file import Settings
+from imagejudge.cli.verdict_file import load_decisions
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
 from imagejudge.common.open_input import open_input
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from imagejudge.evaluate.match import Matched
     from imagejudge.evaluate.report import Evaluation
     from imagejudge.evaluate.trial import Trial, TrialResult
+    from imagejudge.verdict import Verdict
 
 _ADAPTERS = " or ".join(", ".join(ADAPTERS).rsplit(", ", 1))
 
@@ -78,7 +80,7 @@ class DataOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="With --verdicts, in place of DATASET: labels in a .csv, .jsonl or .json file.",
+            help="With --verdicts, in place of DATASET: a .csv, .jsonl or .json file, or decisions of a review.",
             rich_help_panel="Data",
         ),
     ] = None
@@ -187,12 +189,12 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     from imagejudge.evaluate.match import match
     from imagejudge.output.jsonl import read_verdicts
 
-    labels, origin = _labels(data)
     try:
         with open_input(path) as file:
-            verdicts = list(read_verdicts(file, str(path)))
+            read = list(read_verdicts(file, str(path)))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
+    labels, verdicts, origin = _labels(data, read)
     matched = match(labels, verdicts)
     if matched.unlabelled:
         warn(f"{matched.unlabelled:,} images have a verdict but no label; they are left out")
@@ -201,18 +203,23 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     return matched, origin
 
 
-def _labels(data: DataOptions) -> tuple[Sequence[Label], dict[str, Any]]:
+def _labels(data: DataOptions, read: Sequence[Verdict]) -> tuple[Sequence[Label], Sequence[Verdict], dict[str, Any]]:
+    """Labels, the verdicts to compare with them, and where the labels came from."""
     from imagejudge.evaluate.datasets.table import labels_in
+    from imagejudge.evaluate.decided import is_decisions, labels_of
 
     if (data.labels is None) == (data.dataset is None):
         raise UsageError("--verdicts needs labels", "name them with --labels FILE, or give DATASET and --adapter")
     if data.labels is None:
         dataset, origin = dataset_of(data)
-        return [item.label for item in dataset.items], origin
-    labels, notes = labels_in(data.labels, _reading(data))
+        return [item.label for item in dataset.items], read, origin
+    if is_decisions(data.labels):
+        labels, verdicts, notes = labels_of(load_decisions(data.labels), read)
+    else:
+        (labels, notes), verdicts = labels_in(data.labels, _reading(data)), read
     for note in notes:
         warn(note)
-    return labels, {"dataset": {"labels": str(data.labels), "images": len(labels), "notes": notes}}
+    return labels, verdicts, {"dataset": {"labels": str(data.labels), "images": len(labels), "notes": notes}}
 
 
 def _judge(

@@ -18,6 +18,7 @@ from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output.choice import Choice, rules_named
+from imagejudge.output.decisions import Decisions, read_decisions
 from imagejudge.output.jsonl import Latest, keep
 from imagejudge.output.recalled import recalled
 from imagejudge.verdict import Outcome
@@ -85,6 +86,16 @@ def opened(name: str) -> Iterator[Latest]:
         if lines.torn:
             warn(f"the last line of {_shown(name)} was cut off when its writer was stopped, and is left out")
         yield lines
+
+
+def load_decisions(file: Path) -> Decisions:
+    """The decisions in a file. Raises `UsageError` where it cannot be read, or for what is none."""
+    try:
+        with open_input(file) as stream:
+            return Decisions(read_decisions(stream, printable(file)))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise UsageError(f"the decisions {file} cannot be read: {why}", "the review page saves them") from error
 
 
 def _shown(name: str) -> str:

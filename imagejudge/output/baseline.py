@@ -21,6 +21,7 @@ from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.common.toml_read import parse as read_toml
 from imagejudge.common.toml_table import Report, Table, kind_of, quote
 from imagejudge.errors import OutputError, UsageError
+from imagejudge.output.decisions import Decisions
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 DEFAULT = Path(".imagejudge-baseline.toml")
@@ -130,15 +131,25 @@ def accept(
     today: datetime.date,
     rules: Collection[str] = (),
     unsure: bool = False,
+    decisions: Decisions | None = None,
 ) -> list[Entry]:
-    """New entries for all that is violated (and undecided, if `unsure`), of these rules only where some are named."""
+    """New entries for all that is violated (and undecided, if `unsure`), of these rules only where some are named.
+
+    With decisions, only for what people say is not there; what they noted is the reason then.
+    """
     wanted = _FOUND if unsure else (RuleStatus.VIOLATED,)
     new: dict[Key, Entry] = {}
     for verdict in verdicts:
         for result in verdict.rules:
             if verdict.sha256 is None or result.status not in wanted or (rules and result.rule not in rules):
                 continue
-            entry = Entry(verdict.sha256, result.rule, reason, today, printable(verdict.path)[:_MAX_PATH])
+            why = reason
+            if decisions is not None:
+                note = decisions.refuted(verdict, result.rule)
+                if note is None:
+                    continue
+                why = printable(note) or reason
+            entry = Entry(verdict.sha256, result.rule, why[:_MAX_TEXT], today, printable(verdict.path)[:_MAX_PATH])
             if entry.key not in known:
                 new.setdefault(entry.key, entry)
     return list(new.values())

@@ -112,11 +112,13 @@ class Decisions:
 
     def __init__(self, decisions: Iterator[Decision]) -> None:
         self._truths: dict[str, dict[str | None, Truth]] = {}
+        self._notes: dict[tuple[str, str | None], str] = {}
         for each in decisions:
             truths = self._truths.setdefault(each.sha256, {})
             if each.rule is None and each.truth is Truth.CLEAR:
                 truths.clear()  # it takes back what was said before of single rules
             truths[each.rule] = each.truth
+            self._notes[each.sha256, each.rule] = each.note
 
     def __len__(self) -> int:
         return len(self._truths)
@@ -124,6 +126,16 @@ class Decisions:
     def about(self, verdict: Verdict) -> bool:
         """Whether anything was decided about these bytes."""
         return verdict.sha256 in self._truths
+
+    def truths(self, verdict: Verdict) -> Mapping[str | None, Truth]:
+        """What was decided about these bytes, by rule; None: the image as a whole."""
+        return self._truths.get(verdict.sha256 or "", {})
+
+    def refuted(self, verdict: Verdict, rule: str) -> str | None:
+        """What was noted where people say that a rule is not violated; None where they do not."""
+        truths = self.truths(verdict)
+        subject = rule if rule in truths else None
+        return self._notes[verdict.sha256 or "", subject] if truths.get(subject) is Truth.CLEAR else None
 
     def applied(self, verdict: Verdict) -> Verdict:
         """The verdict as people see the image; as it was where nobody decided.

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser import needs_chromium, tab
-from conftest_cli import PROGRAM, make_images
+from conftest_cli import PROGRAM, Run, make_images
 from page_verdicts import HOSTILE, failed, verdict, write
 from PIL import Image
 
@@ -232,3 +232,25 @@ def test_a_person_reviews(serve: Serve) -> None:
         assert found.stop() == (0, found_errors(2))
         chromium.press("y")
         chromium.wait("document.querySelector('.notice')?.textContent.includes('could not be sent')")
+
+
+def test_decisions_are_what_verdicts_are_measured_by(serve: Serve, run: Run, tmp_path: Path) -> None:
+    found = serve()
+    told = [{**decided(0), "truth": "clear", "note": "a \x1b toy"}, decided(1), {**decided(3), "truth": "unsure"}]
+    assert found.ask("decisions", told)[0] == 200
+    found.stop()
+    name = "verdicts.jsonl.decisions.jsonl"
+    done = run("evaluate", "--verdicts", "verdicts.jsonl", "--labels", name, "--json", "m.json", "-q")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == (
+        b"warning: 1 images are left out: somebody looked, but not whether they are safe\n"
+        b"warning: 2 images have a verdict but no label; they are left out\n"
+    )
+    pooled = json.loads((tmp_path / "m.json").read_text())["methods"]["clue"]["pooled"]
+    assert (pooled["images"], pooled["unsafe"], pooled["unsure"]) == (2, 1, 1)
+    added = run("baseline", "add", "verdicts.jsonl", "--from", name, "--unsure", "--reason", "looked at")
+    assert b"accepted: 1 more" in added.stderr
+    entry = (tmp_path / ".imagejudge-baseline.toml").read_text()
+    assert 'path = "images/0000.png"' in entry
+    assert 'reason = "a \\\\x1b toy"' in entry
+    assert run("baseline", "add", "verdicts.jsonl", "--from", "gone").returncode == 2
