@@ -268,7 +268,7 @@ def test_answers_are_kept_apart_by_styles(run: Run, pair: Options, rules: Option
     [
         (["--prompt-style", "polite"], b"--prompt-style polite is not known"),
         (["--box-style", "round"], b"--box-style round is not known"),
-        (["--model", "builtin", "--prompt-style", "direct"], b"does not go with builtin"),
+        (["--model", "builtin", "--prompt-style", "direct"], b"does not go with the built-in model"),
     ],
 )
 def test_styles_that_cannot_be(
