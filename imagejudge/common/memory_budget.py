@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -20,27 +20,39 @@ class Budget:
     def __init__(self, total: int) -> None:
         self._total = total
         self._taken = 0
-        self._waiting: deque[object] = deque()
+        self._waiting: deque[_Share] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
-    def room(self, need: int) -> Iterator[None]:
-        """Wait for `need` bytes, and give them back at the end."""
-        ticket = object()
+    def room(self, need: int) -> Iterator[Callable[[int], None]]:
+        """Wait for `need` bytes, and give them back at the end; meanwhile it can be told how many they really are."""
+        share = _Share(need)
+
+        def correct(size: int) -> None:
+            with self._changed:
+                self._taken += size - share.size
+                share.size = size
+                self._changed.notify_all()
+
         with self._changed:
-            self._waiting.append(ticket)
+            self._waiting.append(share)
             try:
-                self._changed.wait_for(lambda: self._waiting[0] is ticket and self._fits(need))
+                self._changed.wait_for(lambda: self._waiting[0] is share and self._fits(need))
                 self._taken += need
             finally:
-                self._waiting.remove(ticket)
+                self._waiting.remove(share)
                 self._changed.notify_all()
         try:
-            yield
+            yield correct
         finally:
-            with self._changed:
-                self._taken -= need
-                self._changed.notify_all()
+            correct(0)
 
     def _fits(self, need: int) -> bool:
         return not self._taken or self._taken + need <= self._total
+
+
+class _Share:
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from imagejudge.common.crash_log import CrashLog
-from imagejudge.common.prefetch import Room, prefetch
+from imagejudge.common.memory_budget import Budget
+from imagejudge.common.prefetch import prefetch
 from imagejudge.common.system import threads
 from imagejudge.engine.allowance import room_hint
 from imagejudge.engine.base import Engine
@@ -31,7 +32,9 @@ _AHEAD = 1 if threads() < 4 else 2
 """Threads beyond one for each engine, which open images while the engines answer. On two cores, a second one made a
 scan of known images 20 % slower."""
 _PICTURES = 400_000_000
-"""Bytes of all pictures that are decoded."""
+"""Bytes of all pictures that are decoded. The first few, whose sizes are not known before, may take more."""
+_EXPECTED = 20_000_000
+"""Bytes that an image's pictures are taken to have, until some had more."""
 
 A = TypeVar("A")
 """What was found out about an image."""
@@ -67,7 +70,8 @@ class Loop(ABC, Generic[R, A, T]):
         self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
         for engine in engines:
             self._idle.put(engine)
-        self._room = Room(_PICTURES)
+        self._pictures = Budget(_PICTURES)
+        self._largest = _EXPECTED
         self._crashes = CrashLog()
 
     @abstractmethod
@@ -105,11 +109,12 @@ class Loop(ABC, Generic[R, A, T]):
             engine.close()
 
     def _open_and_ask(self, ref: R) -> _Asked[R, A] | _Unopened[R]:
-        with self._room.share() as hold:
+        with self._pictures.room(self._largest) as correct:
             opened = self._attempt(ref, lambda: open_image(ref, self.plan.limits, self._answers_about))
             if not isinstance(opened, OpenedImage):
                 return _Unopened(ref, opened)
-            hold(opened.pictures.held)
+            correct(opened.pictures.held)
+            self._largest = max(self._largest, opened.pictures.held)
             with Turn(self._idle) as turn:
                 found = self._attempt(ref, lambda: self.ask(opened, turn))
             opened.pictures.give_up()

@@ -61,3 +61,20 @@ def test_room_is_given_back_after_a_failure() -> None:
         raise ZeroDivisionError
     with budget.room(100):
         pass
+
+
+def test_what_is_less_than_was_thought_leaves_room_at_once() -> None:
+    budget = Budget(100)
+    with ThreadPoolExecutor(1) as pool, budget.room(80) as correct:
+
+        def other() -> None:
+            with budget.room(80):
+                pass
+
+        done = pool.submit(other)
+        with pytest.raises(TimeoutError):
+            done.result(0.05)
+        correct(10)
+        done.result(10)
+    with budget.room(100):
+        assert budget._taken == 100
