@@ -68,9 +68,9 @@ def page(records: Records, origin: Origin, pictures: Pictures, thumbnails: Itera
     between, _, after = rest.partition("<!-- thumbnails -->\n")
     named = {"policy": policy(origin, pictures), "title": html.escape(printable(origin.name)), "style": style}
     yield string.Template(before).substitute(named)
-    yield _data(_about(records, origin, pictures), 'id="meta"')
+    yield _data(json.dumps(_about(records, origin, pictures)), 'id="meta"')
     for rows in _batched(records.rows, _ROWS):
-        yield _data(rows, 'class="records"')
+        yield _data(f"[{','.join(rows)}]", 'class="records"')
     yield string.Template(between).substitute(script=script)
     for number, lines in enumerate(_batched(thumbnails, _THUMBNAILS)):
         text = "\n".join(map(_plain, lines))
@@ -132,9 +132,9 @@ def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _data(value: Any, attribute: str) -> str:
-    """JSON that cannot end the element it stands in. What is not ASCII, lone surrogates too, stands as escapes."""
-    text = json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+def _data(value: str, attribute: str) -> str:
+    """JSON in which what is not ASCII, lone surrogates too, stands as escapes, so that it cannot end its element."""
+    text = value.replace("<", "\\u003c")
     return f'<script type="application/json" {attribute}>{text}</script>\n'
 
 

@@ -5,6 +5,7 @@ What stands where in a row is said here, and read by `page/data.js`.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
@@ -41,14 +42,16 @@ class Subject:
     frame: int
     frames: int
     """How many were sampled when it was judged."""
+    source: int = 0
+    """Place of its model, constitution and method among `Records.sources`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
     """All that a page tells of a file of verdicts but the pictures."""
 
-    rows: list[list[Any]]
-    """The worst image first."""
+    rows: list[str]
+    """The worst image first, each as JSON: many of them are held, and lists take five times as much memory."""
     subjects: list[Subject]
     """Of each row."""
     sources: list[dict[str, str]]
@@ -116,7 +119,7 @@ def records(
     """
     counts: Counter[Outcome] = Counter()
     tables = _Tables(constitutions)
-    kept: list[tuple[tuple[float, ...], list[Any], Subject]] = []
+    kept: list[tuple[tuple[float, ...], str, Subject]] = []
     chosen = 0
     for number, verdict in enumerate(verdicts):
         counts[verdict.verdict] += 1
@@ -124,8 +127,8 @@ def records(
             continue
         chosen += 1
         score = image_score(verdict)
-        kept.append(((*_badness(verdict, score), number), _row(verdict, score, tables), _subject(verdict)))
-        if len(kept) >= 2 * MOST:
+        kept.append(((*_badness(verdict, score), number), _row(verdict, score, tables), _subject(verdict, tables)))
+        if len(kept) >= 1.25 * MOST:
             kept = nsmallest(MOST, kept)
     kept = nsmallest(MOST, kept)
     sources = [dict(zip(("model", "constitution", "method"), each, strict=True)) for each in tables.sources]
@@ -148,15 +151,15 @@ def _badness(verdict: Verdict, score: float | None) -> tuple[float, ...]:
     return rank, -severity, -(score or 0.0)
 
 
-def _subject(verdict: Verdict) -> Subject:
+def _subject(verdict: Verdict, tables: _Tables) -> Subject:
     frames = (verdict.settings or {}).get("frames", _DEFAULT_FRAMES)
     wanted = frames if isinstance(frames, int) and 0 < frames <= 64 else _DEFAULT_FRAMES
-    return Subject(verdict.path, verdict.sha256, verdict.frame or 0, wanted)
+    return Subject(verdict.path, verdict.sha256, verdict.frame or 0, wanted, tables.source(verdict))
 
 
-def _row(verdict: Verdict, score: float | None, tables: _Tables) -> list[Any]:
+def _row(verdict: Verdict, score: float | None, tables: _Tables) -> str:
     facts = verdict.image
-    return [
+    row = [
         verdict.path,
         verdict.sha256,
         OUTCOMES.index(verdict.verdict),
@@ -167,6 +170,7 @@ def _row(verdict: Verdict, score: float | None, tables: _Tables) -> list[Any]:
         verdict.frame,
         [_rule(verdict, result, tables) for result in verdict.rules],
     ]
+    return json.dumps(row, separators=(",", ":"))
 
 
 def _rule(verdict: Verdict, result: RuleResult, tables: _Tables) -> list[Any]:

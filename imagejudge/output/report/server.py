@@ -99,15 +99,16 @@ class ReviewServer(ThreadingHTTPServer):
         index, rule = int(row["index"]), row["rule"]
         if index < 0 or not (rule is None or isinstance(rule, str)):
             raise ValueError(rule)
-        path, sha256, _, _, source, *_ = self._found.rows[index]
-        if sha256 is None:
-            raise ValueError(path)
+        subject = self._found.subjects[index]
+        if subject.sha256 is None:
+            raise ValueError(subject.path)
         if row["decision"] is None:
-            return (sha256, rule), None
+            return (subject.sha256, rule), None
         names = "decision", "truth", "note", "by", "at"
-        about = {name: self._found.sources[source][name] for name in ("model", "constitution")}
-        told = {"schema": 1, "sha256": sha256, "path": path, "rule": rule, **{name: row[name] for name in names}}
-        return (sha256, rule), Decision.model_validate({**told, "verdicts": self._digest, **about})
+        about = {name: self._found.sources[subject.source][name] for name in ("model", "constitution")}
+        told = {"sha256": subject.sha256, "path": subject.path, "rule": rule, **{name: row[name] for name in names}}
+        decision = Decision.model_validate({**told, "verdicts": self._digest, **about})
+        return (subject.sha256, rule), decision
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -380,6 +380,21 @@ def test_the_detail_shows_the_file_and_the_chain(show: Callable[..., Tab], tmp_p
     assert found.run("document.activeElement.id") == "grid"
 
 
+def test_notes_are_kept_however_one_leaves_them(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(verdict("a", 0.95), verdict("b", 0.9))
+    notes = "images.map((image) => decisions.of(image)?.note ?? null)"
+    found.press("y", Keys.HOME, Keys.ENTER)
+    found.click("#detail [data-part=note]")
+    found.press(*"a toy", Keys.ESCAPE)
+    assert found.run(notes) == ["a toy", None]
+    found.press(Keys.ENTER, Keys.ARROW_RIGHT, "n", Keys.ARROW_LEFT)
+    assert found.run(notes) == ["a toy", ""], "a note stays with its image"
+    found.press(Keys.ESCAPE, Keys.BACKSPACE, Keys.BACKSPACE)
+    assert found.run(notes) == ["", None]
+
+
 def test_a_page_without_pictures_opens_none(show: Callable[..., Tab], tmp_path: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 

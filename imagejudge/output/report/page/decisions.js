@@ -50,8 +50,11 @@ class Decisions {
     this.changed = changed;
     this.made = new Map();
     this.unsaved = new Set();
-    this.undone = [];
+    this.history = [];
     this.reviewer = "";
+    this.outbox = [];
+    this.sending = Promise.resolve();
+    this.failed = "";
     this.sample = null;
     this.served = meta.served;
     this.memory = new Memory(`imagejudge:${meta.digest}`);
@@ -73,8 +76,7 @@ class Decisions {
   }
 
   /** What one key press means: for many images at once, one step to be undone. */
-  decide(chosen, opinion, note = null) {
-    const at = new Date().toISOString().replace(/\.\d+/, "");
+  decide(chosen, opinion) {
     const steps = [];
     for (const image of chosen) {
       if (!image.sha256) continue;
@@ -84,7 +86,7 @@ class Decisions {
         for (const [place] of image.results) this.put(steps, image, meta.rules[place].id, undefined);
       }
       const before = this.of(image);
-      this.put(steps, image, null, { opinion, truth, note: note ?? before?.note ?? "", at, by: this.reviewer });
+      this.put(steps, image, null, { opinion, truth, note: before?.note ?? "", at: now(), by: this.reviewer });
     }
     this.done(steps);
     return steps.length;
@@ -95,8 +97,7 @@ class Decisions {
     const steps = [];
     const claim = claimOf(result.status);
     const opinion = truth === "unsure" ? "unsure" : truth === claim ? "agree" : "disagree";
-    const at = new Date().toISOString().replace(/\.\d+/, "");
-    const entry = truth && { opinion, truth, note: this.of(image, result.rule.id)?.note ?? "", at, by: this.reviewer };
+    const entry = truth && { opinion, truth, note: "", at: now(), by: this.reviewer };
     this.put(steps, image, result.rule.id, entry);
     this.done(steps);
   }
@@ -126,13 +127,13 @@ class Decisions {
 
   done(steps) {
     if (!steps.length) return;
-    this.undone.push(steps);
+    this.history.push(steps);
     this.keep(steps);
   }
 
   /** Take back the last step; the image it was about, or null. */
   undo() {
-    const steps = this.undone.pop();
+    const steps = this.history.pop();
     if (!steps) return null;
     const back = [];
     for (const { image, rule, before, entry } of steps.reverse()) {
@@ -172,10 +173,10 @@ class Decisions {
 
   /** The program appends what it is sent; what could not be sent yet is sent with the next. */
   post(steps) {
-    this.outbox = (this.outbox || []).concat(
+    this.outbox = this.outbox.concat(
       steps.map(({ image, rule, entry }) => ({ index: image.index, rule, ...(entry ? lineOf(entry) : { decision: null }) })),
     );
-    this.sending = (this.sending || Promise.resolve()).then(async () => {
+    this.sending = this.sending.then(async () => {
       const sent = this.outbox;
       if (!sent.length) return;
       this.outbox = [];
@@ -252,6 +253,10 @@ function quiet(json) {
     const units = Array.from({ length: char.length }, (_, place) => char.charCodeAt(place));
     return units.map((unit) => "\\u" + unit.toString(16).padStart(4, "0")).join("");
   });
+}
+
+function now() {
+  return new Date().toISOString().replace(/\.\d+/, "");
 }
 
 function lineOf({ opinion, truth, note, by, at }) {

@@ -7,12 +7,16 @@ class Detail {
   constructor(dialog, decisions, handlers) {
     Object.assign(this, { dialog, decisions, handlers, image: null });
     this.parts = Object.fromEntries([...dialog.querySelectorAll("[data-part]")].map((element) => [element.dataset.part, element]));
-    dialog.addEventListener("close", () => handlers.closed());
+    dialog.addEventListener("close", () => {
+      this.keepNote();
+      handlers.closed();
+    });
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog) dialog.close();
     });
     this.parts.copy.addEventListener("click", () => this.copy());
-    this.parts.note.addEventListener("change", () => this.decisions.annotate(this.image, this.parts.note.value.trim()));
+    this.parts.note.addEventListener("input", () => (this.noted = true));
+    this.parts.note.addEventListener("change", () => this.keepNote());
     this.parts.picture.addEventListener("click", () => handlers.reveal());
     for (const button of dialog.querySelectorAll("[data-opinion]")) {
       button.addEventListener("click", () => handlers.decide(button.dataset.opinion));
@@ -25,6 +29,7 @@ class Detail {
 
   show(image, position, count) {
     const turned = this.image !== image;
+    if (turned) this.keepNote();
     this.image = image;
     const { parts } = this;
     parts.name.textContent = visible(nameOf(image.path));
@@ -42,6 +47,13 @@ class Detail {
       parts.body.focus();
     }
     if (turned) parts.body.scrollTop = 0;
+  }
+
+  /** Take in a note that was typed, and only such a one: decisions change meanwhile. */
+  keepNote() {
+    if (!this.noted) return;
+    this.noted = false;
+    this.decisions.annotate(this.image, this.parts.note.value.trim());
   }
 
   showOpinion() {
