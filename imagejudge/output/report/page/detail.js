@@ -29,7 +29,10 @@ class Detail {
 
   show(image, position, count) {
     const turned = this.image !== image;
-    if (turned) this.keepNote();
+    if (turned) {
+      this.keepNote();
+      this.opened = null;
+    }
     this.image = image;
     const { parts } = this;
     parts.name.textContent = visible(nameOf(image.path));
@@ -103,7 +106,8 @@ class Detail {
     if (quiet < 0) return shown;
     const rest = made("details", "rest");
     const count = results.length - quiet;
-    rest.open = quiet === 0 && count <= 3;
+    rest.open = this.opened ?? (quiet === 0 && count <= 3);
+    rest.addEventListener("toggle", () => (this.opened = rest.open));
     rest.append(made("summary", "", `${count} rule${count === 1 ? "" : "s"} found clear`), ...shown.splice(quiet));
     return [...shown, rest];
   }
