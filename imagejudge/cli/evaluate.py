@@ -330,7 +330,7 @@ def _identity(judge: Judge, model: ModelOptions, images: ImageOptions) -> dict[s
             {"name": path.name, "sha256": digest, "quantisation": quantisation(path)}
             for path, digest in zip((files.model, files.mmproj), file_digests(files, judge.cache), strict=True)
         ],
-        "prompt_style": files.prompt_style.label,
+        "prompt_style": judge.spec.settings["prompt_style"],
         "constitution": constitution.label,
         "constitution_digest": constitution.digest,
         "rules": [rule.id for rule in constitution.rules if rule.enabled],

@@ -99,7 +99,8 @@ def test_doctor_accepts_a_model_that_sees(run: Run) -> None:
     shown = " ".join(done.stdout.decode().split())
     for words in ("builtin@", "SHA-256", "Yes: 'Yes'", "context 4096 tokens", "memory 0.", "it can judge"):
         assert words in shown
-    assert "<|im_start|>user\\n[image][question]<|im_end|>" in shown.replace(" ", "")
+    assert "<|im_start|>user\\n[image]Isthefollowing" in shown.replace(" ", "")
+    assert "No.\\n[statement]<|im_end|>" in shown.replace(" ", "")
     chances = re.search(r"shown a red heart heart: p\(Yes\) ([\d.]+), off-mass [\d.]+; dog: p\(Yes\) ([\d.]+),", shown)
     assert chances
     assert float(chances[1]) > 0.9 > 0.1 > float(chances[2])
