@@ -12,7 +12,7 @@ import llama_cpp
 from llama_cpp import mtmd_cpp
 
 from imagejudge.common import system
-from imagejudge.engine.image_size import fitting_size
+from imagejudge.engine.image_size import fitting_size, reduction
 from imagejudge.engine.llama_bindings import (
     Chunks,
     LlamaMemory,
@@ -141,11 +141,15 @@ class LoadedModel:
             raise self._mismatch() from error
 
     def fitted(self, picture: Picture) -> Picture:
-        """The picture, scaled down where the whole of it would make more tokens than asked for."""
+        """The picture, scaled down where the whole of it would make more tokens than asked for.
+
+        One that is far larger than its tokens can show is reduced: llama.cpp scales by as much as is needed, slowly.
+        """
         limit = self.options.image_max_tokens
-        if limit is None:
-            return picture
-        return picture.scaled(*fitting_size((picture.width, picture.height), limit, self._count))
+        if limit is not None:
+            picture = picture.scaled(*fitting_size((picture.width, picture.height), limit, self._count))
+        size = picture.width, picture.height
+        return picture.reduced(reduction(size, self._count(*size)))
 
     def _open_encoder(self, limit: int | None) -> Any:
         params = mtmd_cpp.mtmd_context_params_default()

@@ -25,8 +25,8 @@ from imagejudge.verdict import Ground, ImageFacts
 if TYPE_CHECKING:
     from PIL import Image
 
-DECODE_VERSION: Final = 2
-"""Raised with every change after which the same file may give other pixels: answers about the old ones are void."""
+DECODE_VERSION: Final = 3
+"""Raised with every change after which a model may see other pixels of the same file: older answers are void then."""
 
 # An animation can only be played from its start, so work on it is bounded by looking at its beginning alone: this many
 # frames, or fewer when they are large (480 of 1920 x 1080), which is ten seconds of work at worst.

@@ -71,6 +71,15 @@ class Picture:
             width, height, image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0).tobytes()
         )
 
+    def reduced(self, factor: int) -> Picture:
+        """The whole with its sides divided by a number that divides them: each pixel is the mean of a square."""
+        if factor == 1:
+            return self
+        from PIL import Image
+
+        image = Image.frombuffer("RGB", (self.width, self.height), self.rgb).reduce(factor)
+        return Picture(image.width, image.height, image.tobytes())
+
     def _array(self) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
         import numpy as np  # a tenth of a second, and `--help` or a scan of known images needs none of it
 

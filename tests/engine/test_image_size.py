@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imagejudge.engine import llama
-from imagejudge.engine.image_size import fitting_size
+from imagejudge.engine.image_size import fitting_size, reduction
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import visible
 
@@ -75,3 +75,45 @@ def test_what_no_size_can_keep_to_is_as_little_as_it_gets(kind: str, tmp_path: P
     options = {"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1, "image_max_tokens": 20}
     with llama.load_engine(options) as engine:
         assert image_tokens(engine, picture(1920, 1080)) <= 140
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens", "factor"),
+    [
+        ((4032, 3024), 64, 2),
+        ((6000, 4000), 64, 2),
+        ((8000, 6000), 64, 4),
+        ((4032, 3023), 64, 1),  # an odd side would be stretched
+        ((8004, 6002), 64, 2),
+        ((4032, 3024), 256, 1),
+        ((20_000, 1000), 64, 1),
+        ((64, 64), 1, 1),
+    ],
+)
+def test_what_is_far_too_large_is_reduced(size: tuple[int, int], tokens: int, factor: int) -> None:
+    assert reduction(size, tokens) == factor
+
+
+def test_a_large_picture_is_seen_as_before_and_cropped_from_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = gguf_pairs.tiny_pair(tmp_path)
+    rows, columns = np.mgrid[0:2400, 0:3200]
+    waves = np.stack([127 + 100 * np.sin(columns / side) * np.cos(rows / side) for side in (90, 140, 200)], axis=-1)
+    large = Picture(3200, 2400, waves.astype(np.uint8).tobytes())
+    questions, seen = [visible("A dog."), visible("A cat.")], []
+
+    def gaps(view: llama.LlamaView) -> list[float]:
+        return [answer.gap for answer in view.ask(questions)]
+
+    reduced = Picture.reduced
+    monkeypatch.setattr(Picture, "reduced", lambda self, factor: seen.append(factor) or reduced(self, factor))
+    with llama.load_engine({"model": str(pair.model), "mmproj": str(pair.mmproj), "threads": 1}) as engine:
+        view = engine.view(large)
+        now, region = gaps(view), gaps(view.crop(Box(0.4, 0.4, 0.5, 0.5)))
+        assert seen == [2, 1]
+        monkeypatch.setattr("imagejudge.engine.llama_model.reduction", lambda size, tokens: 1)
+        view = engine.view(large)
+        assert region == gaps(view.crop(Box(0.4, 0.4, 0.5, 0.5)))
+        assert gaps(view) == pytest.approx(now, abs=0.03)
+        assert gaps(engine.view(large.crop(Box(0, 0, 0.9, 0.9)))) != pytest.approx(now, abs=0.03), "else all look alike"

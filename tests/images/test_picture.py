@@ -23,6 +23,13 @@ def test_a_crop_is_the_region_alone() -> None:
     assert PICTURE.crop(Box(0.25, 0.5, 0.75, 1)) == Picture(2, 1, bytes(3) + b"\xff" * 3)
 
 
+def test_a_reduced_picture_has_the_means_of_squares() -> None:
+    assert PICTURE.reduced(2) == Picture(2, 1, bytes(3) + b"\xff" * 3)
+    assert PICTURE.reduced(1) is PICTURE
+    stripes = Picture(4, 2, (bytes(3) + b"\xff" * 3) * 4)
+    assert set(stripes.reduced(2).rgb) <= {127, 128}
+
+
 sides = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted).filter(lambda pair: pair[0] < pair[1])
 
 
