@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows: two writers are then not noticed
     fcntl = None  # type: ignore[assignment]
 
-Subject = tuple[str, str | None]
+Key = tuple[str, str | None]
 """SHA-256 of an image, and a rule's id or None."""
 
 _HINT = "free space, or name another file with `decisions`"
@@ -39,11 +39,11 @@ class DecisionFile:
                 raise OutputError(f"{path} cannot be written: it is not a file", "name another file with `decisions`")
             self._file = _opened(path)
         try:
-            self._made: dict[Subject, Decision] = {}
+            self._made: dict[Key, Decision] = {}
             self._file.seek(0)
             for each in read_decisions(self._file, str(path)):
-                self._made.pop(_subject(each), None)
-                self._made[_subject(each)] = each
+                self._made.pop(_key(each), None)
+                self._made[_key(each)] = each
             with writing(path, _HINT):
                 _end_last_line(self._file)
         except BaseException:
@@ -57,14 +57,14 @@ class DecisionFile:
         with self._turn:
             return iter(list(self._made.values()))
 
-    def change(self, decisions: Mapping[Subject, Decision | None]) -> None:
+    def change(self, decisions: Mapping[Key, Decision | None]) -> None:
         """Make decisions, or take them back where there is None, in this order; all of them are kept then, or none."""
         with self._turn, writing(self._path, _HINT):
             made = {**self._made}
-            for subject, decision in decisions.items():
-                made.pop(subject, None)  # the order is that in which they were made
+            for key, decision in decisions.items():
+                made.pop(key, None)  # the order is that in which they were made
                 if decision is not None:
-                    made[subject] = decision
+                    made[key] = decision
             new = [decision for decision in decisions.values() if decision is not None]
             if len(new) == len(decisions):
                 self._append(new)
@@ -96,7 +96,7 @@ class DecisionFile:
         self._file = file
 
 
-def _subject(decision: Decision) -> Subject:
+def _key(decision: Decision) -> Key:
     return decision.sha256, decision.rule
 
 

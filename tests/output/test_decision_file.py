@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagejudge.errors import OutputError, UsageError
-from imagejudge.output.decision_file import DecisionFile, Subject
+from imagejudge.output.decision_file import DecisionFile, Key
 from imagejudge.output.decisions import Decision, Opinion, Truth, decision_line, read_decisions
 
 
@@ -16,7 +16,7 @@ def decision(number: int, truth: Truth = Truth.CLEAR, rule: str | None = None) -
     return Decision(sha256=f"{number:064}", path=f"{number}.png", rule=rule, decision=Opinion.AGREE, truth=truth)
 
 
-def made(*decisions: Decision) -> dict[Subject, Decision | None]:
+def made(*decisions: Decision) -> dict[Key, Decision | None]:
     return {(each.sha256, each.rule): each for each in decisions}
 
 

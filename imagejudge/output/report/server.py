@@ -20,7 +20,7 @@ from typing import Any, Final
 from imagejudge.common.system import threads
 from imagejudge.errors import OutputError
 from imagejudge.images.read import Limits
-from imagejudge.output.decision_file import DecisionFile, Subject
+from imagejudge.output.decision_file import DecisionFile, Key
 from imagejudge.output.decisions import Decision, decision_line
 from imagejudge.output.report.page import Origin, Pictures, page, policy
 from imagejudge.output.report.records import Records
@@ -84,20 +84,20 @@ class ReviewServer(ThreadingHTTPServer):
 
     def decide(self, rows: Any) -> None:
         """Keep what the page sent. Raises `ValueError` for anything else, `OutputError` where it cannot be kept."""
-        changes: dict[Subject, Decision | None] = {}
+        changes: dict[Key, Decision | None] = {}
         try:
             for row in rows:
-                subject, decision = self._decision(row)
-                changes.pop(subject, None)
-                changes[subject] = decision
+                key, decision = self._decision(row)
+                changes.pop(key, None)
+                changes[key] = decision
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ValueError("this is no decision of this page") from error
         if changes:
             self.decisions.change(changes)
 
-    def _decision(self, row: Mapping[str, Any]) -> tuple[Subject, Decision | None]:
-        index, rule = int(row["index"]), row["rule"]
-        if index < 0 or not (rule is None or isinstance(rule, str)):
+    def _decision(self, row: Mapping[str, Any]) -> tuple[Key, Decision | None]:
+        index, rule = row["index"], row["rule"]
+        if not isinstance(index, int) or index < 0 or not (rule is None or isinstance(rule, str)):
             raise ValueError(rule)
         subject = self._found.subjects[index]
         if subject.sha256 is None:
