@@ -103,12 +103,25 @@ class Step(_Row):
         return cls(ask=ask, item=item, status=StepStatus.NOT_ASKED, **blank)
 
 
+class Region(_Row):
+    """Where the model saw what a statement is about, in fractions of the upright picture's sides."""
+
+    ask: str
+    """The statement."""
+    left: Probability
+    top: Probability
+    right: Probability
+    bottom: Probability
+
+
 class RuleResult(_Row):
     """One rule applied to one image."""
 
     rule: str
     status: RuleStatus
     steps: tuple[Step, ...]
+    regions: tuple[Region, ...] = ()
+    """Where things were found that its statements are about; they are looked for only where that can decide."""
     accepted: bool = False
     """Someone looked at what this rule found in this image and accepted it (a baseline): it does not count."""
 

@@ -16,8 +16,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from imagejudge.constitution import Constitution, Rule, Thresholds
 from imagejudge.engine.base import Answer, Reasoning, View
+from imagejudge.images.picture import Box
 from imagejudge.prompts import Kind, Question, visible
-from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
+from imagejudge.verdict import By, Region, RuleResult, RuleStatus, Step, StepStatus
 
 ARITHMETIC = 2
 """Version of what follows from answers. Verdict lines name it: raise it where the same answers come to mean another
@@ -75,6 +76,8 @@ class _Finding(NamedTuple):
     open: bool = False
     centric: float | None = None
     rationale: str | None = None
+    box: Box | None = None
+    """Where what it is about was found."""
     seen: View | None = None
     """The view reasoning should use, when it is not the whole picture."""
 
@@ -260,6 +263,7 @@ class Inquiry:
             closer = crop.ask([claim.question])[0]
             if closer.measured:  # else the crop tells nothing, and the whole picture is still what is looked at
                 finding = self._weigh(claim, closer)._replace(seen=crop)
+        finding = finding._replace(box=box)
         if finding.open:
             rest = self._view.without(box).ask([claim.question])[0]
             if not rest.measured:
@@ -291,7 +295,17 @@ class Inquiry:
 def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
     steps = [_step(claim, number, inquiry) for number, item in enumerate(case.chain, 1) for claim in item]
     steps += [_step(claim, None, inquiry) for claim in case.exceptions]
-    return RuleResult(rule=case.rule.id, status=_status(case, inquiry), steps=tuple(steps))
+    return RuleResult(
+        rule=case.rule.id, status=_status(case, inquiry), steps=tuple(steps), regions=tuple(_regions(case, inquiry))
+    )
+
+
+def _regions(case: _Case, inquiry: Inquiry) -> Iterator[Region]:
+    for claim in dict.fromkeys(claim for item in (*case.chain, case.exceptions) for claim in item):
+        finding = inquiry.findings.get(claim)
+        if finding is not None and (box := finding.box) is not None:
+            sides = {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}
+            yield Region(ask=claim.question.subject, **sides)
 
 
 def _status(case: _Case, inquiry: Inquiry) -> RuleStatus:

@@ -21,6 +21,7 @@ from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.cached_view import CachedView, ImageAnswers, Stopwatch, frame_part
 from imagejudge.judge.clue import judge
 from imagejudge.judge.plan import Plan
+from imagejudge.judge.regions import with_regions_of
 from imagejudge.judge.summary import summarise
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import (
@@ -38,7 +39,7 @@ from imagejudge.verdict import (
 )
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
-"""Stands for a region that was found: where it lay is not recorded, what came of it is."""
+"""Stands for a region that was found: what came of it is recorded. Where it lay is taken from the line at the end."""
 
 
 JUDGED_WITH = ("arithmetic", "per_path_ignores")
@@ -182,7 +183,8 @@ class Rejudge:
         records = self._records(verdict)
         priors = _Priors({q: record.prior for q, record in records.items() if record.prior is not None})
         constitution = self._plan.constitution_for(verdict.path)
-        rules = judge(constitution, _Replay(records, self._about, verdict.image), priors, self._plan.method)
+        judged = judge(constitution, _Replay(records, self._about, verdict.image), priors, self._plan.method)
+        rules = with_regions_of(verdict, judged)
         summary = summarise(constitution, rules)
         return self._again(
             verdict,

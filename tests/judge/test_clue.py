@@ -15,7 +15,7 @@ from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.images.picture import Box, Picture
 from imagejudge.judge.clue import Method, judge, questions_of
 from imagejudge.prompts import Kind, Question, visible
-from imagejudge.verdict import By, RuleResult, RuleStatus, Step, StepStatus
+from imagejudge.verdict import By, Region, RuleResult, RuleStatus, Step, StepStatus
 
 PICTURE = Picture(20, 10, bytes([200, 0, 0]) * 200)
 CLUE = Method()
@@ -183,6 +183,7 @@ def test_the_central_region_decides() -> None:
     step = only_step(result)
     assert (step.status, step.by) == (StepStatus.SATISFIED, By.CENTRIC)
     assert step.centric == pytest.approx(0.2)
+    assert result.regions == (Region(ask="A", left=0.0, top=0.0, right=0.5, bottom=1.0),)
     assert engine.located == [("thing",)]
     assert engine.reasoned == []
 
@@ -192,7 +193,7 @@ def test_without_a_telling_region_the_model_reasons(box: Box | None, looked: boo
     _, result = centric(whole=0.85, rest=0.3, box=box, reasoning=True)
     step = only_step(result)
     assert (step.status, step.by, step.rationale) == (StepStatus.SATISFIED, By.REASONING, "Because.")
-    assert (step.centric is not None) == looked
+    assert (step.centric is not None) == looked == bool(result.regions)
 
 
 def test_reasoning_can_say_no() -> None:
@@ -221,6 +222,7 @@ def test_a_small_region_is_looked_at_in_a_crop() -> None:
     step = only_step(result)
     assert (step.status, step.by) == (StepStatus.SATISFIED, By.PRIOR)
     assert step.p_yes == pytest.approx(0.95)
+    assert result.regions == (Region(ask="A", left=0.5, top=0.5, right=0.55, bottom=0.55),)
 
 
 def test_reasoning_is_put_off_until_nothing_cheaper_can_clear_the_rule() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecord
 from imagejudge.judge.scanner import Scanner
 from imagejudge.judge.summary import summarise
 from imagejudge.prompts import Question, visible
-from imagejudge.verdict import Failure, ImageFacts, Outcome, Timing, Verdict, line_of, verdict_of
+from imagejudge.verdict import Failure, ImageFacts, Outcome, Region, Timing, Verdict, line_of, verdict_of
 
 PICTURE = Picture(4, 4, bytes(range(48)))
 
@@ -56,6 +57,7 @@ def model(seed: int) -> Scripted:
     return Scripted(answer, reason, locate)
 
 
+RED, BLUE = Statement("It is red."), Statement("It is blue.")
 STATEMENTS = [Statement(f"Thing {n} is visible.", (f"thing {n % 3}",) * (n % 2)) for n in range(5)]
 statements = st.sampled_from(STATEMENTS)
 thresholds = st.builds(
@@ -110,7 +112,13 @@ def judged(seed: int, constitution: Constitution, method: Method) -> Verdict:
 
 
 def same(one: Verdict, other: Verdict) -> bool:
-    return one.model_copy(update={"seconds": None}) == other.model_copy(update={"seconds": None})
+    """But for the time it took, and for regions, which are known also where the rules could do without."""
+
+    def bare(verdict: Verdict) -> Verdict:
+        rules = tuple(result.model_copy(update={"regions": ()}) for result in verdict.rules)
+        return verdict.model_copy(update={"seconds": None, "rules": rules})
+
+    return bare(one) == bare(other)
 
 
 @given(st.integers(), constitutions(), methods)
@@ -151,9 +159,23 @@ def test_other_thresholds_give_what_a_scan_would_give(seed: int, old: Constituti
     assert same(again, judged(seed, new, Method()))
 
 
-# --- case by case ---------------------------------------------------------------------------------------------------
+def test_regions_are_carried_over() -> None:
+    constitution = Constitution("one", "1", (Rule("a", "No red.", preconditions=(Precondition((RED,)),)),))
+    region = Region(ask=RED.ask, left=0.1, top=0.2, right=0.6, bottom=0.9)
+    found = 0
+    for seed in range(30):
+        line = judged(seed, constitution, Method())
+        for regions in ((region,), ()):
+            rules = tuple(result.model_copy(update={"regions": regions}) for result in line.rules)
+            recorded = verdict_of(line_of(line.model_copy(update={"rules": rules})))
+            with suppress(Unrecorded):
+                (again,) = Rejudge(plan(constitution)).judge(recorded).rules
+                assert again.regions == regions
+                found += 1
+    assert found > 20
 
-RED, BLUE = Statement("It is red."), Statement("It is blue.")
+
+# --- case by case ---------------------------------------------------------------------------------------------------
 
 
 def rules(*needed: Statement, **more: object) -> Constitution:
