@@ -21,6 +21,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "show": "Write finished verdicts again: other formats, or only some of them.",
         "report": "Make one page of verdicts, on which a person looks at what was found and decides.",
         "review": "Serve the page of `report` on this machine, until Ctrl-C.",
+        "apply": "Move, copy, link, delete or censor what was found, and take that back.",
         "evaluate": "Measure how often verdicts are right, against labels.",
         "calibrate": "Choose thresholds by labels, and measure them on others.",
         "check": "Validate constitutions, and give advice on them.",

@@ -34,7 +34,7 @@ NAMES = frozenset(
             "mmproj",
             "model",
         ),
-        *("output", "overwrite", "print0", "prompt_style", "select", "split", "timeout", "unsafe"),
+        *("output", "overwrite", "print0", "prompt_style", "select", "split", "timeout", "undo_file", "unsafe"),
     }
 )
 """Settings that messages of the library name."""

@@ -7,9 +7,18 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from imagejudge.common.text import printable
 from imagejudge.errors import OutputError
+
+_MOST: Final = 50
+"""Characters of a name that a temporary one keeps, so that it is not longer than names can be (255 bytes)."""
+
+
+def unfinished(path: Path) -> Path:
+    """Where `replacing` with `locked` writes what is to become a file, and leaves it when the process is killed."""
+    return path.with_name(f".{path.name[:_MOST]}.tmp")
 
 
 @contextmanager
@@ -21,7 +30,7 @@ def replacing(path: Path, *, locked: bool = False) -> Iterator[Path]:
     writes the file meanwhile, so that what a killed process left is always overwritten. Raises `OSError`.
     """
     target = path.resolve()
-    fresh = target.with_name(f".{target.name}.tmp" if locked else f".{target.name}.{os.getpid()}.tmp")
+    fresh = unfinished(target) if locked else target.with_name(f".{target.name[:_MOST]}.{os.getpid()}.tmp")
     try:
         fresh.unlink(missing_ok=True)  # a killed process may have had the same number
         old = target.exists()

@@ -6,7 +6,7 @@ Knows the file and what follows for a verdict; who asks people, and what is done
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, BinaryIO, Final, Literal
 
@@ -110,7 +110,7 @@ def read_decisions(stream: BinaryIO, name: str) -> Iterator[Decision]:
 class Decisions:
     """The decisions of a file by what they are about, of several about one subject the last."""
 
-    def __init__(self, decisions: Iterator[Decision]) -> None:
+    def __init__(self, decisions: Iterable[Decision] = ()) -> None:
         self._truths: dict[str, dict[str | None, Truth]] = {}
         self._notes: dict[tuple[str, str | None], str] = {}
         for each in decisions:
@@ -138,13 +138,14 @@ class Decisions:
         return self._notes[verdict.sha256 or "", subject] if truths.get(subject) is Truth.CLEAR else None
 
     def applied(self, verdict: Verdict) -> Verdict:
-        """The verdict as people see the image; as it was where nobody decided.
+        """The verdict as people see the image; as it was where nobody decided. What a baseline accepts is clear.
 
         A decision about a rule sets that rule. One about the whole image sets the outcome: clear means that no rule is
         violated, violated that the image is unsafe though perhaps by no rule that is known, unsure that nobody knows.
         """
-        truths = self._truths.get(verdict.sha256 or "")
-        return verdict if truths is None else _corrected(verdict, truths)
+        accepted: dict[str | None, Truth] = {each.rule: Truth.CLEAR for each in verdict.rules if each.accepted}
+        truths = accepted | self._truths.get(verdict.sha256 or "", {})
+        return _corrected(verdict, truths) if truths else verdict
 
 
 _STATUSES: Final = {

@@ -102,10 +102,15 @@ class Latest:
             keys.append(int.from_bytes(hashed.digest()))
         self._is_last = _is_last(keys)
 
+    def subjects(self) -> Iterator[tuple[str, str | None]]:
+        """Path and SHA-256 of the image that each line is about, without reading the rest; of no line that is none."""
+        for line in itertools.islice(self._from_the_start(), len(self._is_last)):
+            if (subject := _subject_of(line)) is not None:
+                yield subject
+
     def digests(self) -> dict[str, str | None]:
         """SHA-256 of the file that the last line about a path was given on, by path."""
-        subjects = (_subject_of(line) for line in itertools.islice(self._from_the_start(), len(self._is_last)))
-        return dict(subject for subject in subjects if subject is not None)
+        return dict(self.subjects())
 
     def sha256(self) -> str:
         """Of the whole file, in hex."""

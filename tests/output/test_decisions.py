@@ -118,3 +118,11 @@ def test_a_decision_goes_with_the_bytes() -> None:
     other = verdict(JUDGED).model_copy(update={"sha256": "cd" * 32})
     assert decisions.applied(other) is other
     assert (decisions.about(verdict(JUDGED)), decisions.about(other)) == (True, False)
+
+
+def test_what_a_baseline_accepts_is_clear_unless_somebody_says_otherwise() -> None:
+    judged = verdict({"fire": "violated", "dice": "clear"})
+    marked = judged.model_copy(update={"rules": tuple(r.model_copy(update={"accepted": True}) for r in judged.rules)})
+    assert Decisions().applied(marked).verdict == "safe"
+    assert Decisions([decision("fire", "violated")]).applied(marked).verdict == "unsafe"
+    assert Decisions().applied(judged) is judged
