@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import prepared
+from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reopened
 from imagejudge.cli.options import (
     CacheOptions,
     ConstitutionChoice,
@@ -29,65 +30,19 @@ from imagejudge.cli.options import (
     grouped,
 )
 from imagejudge.cli.settings_file import Settings
-from imagejudge.cli.verdict_file import load_decisions
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
-from imagejudge.common.open_input import open_input
+from imagejudge.common.text import quiet_json
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits
 from imagejudge.judge.engines import file_digests
 from imagejudge.judge.judge import Judge
 
 if TYPE_CHECKING:
-    from imagejudge.evaluate.labels import Dataset, Label, Reading
-    from imagejudge.evaluate.match import Matched
+    from imagejudge.evaluate.labels import Dataset
     from imagejudge.evaluate.report import Evaluation
     from imagejudge.evaluate.trial import Trial, TrialResult
-    from imagejudge.verdict import Verdict
-
-_ADAPTERS = " or ".join(", ".join(ADAPTERS).rsplit(", ", 1))
-
-
-@dataclass(frozen=True, slots=True)
-class DataOptions:
-    """What is known to be true, and of which images."""
-
-    dataset: Annotated[
-        Path | None, typer.Argument(metavar="DATASET", help="Labelled images: a folder or a file, see --adapter.")
-    ] = None
-    adapter: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=f"How DATASET is laid out: {_ADAPTERS}.", rich_help_panel="Data"),
-    ] = None
-    split: Annotated[
-        str, typer.Option(metavar="NAME", help="Only this part of DATASET, such as test.", rich_help_panel="Data")
-    ] = ""
-    column: Annotated[
-        list[str],
-        typer.Option(
-            metavar="PART=NAME",
-            help="The column for image, label, rule, category, source, sentence or exception. Repeatable.",
-            rich_help_panel="Data",
-        ),
-    ] = field(default_factory=list)
-    unsafe: Annotated[
-        list[str],
-        typer.Option(metavar="VALUE", help="A label that means unsafe. Repeatable.", rich_help_panel="Data"),
-    ] = field(default_factory=list)
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With --verdicts, in place of DATASET: a .csv, .jsonl or .json file, or decisions of a review.",
-            rich_help_panel="Data",
-        ),
-    ] = None
-    verdicts: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Score what `scan -o` wrote; no model is needed.", rich_help_panel="Data"),
-    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +84,16 @@ def evaluate(
     trial: TrialOptions,
     model: ModelOptions,
     image_options: ImageOptions,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write each image's label, and what every method said of it, here: one JSON object a line.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     json_: Annotated[
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write every figure here.", rich_help_panel="Output"),
@@ -156,6 +121,9 @@ def evaluate(
         found = _score(data, data.verdicts)
     else:
         found = _judge(data, trial, model, image_options, cache, in_force(call), quiet=quiet)
+    if output is not None:
+        lines = (quiet_json(json.dumps(row, ensure_ascii=False, allow_nan=False)) for row in found.predictions())
+        write_atomically(output, "".join(f"{line}\n" for line in lines), "name another file with -o")
     if json_ is not None:
         figures = json.dumps(found.document(), indent=1, allow_nan=False)
         write_atomically(json_, f"{figures}\n", "name another file with --json")
@@ -182,44 +150,6 @@ def _score(data: DataOptions, path: Path) -> Evaluation:
         "constitution": sorted({verdict.constitution for verdict in verdicts}),
     }
     return evaluation(matched.cases, (), origin, command=sys.argv)
-
-
-def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
-    """Verdicts from a file beside their labels, and where these came from; says what was left over."""
-    from imagejudge.evaluate.match import match
-    from imagejudge.output.jsonl import read_verdicts
-
-    try:
-        with open_input(path) as file:
-            read = list(read_verdicts(file, str(path)))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
-    labels, verdicts, origin = _labels(data, read)
-    matched = match(labels, verdicts)
-    if matched.unlabelled:
-        warn(f"{matched.unlabelled:,} images have a verdict but no label; they are left out")
-    if matched.unjudged:
-        warn(f"{matched.unjudged:,} images have a label but no verdict; they are left out")
-    return matched, origin
-
-
-def _labels(data: DataOptions, read: Sequence[Verdict]) -> tuple[Sequence[Label], Sequence[Verdict], dict[str, Any]]:
-    """Labels, the verdicts to compare with them, and where the labels came from."""
-    from imagejudge.evaluate.datasets.table import labels_in
-    from imagejudge.evaluate.decided import is_decisions, labels_of
-
-    if (data.labels is None) == (data.dataset is None):
-        raise UsageError("--verdicts needs labels", "name them with --labels FILE, or give DATASET and --adapter")
-    if data.labels is None:
-        dataset, origin = dataset_of(data)
-        return [item.label for item in dataset.items], read, origin
-    if is_decisions(data.labels):
-        labels, verdicts, notes = labels_of(load_decisions(data.labels), read)
-    else:
-        (labels, notes), verdicts = labels_in(data.labels, _reading(data)), read
-    for note in notes:
-        warn(note)
-    return labels, verdicts, {"dataset": {"labels": str(data.labels), "images": len(labels), "notes": notes}}
 
 
 def _judge(
@@ -290,35 +220,6 @@ def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:
             say("interrupted", f"{left:,} images left; run the same command again to resume", "bold yellow")
             raise
     return judged
-
-
-def dataset_of(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
-    """The data set that is named, and how it was read; says what its adapter noted."""
-    if data.dataset is None:
-        raise UsageError("nothing to evaluate was named", "give DATASET and --adapter, or --verdicts and --labels")
-    if data.adapter not in ADAPTERS:
-        wrong = "no --adapter was given" if data.adapter is None else f"there is no adapter {data.adapter!r}"
-        raise UsageError(wrong, f"say how {data.dataset} is laid out: {_ADAPTERS}")
-    dataset = load_dataset(data.dataset, data.adapter, _reading(data))
-    for note in dataset.notes:
-        warn(note)
-    about = {"path": str(data.dataset), "adapter": data.adapter, "split": data.split or None, "images": dataset.count}
-    return dataset, {"dataset": {**about, "columns": data.column, "unsafe": data.unsafe, "notes": dataset.notes}}
-
-
-def reopened(data: DataOptions) -> Dataset:
-    """The same data set, to be gone through once more."""
-    return load_dataset(data.dataset or Path(), data.adapter or "", _reading(data))
-
-
-def _reading(data: DataOptions) -> Reading:
-    from imagejudge.evaluate.labels import Reading
-
-    pairs = [text.partition("=") for text in data.column]
-    for part, _, name in pairs:
-        if not name:
-            raise UsageError(f"--column {part} names no column", "write for example --column label=rating")
-    return Reading({part: name for part, _, name in pairs}, tuple(data.unsafe), data.split)
 
 
 def _identity(judge: Judge, model: ModelOptions, images: ImageOptions) -> dict[str, Any]:

@@ -154,8 +154,9 @@ def _groups(
             *(_short(group.rates[convention][rate]) for rate in _SHORT),
             _short(group.auroc),
         )
-    mean = macro[convention]
-    rows.add_row("macro mean", "", "", "", *(_share(mean[rate]) for rate in _SHORT), "", style="dim")
+    if any(group.unsafe for group in groups):  # else there is nothing to find, and no mean of finding it
+        mean = macro[convention]
+        rows.add_row("macro mean", "", "", "", *(_share(mean[rate]) for rate in _SHORT), "", style="dim")
     out.print(rows)
 
 

@@ -67,7 +67,7 @@ class Evaluation:
             "intervals": {"share": 0.95, "samples": SAMPLES, "seed": SEED},
             "methods": {name: dataclasses.asdict(metrics) for name, metrics in self.metrics.items()},
             "robustness": [dataclasses.asdict(row) for row in self.robustness],
-            "images": self._images(),
+            "images": self.predictions(),
             "machine": {
                 "system": platform.platform(),
                 "processor": platform.processor() or platform.machine(),
@@ -78,13 +78,17 @@ class Evaluation:
             "versions": {"imagejudge": __version__, "python": platform.python_version(), **_versions()},
         }
 
-    def _images(self) -> list[dict[str, Any]]:
-        """What each method said of each image, so that a mistake can be looked at."""
+    def predictions(self) -> list[dict[str, Any]]:
+        """What each method said of each image, beside its label, so that a mistake can be looked at."""
         rows: dict[Label, dict[str, Any]] = {}
         for method, cases in self.cases.items():
             for case in cases:
                 row = rows.setdefault(case.label, {**dataclasses.asdict(case.label), "verdicts": {}})
-                row["verdicts"][method] = {"verdict": case.verdict.verdict, "score": image_score(case.verdict)}
+                row["verdicts"][method] = {
+                    "verdict": case.verdict.verdict,
+                    "score": image_score(case.verdict),
+                    "violations": [violation.rule for violation in case.verdict.violations],
+                }
         return list(rows.values())
 
 
