@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,13 +17,17 @@ from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, table
 from imagejudge.cli.factory import prepared
 from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
+from imagejudge.images.read import Limits
 from imagejudge.judge.summary import overruled, unmeasured
 from imagejudge.output.text import VERDICT_STYLES
-from imagejudge.verdict import ImageFacts, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
+from imagejudge.verdict import ImageFacts, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict, line_of
 
+_SIDE = 1024
+"""Most pixels of the longer side of the image in a page."""
 _RULE_STYLES = {
     RuleStatus.VIOLATED: VERDICT_STYLES[Outcome.UNSAFE],
     RuleStatus.UNSURE: VERDICT_STYLES[Outcome.UNSURE],
@@ -41,6 +47,9 @@ def explain(
     call: typer.Context,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image file.")],
     *,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write it as a page, with the image, here.")
+    ] = None,
     images: ImageOptions,
     rules: RuleOptions,
     model: ModelOptions,
@@ -59,6 +68,8 @@ def explain(
     if verdict.error is not None:
         raise UsageError(f"{image}: {verdict.error.message}", "see docs/images.md for what each kind of failure means")
     _show(console(sys.stdout, wrap=True), verdict, judge.constitution)
+    if html is not None:
+        write_atomically(html, _page(verdict, judge.constitution, judge.plan.limits), "name another file with --html")
 
 
 def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
@@ -74,6 +85,18 @@ def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
         out.print(Text.assemble((result.rule, "bold"), ": ", (result.status, _RULE_STYLES[result.status])))
         out.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
         out.print(Padding(_steps(result), (0, 0, 0, 2)))
+
+
+def _page(verdict: Verdict, constitution: Constitution, limits: Limits) -> str:
+    """The page of a review, of one verdict: it opens with all there is to say of it."""
+    from imagejudge.output.report.page import Origin, Pictures, page
+    from imagejudge.output.report.records import records
+    from imagejudge.output.report.thumbnails import inlined, thumbnail
+
+    found = records([verdict], constitutions=[constitution])
+    origin = Origin(Path(verdict.path).name, hashlib.sha256(line_of(verdict)).hexdigest())
+    pictures = inlined(thumbnail(subject, limits, _SIDE) for subject in found.subjects)
+    return "".join(page(found, origin, Pictures.INLINE, pictures))
 
 
 def _picture(image: ImageFacts) -> str:

@@ -80,6 +80,17 @@ def test_explain_shows_every_question(run: Run, pair: Options, rules: Options, i
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
+def test_explain_makes_a_page(run: Run, pair: Options, rules: Options, images: Path, tmp_path: Path) -> None:
+    done = run("explain", images / "0000.png", *pair, *rules, "--html", "page.html")
+    assert done.returncode == 0
+    page = (tmp_path / "page.html").read_text("utf-8")
+    for words in ("A knife is visible.", "0000.png", 'id="thumbnails-0">UklG'):  # base64 of RIFF, as WebP begins
+        assert words in page
+    refused = run("explain", images / "0000.png", *pair, *rules, "--html", "no/page.html")
+    assert refused.returncode == 2
+    assert b"no/page.html cannot be written" in refused.stderr
+
+
 def test_explain_a_file_that_cannot_be_judged(run: Run, pair: Options, rules: Options) -> None:
     done = run("explain", "none.png", *pair, *rules)
     assert (done.returncode, done.stdout) == (2, b"")

@@ -178,6 +178,15 @@ def test_the_page_shows_mistakes(run: Run, judged: None, tmp_path: Path) -> None
     assert "False alarms: 1" in page
 
 
+def test_what_was_said_of_each_image_is_written(run: Run, judged: None, tmp_path: Path) -> None:
+    assert run(*SCORED, "-q", "-o", "said.jsonl").returncode == 0
+    rows = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
+    assert run(*SCORED, "-q", "--json", "m.json").returncode == 0
+    assert rows == json.loads((tmp_path / "m.json").read_text())["images"]
+    assert rows
+    assert all({"verdict", "score", "violations"} == set(said) for row in rows for said in row["verdicts"].values())
+
+
 # --- with a model -------------------------------------------------------------------------------------------------
 
 

@@ -137,6 +137,18 @@ def test_methods_stand_side_by_side() -> None:
     assert found.attributes.count(("details", "open", "")) == 1
 
 
+def test_where_nothing_is_to_be_found_there_is_no_mean_of_finding_it() -> None:
+    found = Structure(written(evaluated([case("c.png", False, Outcome.SAFE, 0.2, rules=("fire",), category="heat")])))
+    assert "macro mean" not in found.text
+
+
+def test_every_figure_says_what_it_is_where_the_head_of_its_table_is_hidden() -> None:
+    text = written(evaluated(CASES, "clue", "threshold"))
+    heads = re.findall(r"<th(?: class=\"text\")?>([^<]+)</th>", "".join(re.findall(r"<thead>.*?</thead>", text)))
+    assert set(re.findall(r'data-title="([^"]*)"', text)) == set(heads) - {"method"}
+    assert all('data-title="' in cell for cell in re.findall(r"<td[^>]*>(?=[^<])", text))
+
+
 @pytest.mark.parametrize(
     "cases",
     [

@@ -420,6 +420,7 @@ function thumbnailsArrived() {
     setTimeout(thumbnailsArrived, 100);
     return;
   }
+  if (images.length === 1) openDetail(images[0]);
   if (meta.pictures === "none") notice("pictures", "This page holds no pictures.");
   if (meta.pictures !== "inline" && meta.pictures !== "linked") return;
   const parts = document.querySelectorAll('script[id^="thumbnails-"]').length;
