@@ -90,7 +90,11 @@ def test_verdicts_are_scored_without_a_model(run: Run, judged: None, tmp_path: P
     assert clue["pooled"]["rates"]["unsure_as_safe"]["recall"]["value"] == 0.5
     assert {group["name"]: group["images"] for group in clue["rules"]} == {"fire": 4, "knife": 1}
     assert [group["name"] for group in clue["sources"]] == ["art", "web"]
-    assert found["images"][0]["verdicts"]["clue"] == {"verdict": "unsafe", "score": pytest.approx(0.95)}
+    assert found["images"][0]["verdicts"]["clue"] == {
+        "verdict": "unsafe",
+        "score": pytest.approx(0.95),
+        "violations": [],
+    }
     assert (found["model"], found["constitution"], found["verdicts"]) == (["m@1"], ["c@1"], "v.jsonl")
     assert found["command"][1:3] == ["evaluate", "--verdicts"]
     assert found["machine"]["cpus"] > 0
