@@ -18,12 +18,11 @@ from rich.text import Text
 from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.options import grouped
 from imagejudge.cli.signals import unbroken
-from imagejudge.cli.verdict_file import ChoiceOptions, opened
-from imagejudge.common.open_input import open_input
+from imagejudge.cli.verdict_file import ChoiceOptions, load_decisions, opened
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output.acting import Acting, Row, State, common_root
-from imagejudge.output.decisions import Decisions, read_decisions
+from imagejudge.output.decisions import Decisions
 from imagejudge.output.location import below_here
 from imagejudge.output.taking_back import take_back
 from imagejudge.output.undo_file import Action, UndoFile, read_backwards
@@ -149,7 +148,7 @@ def apply(
     record = UndoFile(undo_file or _new_name())
     if os.path.lexists(record.path):
         raise UsageError(f"{record.path} is there already", "name a new file with --undo-file")
-    decided = Decisions() if decisions is None else _read(decisions)
+    decided = Decisions() if decisions is None else load_decisions(decisions)
     with opened(verdicts) as lines:
         chosen = choice.choice(lines, [Outcome.UNSAFE])
         acting = Acting(*what, root or common_root(path for path, _ in lines.subjects()))
@@ -221,15 +220,6 @@ def _say_the_way_back(record: UndoFile, action: Action) -> None:
     else:
         name = shlex.quote(str(record.path))
         say("recorded", f"in {record.path}; imagejudge apply --undo {name} --yes takes it back", "bold cyan")
-
-
-def _read(file: Path) -> Decisions:
-    try:
-        with open_input(file) as stream:
-            return Decisions(read_decisions(stream, printable(file)))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise UsageError(f"the decisions {file} cannot be read: {why}", "the review page saves them") from error
 
 
 def _new_name() -> Path:

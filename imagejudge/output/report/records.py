@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any, Final
@@ -17,7 +17,7 @@ from imagejudge.judge.scores import image_score
 from imagejudge.judge.summary import unmeasured
 from imagejudge.output.choice import Choice
 from imagejudge.output.findings import settled
-from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
+from imagejudge.verdict import By, Outcome, Region, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 OUTCOMES: Final = (Outcome.UNSAFE, Outcome.UNSURE, Outcome.ERROR, Outcome.SAFE)
 """The worst first; rows hold places in these four."""
@@ -174,15 +174,24 @@ def _row(verdict: Verdict, score: float | None, tables: _Tables) -> str:
 
 
 def _rule(verdict: Verdict, result: RuleResult, tables: _Tables) -> list[Any]:
-    """Its place among the rules, its status, its steps; and 1 where a baseline accepts what it found."""
+    """Its place among the rules, its status, its steps; whether a baseline accepts it, and the regions, if any."""
     row: list[Any] = [
         tables.rule(verdict, result),
         STATUSES.index(result.status),
         [_step(step) for step in result.steps],
     ]
-    if result.accepted:
-        row.append(1)
+    if result.accepted or result.regions:
+        row.append(int(result.accepted))
+    if result.regions:
+        row.append([_region(region, result.steps) for region in result.regions])
     return row
+
+
+def _region(region: Region, steps: Sequence[Step]) -> list[float]:
+    """The place of its statement among the steps, -1 where there is none, and its sides."""
+    asks = [step.ask for step in steps]
+    sides = (region.left, region.top, region.right, region.bottom)
+    return [asks.index(region.ask) if region.ask in asks else -1, *(round(side, _DIGITS) for side in sides)]
 
 
 def _step(step: Step) -> list[Any] | int:

@@ -19,8 +19,8 @@ from imagejudge.images.read import Limits
 from imagejudge.output.decisions import Opinion, Truth, decision_of
 from imagejudge.output.report.page import Origin, Pictures, page
 from imagejudge.output.report.records import records
-from imagejudge.output.report.thumbnails import inlined, made
-from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Verdict
+from imagejudge.output.report.thumbnails import inlined, linked, made
+from imagejudge.verdict import By, Outcome, Region, RuleResult, RuleStatus, Verdict
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -356,11 +356,21 @@ def test_the_detail_shows_the_file_and_the_chain(show: Callable[..., Tab], tmp_p
     (tmp_path / "dir #1").mkdir()
     data = image(tmp_path, name)
     steps = (step(0.9, centric=0.2, rationale="It is sharp."), step(None, item=2))
-    results = (RuleResult(rule="knife", status=RuleStatus.VIOLATED, steps=steps),)
+    region = Region(ask="A knife is visible.", left=0.25, top=0.5, right=0.75, bottom=1)
+    results = (RuleResult(rule="knife", status=RuleStatus.VIOLATED, steps=steps, regions=(region,)),)
     found = show(verdict(name, 0.9, data=data, rules=results), verdict("b", 0.85))
     found.press(Keys.ENTER)
     found.wait("document.querySelector('#detail .picture img')?.src.startsWith('file:')")
     assert "blur" in found.run("getComputedStyle(document.querySelector('#detail .picture img')).filter")
+    found.wait("getComputedStyle(document.querySelector('.region')).visibility === 'visible'")
+    # 64 x 48 pixels fill the width of their place.
+    box = found.run("document.querySelector('.region').getBoundingClientRect().toJSON()")
+    shown = found.run("document.querySelector('#detail .picture img').getBoundingClientRect().toJSON()")
+    height = shown["width"] * 48 / 64
+    assert box["left"] == pytest.approx(shown["left"] + shown["width"] / 4, abs=1)
+    assert box["width"] == pytest.approx(shown["width"] / 2, abs=1)
+    assert box["bottom"] == pytest.approx(shown["top"] + shown["height"] / 2 + height / 2, abs=1)
+    assert box["height"] == pytest.approx(height / 2, abs=1)
     told = " ".join(found.texts("#detail"))
     for words in (
         "p 0.90",
@@ -402,6 +412,18 @@ def test_a_page_without_pictures_opens_none(show: Callable[..., Tab], tmp_path: 
     found = show(verdict("a.png", 0.9, data=data), pictures=Pictures.NONE)
     found.press(Keys.ENTER)
     assert found.run("document.querySelectorAll('img').length") == 0
+
+
+def test_thumbnails_can_lie_beside_the_page(chromium: Tab, tmp_path: Path) -> None:
+    data = image(tmp_path, "a.png")
+    found = records([verdict(str(tmp_path / "a.png"), 0.9, data=data)])
+    (tmp_path / "small #1").mkdir()
+    lines = linked(made(found.subjects, Limits()), found.subjects, tmp_path / "small #1")
+    text = "".join(page(found, Origin("v", "0" * 64, folder="small%20%231/"), Pictures.LINKED, lines))
+    (tmp_path / "page.html").write_text(text, "utf-8")
+    chromium.open((tmp_path / "page.html").as_uri())
+    chromium.wait("document.querySelector('.tile img')?.naturalWidth === 64")
+    assert chromium.complaints() == []
 
 
 def test_a_random_sample_estimates_precision(show: Callable[..., Tab]) -> None:

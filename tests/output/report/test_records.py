@@ -12,7 +12,7 @@ from imagejudge.constitution import Severity, find_constitution, load_constituti
 from imagejudge.output.choice import Choice
 from imagejudge.output.report import records as module
 from imagejudge.output.report.records import OUTCOMES, STATUSES, STEP_STATUSES, WAYS, records
-from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, StepStatus
+from imagejudge.verdict import By, Outcome, Region, RuleResult, RuleStatus, StepStatus
 
 STICKERS = load_constitution(find_constitution("stickers"))
 
@@ -62,14 +62,16 @@ def test_a_row_tells_what_a_page_shows() -> None:
         step(0.2, "It is a toy.", item=None, by=By.REASONING, rationale="It is steel."),
         step(None, "It is a picture.", item=None),
     )
-    result = RuleResult(rule="knife", status=RuleStatus.UNSURE, steps=steps, accepted=True)
+    region = Region(ask="A fork is visible.", left=0.12345, top=0, right=0.5, bottom=1)
+    result = RuleResult(rule="knife", status=RuleStatus.UNSURE, steps=steps, accepted=True, regions=(region,))
     found = records([verdict("a", 0.5, rules=(result,), frame=3)])
     path, sha256, outcome, _, source, words, image, frame, rules = json.loads(found.rows[0])
     assert (path, len(sha256), OUTCOMES[outcome], frame) == ("a", 64, Outcome.UNSURE, 3)
     assert found.sources[source] == {"model": "m@1", "constitution": "c@1", "method": "clue"}
     assert words.startswith("knife: ")
     assert image == [64, 48, "PNG", 1]
-    [[rule, status, told, accepted]] = rules
+    [[rule, status, told, accepted, regions]] = rules
+    assert regions == [[1, 0.123, 0, 0.5, 1]]
     assert (found.rules[rule]["id"], STATUSES[status], accepted) == ("knife", RuleStatus.UNSURE, 1)
     satisfied, not_satisfied, unsure = map(
         STEP_STATUSES.index, (StepStatus.SATISFIED, StepStatus.NOT_SATISFIED, StepStatus.UNSURE)

@@ -7,6 +7,7 @@ class Detail {
   constructor(dialog, decisions, handlers) {
     Object.assign(this, { dialog, decisions, handlers, image: null });
     this.parts = Object.fromEntries([...dialog.querySelectorAll("[data-part]")].map((element) => [element.dataset.part, element]));
+    new ResizeObserver(() => this.placeRegions()).observe(this.parts.picture);
     dialog.addEventListener("close", () => {
       this.keepNote();
       handlers.closed();
@@ -82,7 +83,8 @@ class Detail {
     const address = addressOf(image);
     const thumbnail = picture.querySelector("img");
     const note = made("span", "source");
-    picture.append(note);
+    picture.append(note, ...this.regions());
+    for (const shown of picture.querySelectorAll("img")) shown.addEventListener("load", () => this.placeRegions());
     if (address === null || (!thumbnail && meta.pictures === "served")) return;
     note.textContent = thumbnail ? "thumbnail" : "";
     const whole = new Image();
@@ -92,11 +94,40 @@ class Detail {
       if (this.image !== image) return;
       picture.querySelector("img, .why")?.replaceWith(whole);
       note.textContent = "";
+      this.placeRegions();
     });
     whole.addEventListener("error", () => {
       if (this.image === image && thumbnail) note.textContent = "thumbnail; the file cannot be shown from here";
     });
     whole.src = address;
+  }
+
+  /** Frames around what was located, with the statement it is about. */
+  regions() {
+    return resultsOf(this.image).flatMap(({ rule, regions }) => regions.map(([place, ...sides]) => {
+      const frame = made("div", "region");
+      frame.dataset.sides = sides.join(" ");
+      frame.append(made("span", "", visible(place < 0 ? rule.id : rule.steps[place][0])));
+      return frame;
+    }));
+  }
+
+  /** Regions are in shares of the picture, which fills its place in one direction only. */
+  placeRegions() {
+    const { picture } = this.parts;
+    const shown = picture.querySelector("img");
+    if (!shown?.naturalWidth) return;
+    const [outer, inner] = [picture.getBoundingClientRect(), shown.getBoundingClientRect()];
+    const scale = Math.min(inner.width / shown.naturalWidth, inner.height / shown.naturalHeight);
+    const [width, height] = [shown.naturalWidth * scale, shown.naturalHeight * scale];
+    const [left, top] = [inner.left - outer.left + (inner.width - width) / 2, inner.top - outer.top + (inner.height - height) / 2];
+    for (const frame of picture.querySelectorAll(".region")) {
+      const [from, above, to, below] = frame.dataset.sides.split(" ").map(Number);
+      Object.assign(frame.style, {
+        left: `${left + from * width}px`, top: `${top + above * height}px`,
+        width: `${(to - from) * width}px`, height: `${(below - above) * height}px`, visibility: "visible",
+      });
+    }
   }
 
   rules() {
