@@ -32,7 +32,7 @@ def test_every_command_runs(run: Run, tmp_path: Path) -> None:
         done = run(*shlex.split(command)[1:])
         assert done.returncode == ("scan" in command), (command, done.stderr.decode())
         shown[command] = done.stdout.decode()
-    assert len(COMMANDS) >= 8
+    assert len(COMMANDS) >= 11
     assert "photos/bleeding.png -> quarantine/bleeding.png" in shown[COMMANDS[1]]
     assert "clean/gambling.png" in shown[next(command for command in COMMANDS if "decisions" in command)]
     assert sorted(path.stem for path in (tmp_path / "photos").iterdir()) == sorted(STICKERS)
