@@ -102,14 +102,21 @@ class Detail {
     whole.src = address;
   }
 
-  /** Frames around what was located, with the statement it is about. */
+  /** Frames around what was located of what was found; one frame where several statements are about the same place. */
   regions() {
-    return resultsOf(this.image).flatMap(({ rule, regions }) => regions.map(([place, ...sides]) => {
+    const asks = new Map();
+    for (const { rule, regions } of foundIn(this.image)) {
+      for (const [place, ...sides] of regions) {
+        const key = sides.join(" ");
+        asks.set(key, (asks.get(key) ?? new Set()).add(place < 0 ? rule.id : rule.steps[place][0]));
+      }
+    }
+    return [...asks].map(([sides, words]) => {
       const frame = made("div", "region");
-      frame.dataset.sides = sides.join(" ");
-      frame.append(made("span", "", visible(place < 0 ? rule.id : rule.steps[place][0])));
+      frame.dataset.sides = sides;
+      frame.append(made("span", "", visible([...words].join(" "))));
       return frame;
-    }));
+    });
   }
 
   /** Regions are in shares of the picture, which fills its place in one direction only. */
