@@ -27,8 +27,12 @@ def replacing(path: Path, *, locked: bool = False) -> Iterator[Path]:
 
     The old content stays where the block or the replacing fails, and nothing is left beside it. A link stays one, and a
     file that was there keeps its mode; until then only its owner can read the new one. `locked`: no other process
-    writes the file meanwhile, so that what a killed process left is always overwritten. Raises `OSError`.
+    writes the file meanwhile, so that what a killed process left is always overwritten. Where a pipe or a device is
+    there, or a folder, nothing takes its place: the path is its own. Raises `OSError`.
     """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     target = path.resolve()
     fresh = unfinished(target) if locked else target.with_name(f".{target.name[:_MOST]}.{os.getpid()}.tmp")
     try:
@@ -49,15 +53,12 @@ def replacing(path: Path, *, locked: bool = False) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes, hint: str = "") -> None:
-    """Make this the content of a file by `replacing`; a pipe or a device is written to as it is.
+    """Make this the content of a file by `replacing`.
 
     Raises `OutputError`, with the hint, when it cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-            return
         with replacing(path) as fresh:
             fresh.write_bytes(data)
     except OSError as error:

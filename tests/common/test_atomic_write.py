@@ -89,6 +89,29 @@ def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with replacing(pipe) as written:
+            written.write_text("new")
+        assert os.read(reader, 100) == b"new"
+        write_atomically(pipe, "newer")
+        assert os.read(reader, 100) == b"newer"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
+def test_a_folder_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="Is a directory"):
+        write_atomically(tmp_path, "new")
+    assert names(tmp_path) == []
+
+
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written: No such file") as caught:
         write_atomically(tmp_path / "none" / "a", "new", "name another")
