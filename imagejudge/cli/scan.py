@@ -55,6 +55,10 @@ def scan(
     force_exclude: Annotated[
         bool, typer.Option("--force-exclude", help="Also skip files that were named.", rich_help_panel="Images")
     ] = False,
+    allow_empty: Annotated[
+        bool,
+        typer.Option("--allow-empty", help="Finding no image is no failure.", rich_help_panel="Images"),
+    ] = False,
     image_options: ImageOptions,
     rules: RuleOptions,
     model: ModelOptions,
@@ -87,10 +91,12 @@ def scan(
             warn=warn,
         )
     )
-    if not refs:
-        warn("no images were found")
     gc.freeze()  # a million of them would be looked at again and again by the collector
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
+        if not refs:
+            if not allow_empty:  # what was not looked at must not pass
+                raise UsageError("no images were found", "check what was named, or allow it with --allow-empty")
+            warn("no images were found")
         found = {ref.path for ref in refs}
         check = SameFile(found, judge.plan.limits)
         how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}

@@ -105,7 +105,8 @@ def test_closed_streams_are_empty(pair: Options, rules: Options, images: Path, t
     assert (done.returncode, (tmp_path / "v.jsonl").read_bytes().count(b"\n")) == (1, 3)
     assert b"3 images: 3 unsure" in done.stderr
     assert shell(tmp_path, '"$@" <&- >&- 2>&-', *scan).returncode == 1
-    done = shell(tmp_path, '"$@" <&-', "scan", "-", *pair, *rules)
+    assert shell(tmp_path, '"$@" <&-', "scan", "-", *pair, *rules).returncode == 2
+    done = shell(tmp_path, '"$@" <&-', "scan", "-", "--allow-empty", *pair, *rules)
     assert done.returncode == 0
     assert done.stderr == b"warning: no images were found\n"
     assert shell(tmp_path, '"$@" >&-', "--version").returncode == 0

@@ -69,8 +69,8 @@ EVALUATE = ("evaluate", "-c", "stickers", "--model", "builtin", "--adapter")
         (pipe, ("scan", "--files-from", "odd"), "odd cannot be read: a pipe that has no writer"),
         (endless, ("scan", "--files-from", "odd"), "an entry in the list is longer than any path"),
         (nothing, ("scan", "--null", "--files-from", "page"), "an entry in the list is longer than any path"),
-        (huge, (*SCAN, "-o", "odd"), "odd:1: this is not a verdict"),
-        (torn, (*SCAN, "-o", "odd"), "odd:1: this is not a verdict"),
+        (huge, (*SCAN, "--allow-empty", "-o", "odd"), "odd:1: this is not a verdict"),
+        (torn, (*SCAN, "--allow-empty", "-o", "odd"), "odd:1: this is not a verdict"),
         (endless, ("baseline", "add", "odd"), "odd:1: a line longer than any verdict"),
         (huge, ("rejudge", "odd", "-c", "stickers"), "odd:1: a line longer than any verdict"),
         (
@@ -128,7 +128,8 @@ def test_a_list_that_is_an_empty_pipe_is_an_empty_list(run: Run) -> None:
     reader, writer = os.pipe()
     os.close(writer)
     listed = f"/dev/fd/{reader}"
-    done = run("scan", "-c", "stickers", "--model", "builtin", "--files-from", listed, pass_fds=(reader,))
+    command = ("scan", "-c", "stickers", "--model", "builtin", "--allow-empty", "--files-from", listed)
+    done = run(*command, pass_fds=(reader,))
     os.close(reader)
     assert (done.returncode, done.stdout) == (0, b"")
     assert b"no images were found" in done.stderr

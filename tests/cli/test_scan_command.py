@@ -352,11 +352,18 @@ def test_paths_from_lists(run: Run, pair: Options, rules: Options, images: Path,
     assert plain(as_others_say_it.stdout) == plain(from_file.stdout)
 
 
-def test_no_images_is_a_warning(run: Run, pair: Options, rules: Options, tmp_path: Path) -> None:
+def test_finding_nothing_is_a_failure_unless_that_is_allowed(
+    run: Run, pair: Options, rules: Options, tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
-    done = run("scan", "empty", *pair, *rules)
-    assert (done.returncode, done.stdout) == (0, b"")
-    assert b"no images were found" in done.stderr
+    for named in (["empty"], ["-"], ["x.png", "--force-exclude", "--exclude", "*"]):
+        done = run("scan", *named, *pair, *rules, "-o", "v.jsonl")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"error: no images were found\nhint: " in done.stderr
+        assert not (tmp_path / "v.jsonl").exists()
+        done = run("scan", *named, *pair, *rules, "--allow-empty")
+        assert (done.returncode, done.stdout) == (0, b"")
+        assert b"warning: no images were found" in done.stderr
 
 
 def test_several_workers_give_the_same_lines(run: Run, pair: Options, rules: Options, tmp_path: Path) -> None:
