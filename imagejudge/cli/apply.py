@@ -21,7 +21,7 @@ from imagejudge.cli.signals import unbroken
 from imagejudge.cli.verdict_file import ChoiceOptions, load_decisions, opened
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
-from imagejudge.output.acting import Acting, Row, State, common_root
+from imagejudge.output.acting import GONE, Acting, Row, State, common_root
 from imagejudge.output.decisions import Decisions
 from imagejudge.output.location import below_here
 from imagejudge.output.taking_back import take_back
@@ -194,6 +194,8 @@ def _tell(rows: Iterable[Row], verb: str, done: str, *, really: bool) -> None:
     for (state, why), count in sorted(counts.items()):
         shown.add_row(f"{count:,}", Text(_words(state, why, done if really else f"to {verb}"), _STYLES[state]))
     console(sys.stderr, wrap=True).print(shown)
+    if counts.keys() == {(State.REFUSED, GONE)}:
+        warn("none of them is there: paths count from the folder that the scan ran in")
     if counts and not really:
         say("nothing was done", "this is what --yes would do", "bold yellow")
     if any(state is State.REFUSED for state, _ in counts):

@@ -20,6 +20,7 @@ from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, write_all
 from imagejudge.cli.verdict_file import STDIN, Verdicts, opened
 from imagejudge.common.atomic_write import write_atomically
+from imagejudge.common.existing import is_same
 from imagejudge.errors import UsageError
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
@@ -60,7 +61,7 @@ def rejudge(
     counted, and listed with --missing; with --model they are opened and what is missing is asked, and only that.
     """
     del isolated, config  # they have had their effect
-    if output.output is not None and verdicts != STDIN and _is_same(Path(verdicts), output.output):
+    if output.output is not None and verdicts != STDIN and is_same(Path(verdicts), output.output):
         raise UsageError("-o names the file that is read", "name another one")
     constitution = load_rules(rules)
     settings = in_force(call)
@@ -149,10 +150,3 @@ def _list(lacking: Iterable[UnansweredImage], file: Path, *, nul: bool) -> None:
     write_atomically(file, stream.getvalue(), "name another file with --missing")
     if listed.note:
         warn(listed.note)
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):
-        return False

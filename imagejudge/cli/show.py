@@ -15,7 +15,7 @@ from imagejudge.cli.options import grouped
 from imagejudge.cli.output import STDOUT, Format, sink
 from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, opened
 from imagejudge.common.atomic_write import replacing
-from imagejudge.common.existing import exists
+from imagejudge.common.existing import exists, is_same
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.output.choice import Choice
@@ -73,7 +73,7 @@ def show(
         raise UsageError("-0 is about paths", "add --format paths")
     target = None if output is None or str(output) == STDOUT else output
     if target is not None and exists(target):
-        if verdicts != STDIN and _is_same(Path(verdicts), target):
+        if verdicts != STDIN and is_same(Path(verdicts), target):
             raise UsageError("-o names the file that is read", "name another one")
         if not overwrite:
             raise UsageError(f"{target} is there already", "name another file with -o, or replace it with --overwrite")
@@ -110,10 +110,3 @@ def _stream(target: Path | None) -> Iterator[TextIO]:
         fresh.open("w", encoding="utf-8", newline="") as stream,
     ):
         yield stream
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):
-        return False

@@ -22,3 +22,11 @@ def is_file(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Whether there is a folder."""
     return os.path.isdir(path)  # noqa: PTH112 - which raises
+
+
+def is_same(one: str | Path, other: str | Path) -> bool:
+    """Whether both names lead to one file or folder, which is there."""
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121 - which raises as well
+    except (OSError, ValueError):
+        return False

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from imagejudge.common import placing
-from imagejudge.common.existing import is_file
+from imagejudge.common.existing import is_file, is_same
 from imagejudge.common.placing import ContentChanged
 from imagejudge.errors import UsageError
 from imagejudge.images.censor import copy_name
@@ -109,7 +109,7 @@ class Acting:
         self.root = Path(os.path.realpath(root))
         self._folder = None if folder is None else Path(os.path.realpath(folder))
         self._seen: set[int] = set()
-        if self._folder == self.root:
+        if self._folder is not None and is_same(self._folder, self.root):
             raise UsageError(f"{folder} is the folder that the images are in", "name another one")
         if self._folder is not None and os.path.lexists(self._folder) and not self._folder.is_dir():
             raise UsageError(f"{folder} is no folder", "name another one")
@@ -169,7 +169,7 @@ class Acting:
             return ""
         self._check_way(target)
         if os.path.lexists(target):
-            if not self._is_made(source, target, verdict):
+            if not self._is_made(source, target, verdict) or self._is_one_file(source, target):
                 raise _Refusal(TAKEN)
             if self.action is not Action.MOVE:  # else it was interrupted before the old place was given up
                 return "there already"
@@ -193,6 +193,10 @@ class Acting:
             made = censored_copy(source, target.name, verdict)
             return holds(target, hashlib.sha256(made).hexdigest())
         return holds(target, verdict.sha256)
+
+    def _is_one_file(self, source: Path, target: Path) -> bool:
+        """Whether to give up the old place would give up the file: names that differ by case, or two hard links."""
+        return self.action is Action.MOVE and source.samefile(target)
 
     def _check_way(self, target: Path) -> None:
         """Refuse what would go through a link, or a file, below the folder."""

@@ -18,6 +18,7 @@ from imagejudge.output.undo_file import Action, Record
 
 _CHANGED = "changed since"
 _OTHER = "something else is at its old place"
+_LAST = "its original is gone or changed, so this is all that is left of it"
 _DELETED = "deleted for good"
 _MOVED_LINK = "a folder on the way is a link now"
 NOTHING = "nothing to take back"
@@ -55,8 +56,10 @@ def _taken_back(record: Record, source: Path, target: Path, *, really: bool) -> 
     if not _is_as_made(record, source, target):
         return State.REFUSED, _CHANGED
     there = record.action is Action.MOVE and os.path.lexists(source)
-    if there and not holds(source, record.sha256):
+    if there and (not holds(source, record.sha256) or source.samefile(target)):
         return State.REFUSED, _OTHER
+    if record.action is Action.COPY and not holds(source, record.result):
+        return State.REFUSED, _LAST
     if really:
         _do(record, source, target, back=record.action is Action.MOVE and not there)
     return State.READY, ""

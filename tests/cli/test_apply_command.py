@@ -300,6 +300,33 @@ def test_undo_leaves_alone_what_changed(run: Run, tmp_path: Path) -> None:
     assert tree_of(tmp_path / "q") == {"changed": b"edited", "returned": tree["returned"]}
 
 
+def test_the_last_copy_is_never_taken_away(run: Run, tmp_path: Path) -> None:
+    tree = plant(tmp_path / "d", ["copied.png", "linked.png"])
+    (tmp_path / "v.jsonl").write_bytes(line("d/copied.png", tree["copied.png"]))
+    assert run("apply", "v.jsonl", "--copy", "q", "--root", "d", "--yes", "--undo-file", "c").returncode == 0
+    assert run("apply", "v.jsonl", "--move", "q", "--root", "d", "--yes", "--undo-file", "m").returncode == 0
+    assert "copied.png" not in tree_of(tmp_path / "d")
+    done = run("apply", "--undo", "c", "--yes")
+    assert (done.returncode, b"this is all that is left of it" in done.stderr) == (2, True)
+    assert tree_of(tmp_path / "q") == {"copied.png": tree["copied.png"]}
+    assert run("apply", "--undo", "m", "--yes").returncode == 0
+    assert tree_of(tmp_path / "d") == tree
+    # One file under two names, as all files are that differ by case on some systems.
+    (tmp_path / "v.jsonl").write_bytes(line("d/linked.png", tree["linked.png"]))
+    (tmp_path / "q").mkdir(exist_ok=True)
+    (tmp_path / "q" / "linked.png").hardlink_to(tmp_path / "d" / "linked.png")
+    done = run("apply", "v.jsonl", "--move", "q", "--yes")
+    assert (done.returncode, b"something else is at its new place" in done.stderr) == (2, True)
+    assert tree_of(tmp_path / "d") == tree
+
+
+def test_from_another_folder_it_says_what_paths_count_from(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "v.jsonl").write_bytes(line("d/a.png", b"x"))
+    done = run("apply", "v.jsonl", "--move", "q")
+    assert done.returncode == 2
+    assert b"paths count from the folder that the scan ran in" in done.stderr
+
+
 @pytest.mark.parametrize(
     "content",
     [
