@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from imagejudge.common.atomic_write import replacing
 from imagejudge.errors import OutputError
 from imagejudge.output.decisions import Decision, decision_line, decision_of, read_decisions
-from imagejudge.output.writing import writing
+from imagejudge.output.writing import append, writing
 
 try:
     import fcntl
@@ -40,12 +40,12 @@ class DecisionFile:
             self._file = _opened(path)
         try:
             self._made: dict[Key, Decision] = {}
-            self._file.seek(0)
-            for each in read_decisions(self._file, str(path)):
-                self._made.pop(_key(each), None)
-                self._made[_key(each)] = each
-            with writing(path, _HINT):
-                _end_last_line(self._file)
+            with path.open("rb") as reader:
+                for each in read_decisions(reader, str(path)):
+                    self._made.pop(_key(each), None)
+                    self._made[_key(each)] = each
+                with writing(path, _HINT):
+                    _end_last_line(self._file, reader)
         except BaseException:
             self._file.close()
             raise
@@ -67,7 +67,7 @@ class DecisionFile:
                     made[key] = decision
             new = [decision for decision in decisions.values() if decision is not None]
             if len(new) == len(decisions):
-                self._append(new)
+                append(self._file, b"".join(map(decision_line, new)))
             else:
                 self._rewrite(made.values())
             self._made = made
@@ -77,21 +77,10 @@ class DecisionFile:
         with self._turn:
             self._file.close()
 
-    def _append(self, decisions: Iterable[Decision]) -> None:
-        at = self._file.seek(0, os.SEEK_END)
-        try:
-            self._file.write(b"".join(map(decision_line, decisions)))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError:
-            self._file.truncate(at)  # half a line would be in the way of the next
-            raise
-
     def _rewrite(self, decisions: Iterable[Decision]) -> None:
         with replacing(self._path) as fresh:
             file = _opened(fresh)
-            file.write(b"".join(map(decision_line, decisions)))
-            file.flush()
+            append(file, b"".join(map(decision_line, decisions)))
         self._file.close()
         self._file = file
 
@@ -100,9 +89,9 @@ def _key(decision: Decision) -> Key:
     return decision.sha256, decision.rule
 
 
-def _opened(path: Path) -> BinaryIO:
-    """A file to read and append to, which no other process may write to."""
-    file = path.open("a+b")
+def _opened(path: Path) -> FileIO:
+    """A file to append to, which no other process may write to."""
+    file = path.open("ab", buffering=0)
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,11 +103,11 @@ def _opened(path: Path) -> BinaryIO:
     return file
 
 
-def _end_last_line(file: BinaryIO) -> None:
+def _end_last_line(file: FileIO, reader: BinaryIO) -> None:
     """End a last line that somebody wrote without an end, and take out one that was cut off."""
-    file.seek(0)
+    reader.seek(0)
     end, last = 0, b""
-    for last in file:
+    for last in reader:
         end += len(last)
     if not last or last.endswith(b"\n"):
         return
@@ -127,4 +116,4 @@ def _end_last_line(file: BinaryIO) -> None:
     except (ValueError, RecursionError):
         file.truncate(end - len(last))
     else:
-        file.write(b"\n")
+        append(file, b"\n")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 from array import array
 from collections.abc import Iterator
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -19,6 +19,7 @@ from imagejudge.common.placing import sync_folder
 from imagejudge.common.text import printable, quiet_json
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.output.decisions import Digest
+from imagejudge.output.writing import append
 
 _LONGEST: Final = 1_000_000
 """Bytes of a line."""
@@ -72,7 +73,7 @@ class UndoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
 
     @property
     def begun(self) -> bool:
@@ -85,11 +86,9 @@ class UndoFile:
         line = _line_of(record.model_copy(update={"at": now}))
         try:
             if self._file is None:
-                self._file = self.path.open("xb")
+                self._file = self.path.open("xb", buffering=0)
                 sync_folder(self.path.parent)
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            append(self._file, line)
         except OSError as error:
             problem = f"what is done cannot be recorded in {printable(self.path)}: {error.strerror}"
             raise OutputError(problem, "name a new file with `undo_file`") from error

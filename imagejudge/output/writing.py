@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 
 from imagejudge.errors import OutputError
 
@@ -20,3 +22,19 @@ def writing(name: object, hint: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(f"{name} cannot be written: {error.strerror or error}", hint) from error
+
+
+def append(file: FileIO, data: bytes) -> None:
+    """Add this to the end of a file: all of it is on the disk then, or nothing. Raises `OSError`.
+
+    The file has no buffer, which would keep what could not be written, and write it later.
+    """
+    end = file.seek(0, os.SEEK_END)
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(end)  # half a line would be in the way of the next
+        raise

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import time
@@ -412,6 +413,20 @@ def test_an_interrupted_run_says_how_to_take_it_back(tmp_path: Path) -> None:
     assert b"imagejudge apply --undo u --yes takes it back" in errors
     subprocess.run([PROGRAM, "apply", "--undo", "u", "--yes"], cwd=tmp_path, check=True, capture_output=True)
     assert tree_of(tmp_path / "d") == tree
+
+
+def test_no_room_for_the_record_says_so_and_how_to_take_the_rest_back(run: Run, tmp_path: Path, images: Tree) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+
+    full = run("apply", "v.jsonl", "--move", "q", "--yes", "--undo-file", "u", preexec_fn=limit)
+    assert full.returncode == 2
+    assert b"cannot be recorded in u: File too large" in full.stderr
+    assert b"imagejudge apply --undo u --yes takes it back" in b" ".join(full.stderr.split())
+    assert (tmp_path / "u").read_bytes().endswith(b"\n"), "no half of a record stays"
+    assert set(tree_of(tmp_path / "q")), "some had room"
+    assert run("apply", "--undo", "u", "--yes").returncode == 0
+    assert tree_of(tmp_path / "d") == images
 
 
 # --- censoring ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,24 @@ def test_nothing_is_called_kept_where_the_disk_is_full(tmp_path: Path, monkeypat
     assert list(file) == [decision(1)]
     file.change(made(decision(3)))
     assert lines(tmp_path / "d") == [decision(1), decision(3)]
+    file.close()
+
+
+def test_what_had_no_room_is_not_written_later(tmp_path: Path) -> None:
+    file = DecisionFile(tmp_path / "d")
+    file.change(made(decision(1)))
+    size = (tmp_path / "d").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size * 3 // 2, hard))  # room for one and a half
+    try:
+        with pytest.raises(OutputError, match="File too large"):
+            file.change(made(decision(2), decision(3)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert lines(tmp_path / "d") == [decision(1)]
+    assert (tmp_path / "d").stat().st_size == size, "no half of a line stays"
+    file.change(made(decision(4)))
+    assert lines(tmp_path / "d") == list(file) == [decision(1), decision(4)]
     file.close()
 
 
