@@ -78,14 +78,14 @@ def compare(before: Iterable[Verdict], after: Iterable[Verdict]) -> Comparison:
     known: dict[_State, int] = {}
     for verdict in before:
         places[_key(verdict.path, salt)] = len(digests)
-        digests.append(_digest(verdict))
+        digests.append(_key(verdict.sha256 or "", salt))
         states.append(known.setdefault(_state(verdict), len(known)))
     by_number = list(known)
     for verdict in after:
         place = places.pop(_key(verdict.path, salt), None)
         if place is None:
             found.only_after += 1
-        elif digests[place] != _digest(verdict):
+        elif digests[place] != _key(verdict.sha256 or "", salt):
             found.other_bytes += 1
         else:
             _add(found, verdict.path, by_number[states[place]], _state(verdict))
@@ -110,10 +110,6 @@ def _state(verdict: Verdict) -> _State:
     return verdict.verdict, frozenset(result.rule for result in verdict.rules if result.status is RuleStatus.VIOLATED)
 
 
-def _key(path: str, salt: bytes) -> int:
-    hashed = hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8, key=salt)
+def _key(text: str, salt: bytes) -> int:
+    hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=salt)
     return int.from_bytes(hashed.digest())
-
-
-def _digest(verdict: Verdict) -> int:
-    return int((verdict.sha256 or "")[:16] or "0", 16)

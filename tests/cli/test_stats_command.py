@@ -157,6 +157,12 @@ def test_what_is_odd(run: Run, files: Path) -> None:
     assert "and 1 more" in few
 
 
+def test_a_digest_that_is_none_is_compared_like_any_other() -> None:
+    one = verdict("a.png", {"knife": "clear"}, sha256="no digest")
+    assert compare([one], [one]).same == 1
+    assert compare([one], [one.model_copy(update={"sha256": "another"})]).other_bytes == 1
+
+
 def test_a_comparison_holds_little_of_each_image() -> None:
     """Of 20,000 images, whose paths and digests alone are 4 MB, not much more than 100 bytes each."""
     code = (

@@ -33,9 +33,19 @@ from imagejudge.judge.plan import Plan
 from imagejudge.judge.replay import Rejudge, Unrecorded
 from imagejudge.models import lock, registry
 from imagejudge.output import baseline, jsonl
+from imagejudge.output.acting import Acting, State
+from imagejudge.output.censoring import regions_of
+from imagejudge.output.comparison import compare
+from imagejudge.output.csv import Csv
+from imagejudge.output.decisions import Decisions, read_decisions
+from imagejudge.output.overview import Overview
+from imagejudge.output.recalled import recalled
+from imagejudge.output.sarif import Sarif
 from imagejudge.output.stats import Stats
+from imagejudge.output.taking_back import take_back
+from imagejudge.output.undo_file import Action, read_backwards
 from imagejudge.prompts import PromptStyle, Question, find_prompt_style
-from imagejudge.verdict import line_of
+from imagejudge.verdict import line_of, verdict_of
 
 FEW, MANY = 200, 5000
 LONGEST = 5.0
@@ -262,6 +272,41 @@ def read_verdicts(path: Path) -> None:
                 rejudge.judge(verdict)
 
 
+def read_finished(path: Path) -> None:
+    """And write, count and look up on the disk what they say, as commands on finished verdicts do; nothing is done."""
+    with path.open("rb") as stream:
+        lines = jsonl.Latest(stream, str(path))
+        rules = recalled(lines)
+        found, sinks = Overview(), [Csv(io.BytesIO(), rules), Sarif(io.BytesIO(), rules)]
+        acting = [Acting(action, path.parent / "q", path.parent / "d") for action in (Action.MOVE, Action.CENSOR)]
+        for verdict in lines:
+            found.add(verdict)
+            assert all(each.look(verdict).state is not State.READY for each in acting)
+            assert len(regions_of(verdict)) < 1000
+            for sink in sinks:
+                sink.write(verdict)
+        assert json.dumps(found.document())
+        assert compare(lines, lines).changed == 0
+
+
+def read_decided(path: Path) -> None:
+    with path.open("rb") as stream:
+        decided = Decisions(read_decisions(stream, str(path)))
+    for row in verdicts():
+        decided.applied(verdict_of(json.dumps(row | {"sha256": DECISION["sha256"]}).encode()))
+
+
+def read_undo(path: Path) -> None:
+    for record in read_backwards(path):
+        take_back(record, really=False)
+
+
+DECISION = {"schema": 1, "sha256": "ab" * 32, "path": "a\udcff.png", "rule": "rule-1", "decision": "agree"}
+DECISION |= {"truth": "violated", "note": "", "by": "", "at": "", "verdicts": "", "model": "", "constitution": ""}
+UNDO = {"schema": 1, "action": "move", "source": "/nowhere/a\udcff", "target": "/nowhere/b", "at": ""}
+UNDO |= {"sha256": "ab" * 32, "result": "ab" * 32}
+
+
 def read_labels(adapter: str) -> Load:
     def load(path: Path) -> None:
         for name in ("a.png", "b.png"):
@@ -292,6 +337,9 @@ KINDS: dict[str, tuple[str, Make, Load]] = {
     "jsonl": ("labels.jsonl", json_lines(LABELS), read_labels("jsonl")),
     "parquet": ("labels.parquet", parquet_table, read_labels("huggingface")),
     "verdicts": ("verdicts.jsonl", json_lines(verdicts()), read_verdicts),
+    "finished": ("verdicts.jsonl", json_lines(verdicts()), read_finished),
+    "decisions": ("decisions.jsonl", json_lines([DECISION, DECISION | {"rule": None}]), read_decided),
+    "undo": ("undo.jsonl", json_lines([UNDO, UNDO | {"action": "folder"}]), read_undo),
 }
 
 
