@@ -19,7 +19,18 @@ from imagejudge.judge.clue import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
 COMMANDS = ("", " scan", " explain", " evaluate", " calibrate", " check", " doctor")
-COMMANDS += (" cache", " cache info", " cache clear", " rejudge", " show", " report", " review", " apply", " stats")
+COMMANDS += (
+    " cache",
+    " cache info",
+    " cache clear",
+    " rejudge",
+    " show",
+    " report",
+    " review",
+    " apply",
+    " convert",
+    " stats",
+)
 COMMANDS += (" config",)
 COMMANDS += tuple(f" baseline{command}" for command in ("", " add", " unused"))
 COMMANDS += tuple(f" constitution{command}" for command in ("", " list", " show", " new", " test", " diff"))

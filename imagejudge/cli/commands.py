@@ -23,6 +23,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "review": "Serve the page of `report` on this machine, until Ctrl-C.",
         "apply": "Move, copy, link, delete or censor what was found, and take that back.",
         "stats": "Count what verdicts say: by verdict, rule, category, folder, question and score.",
+        "convert": "Write verdicts for other tools, which read them as labels or predictions.",
         "evaluate": "Measure how often verdicts are right, against labels.",
         "calibrate": "Choose thresholds by labels, and measure them on others.",
         "check": "Validate constitutions, and give advice on them.",
