@@ -73,12 +73,15 @@ class Decision(BaseModel):
 
 
 def decision_line(decision: Decision) -> bytes:
-    """A decision as one line of JSON, newline included."""
+    """A decision as one line of JSON, newline included. Raises `ValueError` where it is longer than what is read."""
     try:
         text = decision.model_dump_json(by_alias=True)
     except PydanticSerializationError:  # a path that is not UTF-8: its stray bytes need escapes
         text = json.dumps(decision.model_dump(mode="json", by_alias=True), separators=(",", ":"))
-    return quiet_json(text).encode() + b"\n"
+    line = quiet_json(text).encode() + b"\n"
+    if len(line) > LONGEST:
+        raise ValueError("this decision is too long")
+    return line
 
 
 def decision_of(line: bytes) -> Decision:

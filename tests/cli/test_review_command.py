@@ -165,6 +165,7 @@ NO_DECISIONS: list[Any] = [
     [{**decided(0), "rule": 7}],
     [{**decided(0), "index": float("inf")}],
     [{**decided(0), "note": {}}],
+    [decided(1), {**decided(0), "note": "longer than what is read again" * 40_000}],
 ]
 
 
