@@ -95,6 +95,8 @@ class Loop(ABC, Generic[R, A, T]):
         pool = ThreadPoolExecutor(count, "judge")
         try:
             for asked in prefetch(lambda ref: pool.submit(self._open_and_ask, ref), refs, 2 * count):
+                if self.closed:  # by another thread: its engines would fail for all images that are left
+                    return
                 yield self._finish(asked)
         except BaseException:
             self.close()  # a thread that waits for an engine then gets its failure at once

@@ -20,7 +20,9 @@ from PIL import Image
 import imagejudge
 from imagejudge import EngineLimits, ImageLimits, Judge, ModelChoice, ModelError, Outcome, UsageError, load_constitution
 from imagejudge.engine.process import EngineProcess
+from imagejudge.images.find import ImageRef
 from imagejudge.judge import engines
+from imagejudge.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 RULES = """schema = 1
@@ -165,6 +167,32 @@ def test_one_thing_at_a_time(make: Make, folder: Path) -> None:
             next(judge.scan([folder]))
         assert len(list(verdicts)) == 19
         assert judge.judge(picture()).verdict is Outcome.UNSAFE
+
+
+def test_closing_in_another_thread_ends_a_scan_at_once(make: Make, folder: Path) -> None:
+    judge, found, ended = make(), list[str](), list[str]()
+    refs = [ImageRef(str(path)) for path in sorted(folder.iterdir())] * 100
+
+    def scan() -> None:
+        try:
+            found.extend(verdict.verdict for verdict in map(note, judge.judge_all(refs)))
+        except UsageError as error:
+            ended.append(str(error))
+
+    begun = threading.Event()
+
+    def note(verdict: Verdict) -> Verdict:
+        begun.set()
+        return verdict
+
+    thread = threading.Thread(target=scan, daemon=True)
+    thread.start()
+    assert begun.wait(60)
+    judge.close()
+    thread.join(60)
+    assert ended == ["this Judge was closed before its scan had ended"]
+    assert len(found) < len(refs)
+    assert Outcome.ERROR not in found[:-8], "images that are left are not failures"
 
 
 def test_a_closed_judge_says_so(make: Make, folder: Path) -> None:
