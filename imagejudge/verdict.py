@@ -115,7 +115,7 @@ class Region(_Row):
 
 
 class RuleResult(_Row):
-    """One rule applied to one image."""
+    """One rule applied to one image; of a video, to the frame in which most speaks for a violation."""
 
     rule: str
     status: RuleStatus
@@ -124,6 +124,37 @@ class RuleResult(_Row):
     """Where things were found that its statements are about; they are looked for only where that can decide."""
     accepted: bool = False
     """Someone looked at what this rule found in this image and accepted it (a baseline): it does not count."""
+    time: Seconds | None = None
+    """When that frame of a video is shown, in seconds; null for images."""
+
+
+class Span(_Row):
+    """A part of a video in which a rule is violated in every sampled frame."""
+
+    start: Seconds
+    """Time of the first of these frames. What violates the rule may have come up to `step` earlier."""
+    end: Seconds
+    """Time of the next sampled frame, or of the video's end. What violates the rule may have gone up to `step` earlier,
+    or, in frames that were not sampled, come and gone in between."""
+    peak: Seconds
+    """Time of the frame in which most speaks for a violation."""
+    step: Seconds
+    """Seconds between sampled frames."""
+    score: Probability | None
+    """What speaks for a violation in that frame, as `evaluate` ranks images; null where nothing was measured."""
+    frames: Annotated[int, Field(ge=1)]
+    """How many sampled frames it has."""
+
+
+class Sampling(_Row):
+    """Which frames of a video were looked at."""
+
+    method: Literal["every", "spread"]
+    """`every`: the frame on the screen at each multiple of a step; `spread`: those in the middle of equal parts."""
+    seconds: Seconds
+    """The step. Whatever is shown for as long is in a frame that was looked at."""
+    frames: Annotated[int, Field(ge=1)]
+    """How many were looked at."""
 
 
 class Violation(_Row):
@@ -135,6 +166,8 @@ class Violation(_Row):
     rationale: str
     accepted: bool = False
     """As in its rule's result."""
+    spans: tuple[Span, ...] | None = None
+    """When the rule is violated in a video, in order; null for images."""
 
 
 class ImageFacts(_Row):
@@ -150,6 +183,10 @@ class ImageFacts(_Row):
     tokens: Annotated[int, Field(ge=1)] | None = None
     """What that frame took in the model, all its tiles and the marks between them included; null when the model was not
     shown it, and in lines of versions that did not say."""
+    duration: Seconds | None = None
+    """Of a video, in seconds from its first frame to the end of its last; null for images."""
+    codec: str | None = None
+    """How a video is compressed, as FFmpeg calls it; null for images."""
 
 
 class Timing(_Row):
@@ -189,12 +226,16 @@ class Verdict(_Row):
     file: FileStamp | None = None
     """Tells whether the file is still the one that was read; null where it could not, or had just been written."""
     frame: Annotated[int, Field(ge=0)] | None = None
-    """Index of the frame this line is about, for an animation: its worst sampled one."""
+    """Index of the frame this line is about, for an animation or a video: its worst sampled one."""
     verdict: Outcome
     rationale: str
     violations: tuple[Violation, ...] = ()
     rules: tuple[RuleResult, ...] = ()
     image: ImageFacts | None = None
+    time: Seconds | None = None
+    """When the frame of a video that this line is about is shown, in seconds from the first frame; null for images."""
+    sampled: Sampling | None = None
+    """Which frames of a video were looked at; null for images."""
     model: str
     constitution: str
     method: str

@@ -24,6 +24,7 @@ LINES = 350
 ENTRIES = 16
 HOMES: Mapping[str, set[str]] = {
     "PIL": {"images", "evaluate", "builtin"},
+    "av": {"images"},
     "ctypes": {"engine", "images"},
     "gguf": {"builtin"},
     "httpx2": {"models"},

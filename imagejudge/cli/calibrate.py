@@ -22,8 +22,9 @@ from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, say, warn
 from imagejudge.cli.evaluate import run
 from imagejudge.cli.factory import load_rules, prepared
+from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reopened
-from imagejudge.cli.options import CacheOptions, ImageOptions, MethodName, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.options import CacheOptions, MethodName, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.settings_file import Settings
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import printable

@@ -16,10 +16,10 @@ from imagejudge import constitution as rules
 from imagejudge.cli.config_options import Config, Isolated
 from imagejudge.cli.console import console, table
 from imagejudge.cli.factory import prepared
+from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.option_names import shown
 from imagejudge.cli.options import (
     CacheOptions,
-    ImageOptions,
     MethodChoice,
     MethodName,
     ModelOptions,

@@ -18,12 +18,12 @@ from tqdm import tqdm
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import prepared
+from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reopened
 from imagejudge.cli.options import (
     CacheOptions,
     ConstitutionChoice,
     Ignore,
-    ImageOptions,
     ModelOptions,
     RuleOptions,
     Select,
@@ -35,7 +35,6 @@ from imagejudge.common.gguf import quantisation
 from imagejudge.common.text import quiet_json
 from imagejudge.errors import UsageError
 from imagejudge.images.find import ImageRef
-from imagejudge.images.read import Limits
 from imagejudge.judge.engines import file_digests
 from imagejudge.judge.judge import Judge
 
@@ -130,7 +129,7 @@ def evaluate(
     if html is not None:
         from imagejudge.evaluate.page import page
 
-        text = page(found, partial(_images, data), _limits(image_options))
+        text = page(found, partial(_images, data), image_options.limits())
         write_atomically(html, text, "name another file with --html")
     if not quiet:
         from imagejudge.cli.evaluation import show
@@ -238,10 +237,6 @@ def _identity(judge: Judge, model: ModelOptions, images: ImageOptions) -> dict[s
         "model_options": dataclasses.asdict(model),
         "image_options": dataclasses.asdict(images),
     }
-
-
-def _limits(images: ImageOptions) -> Limits:
-    return Limits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames)
 
 
 def _images(data: DataOptions, names: Collection[str]) -> Mapping[str, ImageRef]:

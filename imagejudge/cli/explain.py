@@ -16,9 +16,10 @@ from rich.text import Text
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, table
 from imagejudge.cli.factory import prepared
-from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.common.atomic_write import write_atomically
-from imagejudge.common.text import printable
+from imagejudge.common.text import clock, printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
@@ -75,14 +76,15 @@ def explain(
 def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
     rules = {rule.id: rule for rule in constitution.rules}
     style = VERDICT_STYLES[verdict.verdict]
-    frame = "" if verdict.frame is None else f", frame {verdict.frame}"
+    frame = "" if verdict.frame is None else f", frame {verdict.frame}{_at(verdict.time)}"
     out.print(Text.assemble((printable(verdict.path) + frame, "bold"), ": ", (verdict.verdict, style)))
     out.print(Text(f"{verdict.model}, {verdict.constitution}, {verdict.method}", "dim"))
     if verdict.image is not None:
         out.print(Text(_picture(verdict.image), "dim"))
     for result in verdict.rules:
         out.print()
-        out.print(Text.assemble((result.rule, "bold"), ": ", (result.status, _RULE_STYLES[result.status])))
+        status = (result.status, _RULE_STYLES[result.status])
+        out.print(Text.assemble((result.rule, "bold"), ": ", status, _at(result.time)))
         out.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
         out.print(Padding(_steps(result), (0, 0, 0, 2)))
 
@@ -99,8 +101,14 @@ def _page(verdict: Verdict, constitution: Constitution, limits: Limits) -> str:
     return "".join(page(found, origin, Pictures.INLINE, pictures))
 
 
+def _at(time: float | None) -> str:
+    return "" if time is None else f" at {clock(time)}"
+
+
 def _picture(image: ImageFacts) -> str:
     words = f"{image.format}, {image.width} x {image.height} pixels"
+    if image.duration is not None:
+        words = f"{words}, {image.codec}, {clock(image.duration)} long"
     return words if image.tokens is None else f"{words}, {image.tokens:,} tokens"
 
 

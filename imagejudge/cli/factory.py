@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 
 from imagejudge import models
 from imagejudge.cli.console import beside_progress, warn
-from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, WriterOptions
+from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, WriterOptions
 from imagejudge.cli.settings_file import Settings
 from imagejudge.constitution import (
     Constitution,
@@ -20,7 +21,6 @@ from imagejudge.engine.base import Engine
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.errors import UsageError
-from imagejudge.images.read import Limits as ImageLimits
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.engines import ENGINE, ModelChoice
 from imagejudge.judge.judge import Judge
@@ -45,7 +45,7 @@ def prepared(
         load_rules(rules),
         model=model_choice(model),
         method=rules.as_method(),
-        image_limits=ImageLimits(bytes=images.max_bytes, pixels=images.max_pixels, frames=images.frames),
+        image_limits=images.limits(),
         engine_limits=engine_limits(model),
         keep_answers=not cache_options.no_cache,
         cache_folder=cache_options.cache_dir,

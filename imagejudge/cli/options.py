@@ -262,25 +262,6 @@ class WriterOptions:
     memory_limit: MemoryLimit = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageOptions:
-    """How files become pictures."""
-
-    frames: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, max=64, help="Frames to sample from an animation.", rich_help_panel="Images"),
-    ] = 4
-    max_bytes: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Largest file to read, in bytes.", rich_help_panel="Images")
-    ] = 100_000_000
-    max_pixels: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=1, help="Largest picture to decode, width times height.", rich_help_panel="Images"
-        ),
-    ] = 100_000_000
-
-
 CacheDir = Annotated[
     Path | None,
     typer.Option(

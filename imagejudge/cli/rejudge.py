@@ -15,7 +15,8 @@ from tqdm import tqdm
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import ignore_settings, load_rules, prepared
-from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, write_all
 from imagejudge.cli.verdict_file import STDIN, Verdicts, opened

@@ -15,7 +15,8 @@ from tqdm import tqdm
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import warn
 from imagejudge.cli.factory import prepared
-from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
@@ -82,6 +83,7 @@ def scan(
     if null and files_from is None and STDIN not in (paths or []):
         raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
     named = list(dict.fromkeys(_named(paths or [], files_from, null)))  # an endless list may be of one path
+    passed_over: list[str] = []
     refs = list(
         find_images(
             named,
@@ -89,6 +91,7 @@ def scan(
             respect_gitignore=respect_gitignore,
             force_exclude=force_exclude,
             warn=warn,
+            passed_over=passed_over.append,
         )
     )
     gc.freeze()  # a million of them would be looked at again and again by the collector
@@ -104,7 +107,7 @@ def scan(
             done = out.go_on(found)
             left = [ref for ref in refs if ref.path not in done]
             write_all(judge.judge_all(left), len(left), out, done=len(done))
-    out.end()
+    out.end(videos=len(passed_over))
 
 
 def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[str]:

@@ -34,18 +34,6 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def is_there(path: Path) -> bool:
-    """Whether anything has this name, be it a link that leads nowhere.
-
-    Raises `OSError` where that cannot be known, as in a folder that may not be entered.
-    """
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
 def lies_there(path: Path) -> bool:
     """Whether the folder that a path names is no link, nor below one, so that what is put there stays there."""
     return os.path.realpath(path.parent) == str(path.parent)
@@ -89,7 +77,7 @@ def write(data: bytes, target: Path) -> None:
 
 
 def _refuse_if_there(target: Path) -> None:
-    if is_there(target):
+    if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
 
 

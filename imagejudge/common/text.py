@@ -19,3 +19,10 @@ def quiet_json(text: str) -> str:
     if text.isascii() and "\x7f" not in text:
         return text  # a line of 10 kB in a hundredth of the time of the search
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def clock(seconds: float) -> str:
+    """A time in a video as players show it: `0:12`, `1:02:03`. Parts of a second are left out."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

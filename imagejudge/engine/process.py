@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, cast
 
-from imagejudge.engine import protocol
+from imagejudge.common import messages
 from imagejudge.engine.allowance import Allowance, gigabytes, resident, room_hint, unloadable
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.errors import EngineFailure, ModelError
@@ -44,7 +44,7 @@ class Limits:
     """What one image, or one text to be written, may cost, and how long a child may live."""
 
     seconds: float = 600.0
-    """Wall-clock time for all questions about one image with all its frames, and for one text."""
+    """Wall-clock time for all questions about one image with all its frames, one frame of a video, and for one text."""
     memory: int | None = None
     """Resident bytes of the child (read on Linux only); None: no limit."""
     pictures: int = 2000
@@ -275,12 +275,12 @@ class _Child:
     def send(self, request: dict[str, Any], payload: bytes = b"") -> None:
         """Send a request, which may have to wait until the child reads it. `receive` tells if that failed."""
         with contextlib.suppress(OSError, ValueError):  # its end is gone, or `kill` closed ours
-            protocol.send(self._requests, request, payload)
+            messages.send(self._requests, request, payload)
 
     def receive(self) -> dict[str, Any]:
         """Wait for the reply to the earliest request that has had none. Raises `EngineFailure`."""
         with contextlib.suppress(OSError, ValueError):
-            if (message := protocol.receive(self._replies)) is not None:
+            if (message := messages.receive(self._replies)) is not None:
                 return message[0]
         raise self._died()
 

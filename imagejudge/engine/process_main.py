@@ -9,15 +9,12 @@ from __future__ import annotations
 import dataclasses
 import gc
 import importlib
-import os
-import signal
 import sys
-import threading
-import time
 import traceback
 from typing import Any, BinaryIO
 
-from imagejudge.engine import protocol
+from imagejudge.common import messages
+from imagejudge.common.child_process import serve_parent
 from imagejudge.engine.base import Engine, View
 from imagejudge.errors import EngineFailure, ImageJudgeError
 from imagejudge.images.picture import Box, Picture
@@ -26,37 +23,25 @@ from imagejudge.prompts import Kind, Question
 
 def main() -> None:
     """Serve until standard input ends."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they reach the whole process group; the parent decides
-        if (number := getattr(signal, name, None)) is not None:
-            signal.signal(number, signal.SIG_IGN)
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    start = protocol.receive(sys.stdin.buffer)
+    replies = serve_parent()
+    start = messages.receive(sys.stdin.buffer)
     if start is None:
         return
     module, _, function = start[0]["factory"].partition(":")
     try:
         engine: Engine = getattr(importlib.import_module(module), function)(start[0]["options"])
     except ImageJudgeError as error:
-        protocol.send(replies, {"refused": [error.message, error.hint]})
+        messages.send(replies, {"refused": [error.message, error.hint]})
         return
-    protocol.send(replies, {"ok": None})
+    messages.send(replies, {"ok": None})
     gc.freeze()  # what was loaded by now stays: no collection needs to look at it again
     with engine:
         _serve(engine, sys.stdin.buffer, replies)
 
 
-def _end_with(parent: int) -> None:
-    """End when the parent has, also while native code hangs and never reads that its requests have ended."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
 def _serve(engine: Engine, requests: BinaryIO, replies: BinaryIO) -> None:
     views: dict[int, View] = {}
-    while (message := protocol.receive(requests)) is not None:
+    while (message := messages.receive(requests)) is not None:
         try:
             reply = {"ok": _obey(engine, views, *message)}
         except EngineFailure as failure:
@@ -64,7 +49,7 @@ def _serve(engine: Engine, requests: BinaryIO, replies: BinaryIO) -> None:
         except Exception as error:  # the border of the process: whatever it was, the parent must hear of it
             traceback.print_exc()
             reply = {"failure": ["engine-error", f"{type(error).__name__}: {error}"]}
-        protocol.send(replies, reply)
+        messages.send(replies, reply)
 
 
 def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], payload: bytes) -> Any:

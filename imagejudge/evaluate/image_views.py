@@ -16,7 +16,7 @@ from imagejudge.evaluate.methods import NOISE, FrameViews
 from imagejudge.evaluate.perturbations import VERSION, Perturbation, gaussian
 from imagejudge.evaluate.views import CaptionedView, Meter, Metered, WrappedView
 from imagejudge.images.picture import Box, Picture
-from imagejudge.judge.cached_view import CachedView, Stopwatch, frame_part
+from imagejudge.judge.cached_view import CachedView, Stopwatch
 from imagejudge.judge.opened_image import OpenedImage, SampledFrame
 from imagejudge.judge.turn import Turn
 
@@ -102,7 +102,7 @@ class ImageViews:
 
     def look(self, frame: SampledFrame, bill: set[Hashable]) -> FrameViews:
         """What a method sees of a frame, with what it requests noted on its bill."""
-        part, changed = frame_part(frame.index), frame.picture
+        part, changed = frame.part, frame.picture
         if self._change is not None:
             part, changed = f"{part}/{VERSION}:{self._change.label}", partial(_changed, frame.picture, self._change)
         noised = partial(_changed, changed, _noise)

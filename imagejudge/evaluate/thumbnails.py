@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from imagejudge.evaluate.metrics import Case
-from imagejudge.images.decode import decode_image
 from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Unreadable
+from imagejudge.images.thumbnail import frame_of
 from imagejudge.judge.opened_image import source_of
 
 SIDE = 160
@@ -39,11 +39,8 @@ def thumbnail(case: Case, ref: ImageRef | None, limits: Limits) -> Thumbnail | U
         return source
     if case.verdict.sha256 not in (None, source.sha256):
         return Unreadable("changed", "the file was changed since it was judged")
-    decoded = decode_image(source, limits)
-    if isinstance(decoded, Unreadable):
-        return decoded
-    frames = {frame.index: frame.picture for frame in decoded.frames}
-    return _small(frames.get(case.verdict.frame or 0, decoded.frames[0].picture))
+    picture = frame_of(source, case.verdict.frame or 0, limits)
+    return picture if isinstance(picture, Unreadable) else _small(picture)
 
 
 def _small(picture: Picture) -> Thumbnail:

@@ -1,10 +1,10 @@
 """Which files to judge: files, folders, and lists of them, in a stable order.
 
-Knows names, folders and ignore rules; never opens an image, so what a file really is stays for `decode` to say.
+Knows names, folders and ignore rules; opens no image, so what a file really is stays for `decode` to say.
 """
 
 # A path must come out exactly as it went in, and pathlib rewrites `./a`, `a//b` and the empty path.
-# ruff: noqa: PTH109, PTH112, PTH116, PTH118
+# ruff: noqa: PTH109, PTH112, PTH116, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from typing import BinaryIO, Final
 from imagejudge.errors import UsageError
 from imagejudge.images.gitignore import patterns
 from imagejudge.images.special_files import is_special
+from imagejudge.images.video import pyav
+from imagejudge.images.video.container import is_transport_stream
 from imagejudge.images.work_tree import Ignored, IgnoreFiles, Rules, WorkTrees
 
 EXTENSIONS: Final = frozenset(
@@ -28,6 +30,10 @@ EXTENSIONS: Final = frozenset(
     )
 )
 """What a file found in a folder must end in, in lower case; a file that is named may end in anything."""
+VIDEO_EXTENSIONS: Final = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts"))
+"""The same for videos, where they can be read."""
+_SHARED: Final = frozenset((".ts", ".mts"))
+"""Those that program texts (TypeScript) have as well: what such a file begins with tells."""
 
 _CHUNK: Final = 65_536
 _LONGEST_PATH: Final = 100_000
@@ -53,8 +59,11 @@ def find_images(
     respect_gitignore: bool = True,
     force_exclude: bool = False,
     warn: Callable[[str], None] = lambda message: None,
+    passed_over: Callable[[str], None] = lambda path: None,
 ) -> Iterator[ImageRef]:
-    """Every file to judge, once: named files as they are, folders with all images below them.
+    """Every file to judge, once: named files as they are, folders with all images and videos below them.
+
+    Where what reads videos is not installed, those in folders are left out, and `passed_over` is told their paths.
 
     With `respect_gitignore`, folders of a git work tree are searched for what git does not ignore. Where git is missing
     or fails, `warn` is told, and the .gitignore files are read without it.
@@ -72,7 +81,7 @@ def find_images(
     # What is named like an image is hardly ever a folder, and there may be a million of them.
     folders = [path for path in paths if not _is_image(path)]
     trees = WorkTrees(folders, warn) if respect_gitignore else None
-    walk = _Walk(trees, frozenset(map(_key, paths)))
+    walk = _Walk(trees, frozenset(map(_key, paths)), passed_over)
     return (ImageRef(path) for path in _find(paths, Rules(excluded), walk))
 
 
@@ -139,9 +148,11 @@ class _Walk:
     they all differ, and a file that is named as well is left for where it is named.
     """
 
-    def __init__(self, trees: WorkTrees | None, named: Container[str]) -> None:
+    def __init__(self, trees: WorkTrees | None, named: Container[str], passed_over: Callable[[str], None]) -> None:
         self._trees = trees
         self._named = named
+        self._passed_over = passed_over
+        self._takes_videos = pyav() is not None
         self._walked: set[tuple[int, int]] = set()
 
     def below(self, folder: str, excluded: Rules) -> Iterator[str]:
@@ -162,8 +173,14 @@ class _Walk:
                     yield from self._enter(
                         stack, entry.path, key, level.excluded.below(name), partial(self._git_below, level, entry)
                     )
-            elif _is_image(name) and key not in self._named and not level.ignores(name, entry):
-                yield entry.path
+            elif _is_image(name):
+                if key not in self._named and not level.ignores(name, entry):
+                    yield entry.path
+            elif _is_video(entry) and key not in self._named and not level.ignores(name, entry):
+                if self._takes_videos:
+                    yield entry.path
+                else:
+                    self._passed_over(entry.path)
 
     def _enter(
         self, stack: list[_Level], path: str, key: str, excluded: Rules, ask_git: Callable[[], Ignored | None]
@@ -202,7 +219,25 @@ class _Walk:
 
 def _is_image(name: str) -> bool:
     """Whether it is called as one."""
-    return name[name.rfind(".") :].lower() in EXTENSIONS
+    return _extension(name) in EXTENSIONS
+
+
+def _is_video(entry: os.DirEntry[str]) -> bool:
+    """Whether it is called as one, and begins as one where the name may mean something else."""
+    extension = _extension(entry.name)
+    if extension not in VIDEO_EXTENSIONS or extension not in _SHARED:
+        return extension in VIDEO_EXTENSIONS
+    try:
+        if not entry.is_file():  # opening a pipe would wait for ever
+            return False
+        with open(entry.path, "rb") as file:
+            return is_transport_stream(file.read(1024))
+    except OSError:
+        return True  # for decoding to report
+
+
+def _extension(name: str) -> str:
+    return name[name.rfind(".") :].lower()
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from imagejudge.verdict import Ground
-
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+
+    from imagejudge.verdict import Ground
 
 _STRIP: Final = 1_000_000
 """Pixels that are worked on at once."""

@@ -67,7 +67,7 @@ def sniff(data: bytes) -> str:
             return "AVIF"
         if names & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
             return "HEIF"
-        raise Refused("unsupported", "videos are not read; export frames of it as PNG or JPEG")
+        raise Refused("unsupported", "is a video, where an image is wanted; export a frame of it as PNG or JPEG")
     for signature, name in _SIGNATURES:
         if re.match(signature, head, re.DOTALL):
             if name in PLUGINS:

@@ -33,6 +33,10 @@ class Limits:
     """Width times height of a frame."""
     frames: int = 4
     """How many frames of an animation, or pages, are looked at; at least 1."""
+    every: float = 1.0
+    """Seconds between the frames of a video that are looked at; more than 0. Doubled while there are over 600."""
+    video_frames: int | None = None
+    """How many frames of a video are looked at instead, in the middle of as many equal parts; 1 to 600."""
 
 
 class Stamp(NamedTuple):

@@ -6,7 +6,8 @@ from io import BytesIO
 
 from imagejudge.images.decode import decode_image
 from imagejudge.images.picture import Picture
-from imagejudge.images.read import Limits, Unreadable, read_image
+from imagejudge.images.read import Limits, Source, Unreadable, read_image
+from imagejudge.images.video.reader import is_video, video_frame
 
 
 def webp(picture: Picture, side: int, quality: int) -> bytes:
@@ -27,6 +28,13 @@ def judged_picture(path: str, sha256: str | None, frame: int, limits: Limits) ->
         return source
     if source.sha256 != sha256:
         return Unreadable("changed", "the file was changed since it was judged", source.sha256)
+    return frame_of(source, frame, limits)
+
+
+def frame_of(source: Source, frame: int, limits: Limits) -> Picture | Unreadable:
+    """One frame of an image, the first where it was not sampled, or of a video; or why it cannot be shown."""
+    if is_video(source):
+        return video_frame(source, frame, limits)
     decoded = decode_image(source, limits)
     if isinstance(decoded, Unreadable):
         return decoded

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from imagejudge import __version__
 from imagejudge.errors import EngineFailure
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Stamp, Unreadable, stamp_now
-from imagejudge.judge.cached_view import frame_part
-from imagejudge.judge.opened_image import OpenedImage, R
+from imagejudge.judge.opened_image import OpenedImage, R, SampledFrame
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import Summary
-from imagejudge.verdict import Failure, FileStamp, Outcome, RuleResult, Timing, Verdict
+from imagejudge.judge.video import FrameFindings, sum_up
+from imagejudge.verdict import Failure, FileStamp, Outcome, RuleResult, Sampling, Timing, Verdict
 
 Trouble: TypeAlias = Unreadable | EngineFailure
 """Why an image cannot be judged."""
@@ -38,25 +38,47 @@ class Found:
 def verdict_on(
     image: OpenedImage[R], found: Mapping[int, Found], plan: Plan, method: str, seconds: Timing | None = None
 ) -> Verdict:
-    """The verdict of an image is that of its worst frame; `found` is by the index of the frame."""
-    index = max(found, key=lambda each: found[each].badness)
-    worst = found[index]
-    ground = next(frame.ground for frame in image.frames if frame.index == index)
-    of_frame = {"ground": ground, "tokens": image.answers.tokens(frame_part(index))}
+    """The verdict of an image is that of its worst frame; `found` is by the index of the frame.
+
+    That of a video is drawn from all its frames, rule by rule.
+    """
+    of_video: dict[str, Any] = {}
+    if image.step is not None:
+        frame, results, summary, of_video = _watched(image, found, plan, image.step)
+    else:
+        frame = max(image.frames, key=lambda each: found[each.index].badness)
+        results, summary = found[frame.index].results, found[frame.index].summary
+    of_frame = {"ground": frame.ground, "tokens": image.answers.tokens(frame.part)}
     return _verdict(
         plan,
         method,
         image.stamp,
         path=image.ref.path,
         sha256=image.sha256,
-        frame=index if image.facts.frames > 1 else None,
-        verdict=worst.summary.outcome,
-        rationale=worst.summary.rationale,
-        violations=worst.summary.violations,
-        rules=worst.results,
+        frame=frame.index if image.facts.frames > 1 or of_video else None,
+        verdict=summary.outcome,
+        rationale=summary.rationale,
+        violations=summary.violations,
+        rules=results,
         image=image.facts.model_copy(update=of_frame),
         seconds=seconds or Timing(),
+        **of_video,
     )
+
+
+def _watched(
+    image: OpenedImage[R], found: Mapping[int, Found], plan: Plan, step: float
+) -> tuple[SampledFrame, tuple[RuleResult, ...], Summary, dict[str, Any]]:
+    """Of a video: its worst frame, each rule, what follows, and what its line has besides that of an image."""
+    frames = {
+        frame.index: FrameFindings(frame.time or 0.0, found[frame.index].results, found[frame.index].summary)
+        for frame in image.frames
+    }
+    worst = max(image.frames, key=lambda each: (found[each.index].badness, frames[each.index].strength()))
+    results, summary = sum_up(list(frames.values()), frames[worst.index], step, image.facts.duration or 0.0)
+    method: Literal["every", "spread"] = "every" if plan.limits.video_frames is None else "spread"
+    sampled = Sampling(method=method, seconds=step, frames=len(frames))
+    return worst, results, summary, {"time": worst.time, "sampled": sampled}
 
 
 def error_verdict(ref: ImageRef, why: Trouble, image: OpenedImage[R] | None, plan: Plan, method: str) -> Verdict:

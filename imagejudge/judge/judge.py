@@ -18,6 +18,7 @@ from imagejudge.errors import UsageError
 from imagejudge.images.encode import as_png
 from imagejudge.images.find import ImageRef, find_images
 from imagejudge.images.read import Limits as ImageLimits
+from imagejudge.images.video import INSTALL
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.clue import Method
 from imagejudge.judge.engines import ModelChoice, model_digest, model_label
@@ -85,6 +86,7 @@ class Judge:
                 settings={
                     **self.spec.settings,
                     "frames": image_limits.frames,
+                    **_video_sampling(image_limits),
                     **judging_settings(settings or {}),
                 },
                 ignored=ignored,
@@ -124,12 +126,17 @@ class Judge:
         Close the iterator to stop early: what the engines are at is given up, and the next call loads the model again.
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
+
+        def passed_over(path: str) -> None:
+            self._warn(f"{path}: passed over; to judge videos: {INSTALL}")
+
         refs = find_images(
             [os.fspath(path) for path in given],
             exclude=exclude,
             respect_gitignore=respect_gitignore,
             force_exclude=force_exclude,
             warn=self._warn,
+            passed_over=passed_over,
         )
         return self.judge_all(refs)
 
@@ -183,6 +190,11 @@ def _loaded(constitution: Constitution | str | os.PathLike[str]) -> Constitution
     if isinstance(constitution, str):
         return load_constitution(find_constitution(constitution))
     return load_constitution(Path(constitution))
+
+
+def _video_sampling(limits: ImageLimits) -> dict[str, str | int]:
+    """For the verdict line: the one of two settings that is in force."""
+    return {"every": f"{limits.every:g}"} if limits.video_frames is None else {"video_frames": limits.video_frames}
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path:

@@ -20,6 +20,7 @@ from imagejudge.common.system import threads
 from imagejudge.engine.allowance import room_hint
 from imagejudge.engine.base import Engine
 from imagejudge.errors import EngineFailure, ImageJudgeError
+from imagejudge.images.video.reader import Decoders
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.cached_view import ImageAnswers
 from imagejudge.judge.conclusion import Trouble
@@ -72,6 +73,7 @@ class Loop(ABC, Generic[R, A, T]):
             self._idle.put(engine)
         self._pictures = Budget(_PICTURES)
         self._largest = _EXPECTED
+        self._decoders = Decoders()
         self._crashes = CrashLog()
 
     @abstractmethod
@@ -105,14 +107,15 @@ class Loop(ABC, Generic[R, A, T]):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        """Close the engines, also while they answer."""
+        """Close the engines, also while they answer, and end what decodes videos."""
         self.closed = True
+        self._decoders.close()
         for engine in self._engines:
             engine.close()
 
     def _open_and_ask(self, ref: R) -> _Asked[R, A] | _Unopened[R]:
         with self._pictures.room(self._largest) as correct:
-            opened = self._attempt(ref, lambda: open_image(ref, self.plan.limits, self._answers_about))
+            opened = self._attempt(ref, lambda: open_image(ref, self.plan.limits, self._answers_about, self._decoders))
             if not isinstance(opened, OpenedImage):
                 return _Unopened(ref, opened)
             correct(opened.pictures.held)

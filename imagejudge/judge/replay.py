@@ -178,6 +178,8 @@ class Rejudge:
         """
         if verdict.verdict is Outcome.ERROR:
             return self._again(verdict)
+        if verdict.sampled is not None:
+            raise Unrecorded("the other frames of a video")
         if verdict.image is not None and verdict.image.frames > 1:
             raise Unrecorded("the other frames of an animation")
         records = self._records(verdict)

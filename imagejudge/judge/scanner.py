@@ -11,7 +11,7 @@ from imagejudge.engine.base import Answer, Engine, View
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.find import ImageRef
 from imagejudge.judge.answer_cache import Cache
-from imagejudge.judge.cached_view import CachedView, Stopwatch, frame_part
+from imagejudge.judge.cached_view import CachedView, Stopwatch
 from imagejudge.judge.clue import Inquiry, inquire, questions_of
 from imagejudge.judge.conclusion import Found, Trouble, error_verdict, verdict_on
 from imagejudge.judge.loop import Loop
@@ -44,12 +44,13 @@ class Scanner(Loop[ImageRef, _Answered, Verdict]):
         watch, views = Stopwatch(), itertools.count()
 
         def look(frame: SampledFrame, first: Sequence[Question]) -> View:
-            return turn.view(frame.picture(), first, same_image=next(views) > 0)
+            same = next(views) > 0 and image.step is None  # each frame of a video has the time of an image
+            return turn.view(frame.picture(), first, same_image=same)
 
         inquiries = {}
         for frame in image.frames:
             open_view = partial(look, frame)
-            view = CachedView(image.answers, frame_part(frame.index), open_view, watch, self.plan.abilities)
+            view = CachedView(image.answers, frame.part, open_view, watch, self.plan.abilities)
             inquiries[frame.index] = inquire(constitution, view, self._priors, self.plan.method)
         return inquiries, watch
 

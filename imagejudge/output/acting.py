@@ -156,7 +156,7 @@ class Acting:
             raise _Refusal(_NEVER_READ)
         if self._folder is not None and source.is_relative_to(self._folder):
             return "in that folder already"
-        if not placing.is_there(source):
+        if not os.path.lexists(source):
             return self._of_missing(verdict, target)
         status = source.lstat()
         if stat.S_ISLNK(status.st_mode) and self.action not in _STAYING:
@@ -168,7 +168,7 @@ class Acting:
         if target is None:
             return ""
         self._check_way(target)
-        if placing.is_there(target):
+        if os.path.lexists(target):
             if not self._is_made(source, target, verdict) or self._is_one_file(source, target):
                 raise _Refusal(TAKEN)
             if self.action is not Action.MOVE:  # else it was interrupted before the old place was given up
@@ -204,7 +204,7 @@ class Acting:
             return
         for above in target.relative_to(self._folder).parents:
             folder = self._folder / above
-            if folder.is_symlink() or (placing.is_there(folder) and not folder.is_dir()):
+            if folder.is_symlink() or (os.path.lexists(folder) and not folder.is_dir()):
                 raise _Refusal(_THROUGH_LINK)
 
     def _do(self, source: Path, target: Path | None, sha256: str, verdict: Verdict, record: UndoFile) -> None:
@@ -222,7 +222,7 @@ class Acting:
         match self.action:
             case Action.MOVE:
                 record.add(said.model_copy(update={"result": sha256}))
-                if placing.is_there(target):
+                if os.path.lexists(target):
                     source.unlink()
                 else:
                     placing.move(source, target, sha256)
@@ -239,7 +239,7 @@ class Acting:
 
 def _make_folders(folder: Path, record: UndoFile) -> None:
     missing = []
-    while not placing.is_there(folder):
+    while not os.path.lexists(folder):
         missing.append(folder)
         folder = folder.parent
     for each in reversed(missing):

@@ -16,7 +16,7 @@ from imagejudge.verdict import RuleStatus, Verdict
 
 _COLUMNS = (
     *("path", "verdict", "severity", "violated", "unsure", "accepted", "rationale", "error"),
-    *("format", "width", "height", "frames", "frame", "sha256", "model", "constitution", "method"),
+    *("format", "width", "height", "frames", "frame", "time", "sha256", "model", "constitution", "method"),
 )
 _FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
 """What makes a spreadsheet compute a cell, also in the wide forms that East Asian versions take."""
@@ -73,7 +73,7 @@ def _facts(verdict: Verdict) -> Iterator[object]:
     yield verdict.error and verdict.error.kind
     image = verdict.image
     yield from (image.format, image.width, image.height, image.frames) if image else ("", "", "", "")
-    yield from (verdict.frame, verdict.sha256, verdict.model, verdict.constitution, verdict.method)
+    yield from (verdict.frame, verdict.time, verdict.sha256, verdict.model, verdict.constitution, verdict.method)
 
 
 def _cell(value: object) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imagejudge.common.text import printable
+from imagejudge.common.text import clock, printable
 from imagejudge.constitution import Severity
 from imagejudge.judge.summary import unmeasured
-from imagejudge.verdict import RuleResult, RuleStatus, Step, StepStatus, Verdict
+from imagejudge.verdict import RuleResult, RuleStatus, Step, StepStatus, Verdict, Violation
+
+_SPANS = 3
+"""Times that a message tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,24 @@ class Finding:
 def findings(verdict: Verdict) -> Iterator[Finding]:
     """First what is violated, then what is undecided."""
     for violation in verdict.violations:
-        yield Finding(violation.rule, violation.severity, printable(violation.rationale), violation.accepted)
+        message = " ".join(filter(None, (_times(violation), violation.rationale)))
+        yield Finding(violation.rule, violation.severity, printable(message), violation.accepted)
     for result in verdict.rules:
         if result.status is RuleStatus.UNSURE:
-            yield Finding(result.rule, None, printable(_doubt(result)), result.accepted)
+            at = "" if result.time is None else f"At {clock(result.time)}: "
+            yield Finding(result.rule, None, printable(at + _doubt(result)), result.accepted)
 
 
 def settled(verdict: Verdict) -> bool:
     """Whether nothing is left to look at: the image is safe, or all that was found in it is accepted."""
     return verdict.error is None and all(finding.accepted for finding in findings(verdict))
+
+
+def _times(violation: Violation) -> str:
+    """When a rule is violated in a video; empty for images."""
+    spans = [f"{clock(span.start)} to {clock(span.end)}" for span in violation.spans or ()]
+    more = f" and {len(spans) - _SPANS} times more" if len(spans) > _SPANS else ""
+    return f"From {', '.join(spans[:_SPANS])}{more}:" if spans else ""
 
 
 def _doubt(result: RuleResult) -> str:

@@ -6,6 +6,7 @@ nothing. Nothing is put over another file, and nothing that changed meanwhile is
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,18 +44,18 @@ def take_back(record: Record, *, really: bool) -> Row | None:
 
 def _taken_back(record: Record, source: Path, target: Path, *, really: bool) -> tuple[State, str]:
     if record.action is Action.DELETE:
-        return (State.DONE, NOTHING) if placing.is_there(source) else (State.REFUSED, _DELETED)
+        return (State.DONE, NOTHING) if os.path.lexists(source) else (State.REFUSED, _DELETED)
     if not placing.lies_there(target) or (record.action is Action.MOVE and not placing.lies_there(source)):
         return State.REFUSED, _MOVED_LINK
     if really and record.action is not Action.LINK:
         unfinished(target).unlink(missing_ok=True)  # a killed process may have left it
-    if not placing.is_there(target):
-        if record.action is Action.MOVE and not placing.is_there(source):
+    if not os.path.lexists(target):
+        if record.action is Action.MOVE and not os.path.lexists(source):
             return State.REFUSED, GONE
         return State.DONE, NOTHING
     if not _is_as_made(record, source, target):
         return State.REFUSED, _CHANGED
-    there = record.action is Action.MOVE and placing.is_there(source)
+    there = record.action is Action.MOVE and os.path.lexists(source)
     if there and (not holds(source, record.sha256) or source.samefile(target)):
         return State.REFUSED, _OTHER
     if record.action is Action.COPY and not holds(source, record.result):

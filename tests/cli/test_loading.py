@@ -17,7 +17,8 @@ from conftest_cli import PROGRAM, Run
 
 from imagejudge.cli import factory
 from imagejudge.cli.console import beside_progress
-from imagejudge.cli.options import CacheOptions, ImageOptions, ModelOptions, RuleOptions, WriterOptions
+from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, WriterOptions
 
 
 def test_a_scan_whose_engine_is_stopped_while_it_loads(rules: Sequence[str], images: Path) -> None:

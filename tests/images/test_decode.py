@@ -35,7 +35,8 @@ GREY = (127, 127, 127)
 
 def test_the_documentation_names_every_kind() -> None:
     parts = ("read", "formats", "decode", "pillow_reader", "png", "gif", "webp", "jpeg", "icon")
-    files = [Path(module.__file__).with_name(f"{name}.py") for name in parts]
+    parts += tuple(f"video/{name}" for name in ("container", "child", "reader"))
+    files = [Path(module.__file__).parent / f"{name}.py" for name in parts]
     code = "".join(file.read_text(encoding="utf-8") for file in files)
     kinds = set(re.findall(r'(?:Unreadable|Refused)\(\s*"([a-z-]+)"', code))
     table = (Path(__file__).parents[2] / "docs" / "images.md").read_text(encoding="utf-8").partition("| kind |")[2]
@@ -184,7 +185,7 @@ class TestFormats:
             (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
             (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
             (b"\0\0\2\0\1\0", "cursor"),
-            (b"\0\0\0\x18ftypisom", "videos"),
+            (b"\0\0\0\x18ftypisom", "video"),
         ],
     )
     def test_known_formats_that_are_not_read(self, data: bytes, word: str) -> None:

@@ -13,6 +13,7 @@ from random import Random
 import make_images
 import numpy as np
 import pytest
+from damaged_files import mutated
 from PIL import Image
 
 from imagejudge.images.decode import Decoded, decode_image
@@ -50,37 +51,6 @@ def samples() -> dict[str, bytes]:
     }
 
 
-def mutated(data: bytes, random: Random) -> bytes:
-    """Bits flipped, bytes replaced, parts cut, doubled, moved or swapped, sizes made extreme."""
-    new = bytearray(data)
-    for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
-        if not new:
-            break
-        at = random.randrange(len(new))
-        length = random.choice((1, 2, 4, 12, 40))
-        match random.randrange(8):
-            case 0:
-                new[at] ^= 1 << random.randrange(8)
-            case 1:
-                new[at : at + length] = random.randbytes(length)
-            case 2:
-                new[at : at + 4] = random.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\1"))
-            case 3:
-                del new[at:]
-            case 4:
-                del new[at : at + length]
-            case 5:
-                new[at:at] = new[at : at + length]
-            case 6:
-                to = random.randrange(len(new))
-                new[at : at + length], new[to : to + length] = new[to : to + length], new[at : at + length]
-            case 7:  # a part of another file
-                other = random.choice(list(samples().values()))
-                start = random.randrange(len(other))
-                new[at:at] = other[start : start + 100]
-    return bytes(new)
-
-
 def mended(data: bytes) -> bytes:
     """A PNG whose checksums are right again, so that what stands behind them is reached."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -95,7 +65,7 @@ def check(number: int) -> float:
     """One mutation; how long it took."""
     random = Random(number)
     name = random.choice(sorted(samples()))
-    data = mutated(samples()[name], random)
+    data = mutated(samples()[name], random, list(samples().values()))
     if number % 2:
         data = mended(data)
     started = time.perf_counter()

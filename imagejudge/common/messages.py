@@ -1,4 +1,4 @@
-"""Messages between a worker and its child: a JSON header with raw bytes behind it. No pickles: pixels are hostile."""
+"""Messages between a process and its child: a JSON header with raw bytes behind it. No pickles: pixels are hostile."""
 
 from __future__ import annotations
 
