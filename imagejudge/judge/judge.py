@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from imagejudge.constitution import Constitution, find_constitution, load_constitution, select_rules
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
-from imagejudge.errors import UsageError
+from imagejudge.errors import ModelError, UsageError
 from imagejudge.images.encode import as_png
 from imagejudge.images.find import ImageRef, find_images
 from imagejudge.images.read import Limits as ImageLimits
@@ -154,7 +154,11 @@ class Judge:
                 self.engines = self._new_engines()
                 self._scanner = Scanner(self.plan, self.cache, self.engines)
             self._running = self._scanner.run(refs)
-            yield from self._running
+            try:
+                yield from self._running
+            except ModelError:
+                if not self._closed:  # a closed engine neither loads nor answers without an image
+                    raise
             if self._closed:
                 raise UsageError("this Judge was closed before its scan had ended", "take all verdicts first")
         finally:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from imagejudge.engine.base import Abilities, Answer, View
 from imagejudge.judge.answer_cache import Cache
-from imagejudge.judge.answering import check_answers, check_verdicts
-from imagejudge.judge.cached_view import AnswerKey, CachedView, ImageAnswers, Stopwatch
+from imagejudge.judge.answering import PROVED, check_answers, check_verdicts
+from imagejudge.judge.cached_view import CachedView, ImageAnswers, Stopwatch
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.turn import Turn
 from imagejudge.prompts import Question
@@ -16,8 +16,6 @@ from imagejudge.verdict import Verdict
 
 _BLANK = "blank"
 """Stands for the image where there is none, in the answers cache."""
-_PROVED = AnswerKey("answers", b"")
-"""What is kept once the model has answered about an image."""
 
 
 class ModelAnswers:
@@ -43,8 +41,8 @@ class ModelAnswers:
         `ModelError`.
         """
         with self._lock:
-            if _PROVED not in self._answers.known and check_verdicts(verdicts, f"about the first image, {path},"):
-                self._answers.add(_PROVED, True)
+            if PROVED not in self._answers.known and check_verdicts(verdicts, f"about the first image, {path},"):
+                self._answers.add(PROVED, True)
                 self._save()
 
     def _save(self) -> None:

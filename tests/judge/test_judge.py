@@ -20,6 +20,7 @@ from PIL import Image
 import imagejudge
 from imagejudge import EngineLimits, ImageLimits, Judge, ModelChoice, ModelError, Outcome, UsageError, load_constitution
 from imagejudge.engine.process import EngineProcess
+from imagejudge.engine.spec import EngineSpec
 from imagejudge.images.find import ImageRef
 from imagejudge.judge import engines
 from imagejudge.verdict import Verdict
@@ -193,6 +194,27 @@ def test_closing_in_another_thread_ends_a_scan_at_once(make: Make, folder: Path)
     assert ended == ["this Judge was closed before its scan had ended"]
     assert len(found) < len(refs)
     assert Outcome.ERROR not in found[:-8], "images that are left are not failures"
+
+
+def test_closing_in_another_thread_while_the_model_loads_is_no_fault_of_the_model(
+    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    start = EngineProcess._start
+
+    def starting(self: EngineProcess) -> object:
+        begun.set()
+        return start(self)
+
+    monkeypatch.setattr(EngineProcess, "_start", starting)
+    monkeypatch.setattr(engines, "ENGINE", "engines:dawdling")
+    monkeypatch.setattr(EngineSpec, "options", {"load": 60})
+    judge = make()
+    closing = threading.Thread(target=lambda: begun.wait(60) and judge.close())
+    closing.start()
+    with pytest.raises(UsageError, match="closed before its scan had ended"):
+        list(judge.scan(folder))
+    closing.join()
 
 
 def test_a_closed_judge_says_so(make: Make, folder: Path) -> None:
