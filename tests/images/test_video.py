@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -101,6 +102,15 @@ def test_frames_in_the_middle_of_equal_parts() -> None:
     assert (video.step, times(video)) == (1.5, [0.7, 2.2, 3.7, 5.2])  # those on the screen at 0.75, 2.25 ...
     assert times(sampled(shades(), Limits(video_frames=1))) == [3.0]
     assert len(times(sampled(shades(), Limits(video_frames=600)))) == 60  # each once
+
+
+def test_given_up_pictures_hold_no_file() -> None:
+    held = source(shades())
+    before = sys.getrefcount(held)
+    pictures = VideoPictures(held, sampled(shades()).facts, [0], Limits(), Decoders())
+    pictures.of(0)
+    pictures.give_up()
+    assert sys.getrefcount(held) == before
 
 
 @pytest.mark.exhaustive

@@ -189,7 +189,7 @@ class VideoPictures:
     def __init__(
         self, source: Source, facts: ImageFacts, indexes: Sequence[int], limits: Limits, decoders: Decoders
     ) -> None:
-        self._source = source
+        self._source: Source | None = source
         self._facts = facts
         self._indexes = indexes
         self._limits = limits
@@ -210,23 +210,30 @@ class VideoPictures:
             return self._picture
         try:
             if self._decoder is None or index < self._at:
-                self.give_up()
-                request = {"do": "show", "pixels": self._limits.pixels, "indexes": self._left_from(index)}
-                self._decoder = self._decoders.start(self._source, _container(self._source), request)
+                self._end()
+                self._decoder = self._begin(index)
             while self._at != index:
                 header, pixels = self._decoder.receive()
                 self._at = header["index"]
                 self._picture = Picture(header["width"], header["height"], pixels)
         except Refused as refused:
-            self.give_up()
+            self._end()
             raise EngineFailure(refused.kind, refused.message) from refused
         return self._picture
 
-    def _left_from(self, index: int) -> list[int]:
-        return [each for each in self._indexes if each >= index]
-
     def give_up(self) -> None:
-        """Free the memory, and end the process."""
+        """Free the memory, the file's as well, and end the process; none may be wanted any more."""
+        self._end()
+        self._source = None
+
+    def _begin(self, index: int) -> _Decoder:
+        if self._source is None:
+            raise AssertionError("the pictures were given up")
+        left = [each for each in self._indexes if each >= index]
+        request = {"do": "show", "pixels": self._limits.pixels, "indexes": left}
+        return self._decoders.start(self._source, _container(self._source), request)
+
+    def _end(self) -> None:
         if self._decoder is not None:
             self._decoders.end(self._decoder)
         self._decoder, self._at, self._picture = None, -1, Picture(0, 0, b"")
