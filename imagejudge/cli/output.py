@@ -20,7 +20,6 @@ from imagejudge.cli.signals import unbroken
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
-from imagejudge.images.video import INSTALL
 from imagejudge.output import Sink, baseline
 from imagejudge.output.csv import Csv
 from imagejudge.output.github import Annotations
@@ -204,15 +203,15 @@ class Output:
             self._shown.write(verdict)
         self.tally.add(verdict)
 
-    def end(self, *, failed: bool = False, videos: int = 0) -> None:
-        """Say what was found, and leave with the exit code for it; `failed`: not every image could be judged.
+    def end(self, *, failed: bool = False, passed_over: Iterable[str] = ()) -> None:
+        """Say what was found and what was passed over, and leave with the exit code for what was found.
 
-        `videos` were passed over for want of what reads them.
+        `failed`: not every image could be judged.
         """
         if self.tally.images and not self.options.quiet:
             _summarise(self.tally, self._constitution)
-        if videos and not self.options.quiet:
-            say("passed over", f"{videos:,} {'video' if videos == 1 else 'videos'}; to judge them: {INSTALL}", "yellow")
+        for words in () if self.options.quiet else passed_over:
+            say("passed over", words, "yellow")
         if (failed or self.tally.outcomes[Outcome.ERROR]) and self.options.on_error is OnError.FAIL:
             raise typer.Exit(2)
         if self.tally.found(self.options.fail_on) and not self.options.exit_zero:

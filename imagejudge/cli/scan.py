@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grou
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
-from imagejudge.images.find import find_images, read_list
+from imagejudge.images.find import HOW_TO_JUDGE, Unread, find_images, read_list
 from imagejudge.judge.plan import Plan
 from imagejudge.output.recorded import SameFile
 from imagejudge.output.resume import Identity
@@ -83,7 +84,7 @@ def scan(
     if null and files_from is None and STDIN not in (paths or []):
         raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
     named = list(dict.fromkeys(_named(paths or [], files_from, null)))  # an endless list may be of one path
-    passed_over: list[str] = []
+    unread = Counter[Unread]()
     refs = list(
         find_images(
             named,
@@ -91,13 +92,16 @@ def scan(
             respect_gitignore=respect_gitignore,
             force_exclude=force_exclude,
             warn=warn,
-            passed_over=passed_over.append,
+            passed_over=lambda _, what: unread.update((what,)),
         )
     )
+    passed_over = [f"{count:,} {what}{'s' * (count > 1)}; {HOW_TO_JUDGE[what]}" for what, count in unread.items()]
     gc.freeze()  # a million of them would be looked at again and again by the collector
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
         if not refs:
             if not allow_empty:  # what was not looked at must not pass
+                for words in passed_over:
+                    warn(f"passed over: {words}")
                 raise UsageError("no images were found", "check what was named, or allow it with --allow-empty")
             warn("no images were found")
         found = {ref.path for ref in refs}
@@ -107,7 +111,7 @@ def scan(
             done = out.go_on(found)
             left = [ref for ref in refs if ref.path not in done]
             write_all(judge.judge_all(left), len(left), out, done=len(done))
-    out.end(videos=len(passed_over))
+    out.end(passed_over=passed_over)
 
 
 def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[str]:

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from imagejudge.errors import UsageError
 from imagejudge.images.gitignore import patterns
 from imagejudge.images.special_files import is_special
-from imagejudge.images.video import pyav
+from imagejudge.images.video import INSTALL, pyav
 from imagejudge.images.video.container import is_transport_stream
 from imagejudge.images.work_tree import Ignored, IgnoreFiles, Rules, WorkTrees
 
@@ -35,11 +37,30 @@ VIDEO_EXTENSIONS: Final = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".
 _SHARED: Final = frozenset((".ts", ".mts"))
 """Those that program texts (TypeScript) have as well: what such a file begins with tells."""
 
+_SHARD_ENDINGS: Final = (".tar", ".tgz", ".tar.gz", ".tar.zst", ".parquet")
+"""Files of many images, which cannot be read as they are."""
+
 _CHUNK: Final = 65_536
 _LONGEST_PATH: Final = 100_000
 """Bytes; no system takes longer ones."""
 _LONGEST_LIST: Final = 1_000_000_000
 """Bytes of a list; that of ten million paths has most often fewer."""
+
+
+class Unread(StrEnum):
+    """What lies in a folder, may hold images, and is not looked at."""
+
+    VIDEO = "video"
+    """Where what reads videos is not installed."""
+    SHARD = "shard"
+
+
+HOW_TO_JUDGE: Final[Mapping[Unread, str]] = MappingProxyType(
+    {
+        Unread.VIDEO: f"to judge them: {INSTALL}",
+        Unread.SHARD: "to judge what is in tar and Parquet files, unpack them first",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +80,11 @@ def find_images(
     respect_gitignore: bool = True,
     force_exclude: bool = False,
     warn: Callable[[str], None] = lambda message: None,
-    passed_over: Callable[[str], None] = lambda path: None,
+    passed_over: Callable[[str, Unread], None] = lambda path, what: None,
 ) -> Iterator[ImageRef]:
     """Every file to judge, once: named files as they are, folders with all images and videos below them.
 
-    Where what reads videos is not installed, those in folders are left out, and `passed_over` is told their paths.
+    Of what lies in folders and cannot be read, though it may hold images, `passed_over` is told.
 
     With `respect_gitignore`, folders of a git work tree are searched for what git does not ignore. Where git is missing
     or fails, `warn` is told, and the .gitignore files are read without it.
@@ -148,7 +169,9 @@ class _Walk:
     they all differ, and a file that is named as well is left for where it is named.
     """
 
-    def __init__(self, trees: WorkTrees | None, named: Container[str], passed_over: Callable[[str], None]) -> None:
+    def __init__(
+        self, trees: WorkTrees | None, named: Container[str], passed_over: Callable[[str, Unread], None]
+    ) -> None:
         self._trees = trees
         self._named = named
         self._passed_over = passed_over
@@ -180,7 +203,9 @@ class _Walk:
                 if self._takes_videos:
                     yield entry.path
                 else:
-                    self._passed_over(entry.path)
+                    self._passed_over(entry.path, Unread.VIDEO)
+            elif name.lower().endswith(_SHARD_ENDINGS) and key not in self._named and not level.ignores(name, entry):
+                self._passed_over(entry.path, Unread.SHARD)
 
     def _enter(
         self, stack: list[_Level], path: str, key: str, excluded: Rules, ask_git: Callable[[], Ignored | None]

@@ -9,6 +9,7 @@ import dataclasses
 import errno
 import hashlib
 import os
+import re
 import stat
 import time
 from contextlib import suppress
@@ -19,6 +20,7 @@ from imagejudge.images.special_files import is_special
 
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which a change would show in a file's times: some file systems count in steps of 2 s."""
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _TRIES: Final = 3
 """How often a file is read that changes meanwhile."""
 
@@ -170,6 +172,8 @@ def _os_error(path: str, error: OSError) -> Unreadable:
         with suppress(OSError, ValueError):
             if stat.S_ISLNK(os.lstat(path).st_mode):
                 return Unreadable("missing", "is a symbolic link to a file that does not exist")
+        if _ADDRESS.match(path):
+            return Unreadable("missing", "is an address, and only files are read; copy it to a file first")
         return Unreadable("missing", "no such file; check its name")
     if isinstance(error, PermissionError):
         return Unreadable("permission", "may not read this file; give yourself the right to read it")

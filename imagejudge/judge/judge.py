@@ -16,9 +16,8 @@ from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.errors import ModelError, UsageError
 from imagejudge.images.encode import as_png
-from imagejudge.images.find import ImageRef, find_images
+from imagejudge.images.find import HOW_TO_JUDGE, ImageRef, Unread, find_images
 from imagejudge.images.read import Limits as ImageLimits
-from imagejudge.images.video import INSTALL
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.clue import Method
 from imagejudge.judge.engines import ModelChoice, model_digest, model_label
@@ -127,8 +126,8 @@ class Judge:
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
 
-        def passed_over(path: str) -> None:
-            self._warn(f"{path}: passed over; to judge videos: {INSTALL}")
+        def passed_over(path: str, what: Unread) -> None:
+            self._warn(f"{path}: passed over; {HOW_TO_JUDGE[what]}")
 
         refs = find_images(
             [os.fspath(path) for path in given],

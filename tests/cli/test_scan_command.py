@@ -366,6 +366,27 @@ def test_finding_nothing_is_a_failure_unless_that_is_allowed(
         assert b"warning: no images were found" in done.stderr
 
 
+def test_what_may_hold_images_and_is_not_read_is_counted(
+    run: Run, pair: Options, rules: Options, images: Path, tmp_path: Path
+) -> None:
+    for name in ("a.tar", "sub/B.TAR.GZ", "c.parquet", ".hidden.tar", "tar"):
+        (images / name).parent.mkdir(exist_ok=True)
+        (images / name).write_bytes(b"")
+    done = run("scan", images, *pair, *rules)
+    assert b"passed over: 3 shards; to judge what is in tar and Parquet files, unpack them first" in done.stderr
+    assert b"passed over" not in run("scan", images, *pair, *rules, "--quiet").stderr
+    alone = run("scan", images / "sub", *pair, *rules)
+    assert alone.returncode == 2
+    assert b"passed over: 1 shard; " in alone.stderr
+    assert b"no images were found" in alone.stderr
+
+
+def test_an_address_is_told_from_a_name_with_a_mistake(run: Run, pair: Options, rules: Options) -> None:
+    done = run("scan", "s3://bucket/a.png", *pair, *rules, "--format", "text")
+    assert done.returncode == 2
+    assert b"s3://bucket/a.png: error: is an address" in done.stdout
+
+
 def test_several_workers_give_the_same_lines(run: Run, pair: Options, rules: Options, tmp_path: Path) -> None:
     folder = make_images(tmp_path / "many", 12)
     alone = run("scan", folder, *pair, *rules, "--no-cache", "--threads", "1")
