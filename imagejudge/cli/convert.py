@@ -12,7 +12,7 @@ import typer
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.options import grouped
 from imagejudge.cli.output import images
-from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, opened
+from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import replacing
 from imagejudge.errors import UsageError
 from imagejudge.output.interchange import LOCAL_FILES, LeftOut, fiftyone, labelling_view, metadata, tasks
@@ -56,6 +56,7 @@ def convert(
     imagejudge convert verdicts.jsonl --to label-studio -o tasks.json
     imagejudge convert verdicts.jsonl --to fiftyone -o labels
     """
+    refuse_to_overwrite([verdicts], output=output)
     left_out = LeftOut()
     with opened(verdicts) as lines:
         takes = choice.choice(lines).takes

@@ -30,6 +30,7 @@ from imagejudge.cli.options import (
     grouped,
 )
 from imagejudge.cli.settings_file import Settings
+from imagejudge.cli.verdict_file import refuse_to_overwrite
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
 from imagejudge.common.text import quiet_json
@@ -114,6 +115,8 @@ def evaluate(
     run that was stopped resumes where it was. Exits with 0 whatever the figures are.
     """
     del isolated, config  # they have had their effect
+    read = [data.verdicts, data.labels, data.dataset, trial.constitution]
+    refuse_to_overwrite(read, output=output, json=json_, html=html)
     if data.verdicts is not None:
         if trial.methods or trial.perturb:
             raise UsageError("--verdicts are made already", "leave out --method and --perturb, or give a DATASET")
@@ -122,7 +125,8 @@ def evaluate(
         found = _judge(data, trial, model, image_options, cache, in_force(call), quiet=quiet)
     if output is not None:
         lines = (quiet_json(json.dumps(row, ensure_ascii=False, allow_nan=False)) for row in found.predictions())
-        write_atomically(output, "".join(f"{line}\n" for line in lines), "name another file with -o")
+        rows = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")  # as JSON escapes stray bytes
+        write_atomically(output, rows, "name another file with -o")
     if json_ is not None:
         figures = json.dumps(found.document(), indent=1, allow_nan=False)
         write_atomically(json_, f"{figures}\n", "name another file with --json")

@@ -19,9 +19,8 @@ from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import identity_of, write_all
-from imagejudge.cli.verdict_file import STDIN, Verdicts, opened
+from imagejudge.cli.verdict_file import Verdicts, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import write_atomically
-from imagejudge.common.existing import is_same
 from imagejudge.errors import UsageError
 from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
@@ -62,8 +61,7 @@ def rejudge(
     counted, and listed with --missing; with --model they are opened and what is missing is asked, and only that.
     """
     del isolated, config  # they have had their effect
-    if output.output is not None and verdicts != STDIN and is_same(Path(verdicts), output.output):
-        raise UsageError("-o names the file that is read", "name another one")
+    refuse_to_overwrite([verdicts, rules.constitution], output=output.output, missing=missing)
     constitution = load_rules(rules)
     settings = in_force(call)
     with opened(verdicts) as lines:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.options import grouped
 from imagejudge.cli.output import images
-from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, opened
+from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import replacing
 from imagejudge.constitution import find_constitution, load_constitution, shipped_constitutions
 from imagejudge.errors import UsageError
@@ -62,8 +62,7 @@ def report(
     """
     if thumbnails is not None and no_images:
         raise UsageError("--thumbnails and --no-images contradict each other", "leave out one of them")
-    if verdicts != STDIN and output.exists() and Path(verdicts).exists() and output.samefile(verdicts):
-        raise UsageError("-o names the file of verdicts", "name another file")
+    refuse_to_overwrite([verdicts, constitution], output=output)
     found, digest = gathered(verdicts, choice, constitution)
     here = output.resolve().parent
     folder = "" if thumbnails is None else _address(thumbnails.resolve(), here)

@@ -13,9 +13,9 @@ import typer
 from imagejudge.cli.console import warn
 from imagejudge.cli.options import grouped
 from imagejudge.cli.output import STDOUT, Format, sink
-from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, opened
+from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import replacing
-from imagejudge.common.existing import exists, is_same
+from imagejudge.common.existing import exists
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.output.choice import Choice
@@ -72,11 +72,9 @@ def show(
     if print0 and form is not Format.PATHS:
         raise UsageError("-0 is about paths", "add --format paths")
     target = None if output is None or str(output) == STDOUT else output
-    if target is not None and exists(target):
-        if verdicts != STDIN and is_same(Path(verdicts), target):
-            raise UsageError("-o names the file that is read", "name another one")
-        if not overwrite:
-            raise UsageError(f"{target} is there already", "name another file with -o, or replace it with --overwrite")
+    refuse_to_overwrite([verdicts], output=target)
+    if target is not None and exists(target) and not overwrite:
+        raise UsageError(f"{target} is there already", "name another file with -o, or replace it with --overwrite")
     if form is None:
         form = Format.TEXT if target is None and sys.stdout.isatty() else Format.JSONL
     with opened(verdicts) as lines:

@@ -89,6 +89,11 @@ def test_explain_makes_a_page(run: Run, pair: Options, rules: Options, images: P
     refused = run("explain", images / "0000.png", *pair, *rules, "--html", "no/page.html")
     assert refused.returncode == 2
     assert b"no/page.html cannot be written" in refused.stderr
+    before = (images / "0000.png").read_bytes()
+    refused = run("explain", images / "0000.png", *pair, *rules, "--html", images / "0000.png")
+    assert refused.returncode == 2
+    assert b"--html names a file that is read" in refused.stderr
+    assert (images / "0000.png").read_bytes() == before
 
 
 def test_explain_a_file_that_cannot_be_judged(run: Run, pair: Options, rules: Options) -> None:

@@ -191,6 +191,24 @@ def test_what_was_said_of_each_image_is_written(run: Run, judged: None, tmp_path
     assert all({"verdict", "score", "violations"} == set(said) for row in rows for said in row["verdicts"].values())
 
 
+def test_names_that_are_not_utf_8_are_written(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "labels.jsonl").write_text('{"path": "\\udcff\u00fc.png", "label": "safe"}\n', "utf-8")
+    write_verdicts(tmp_path, verdict("\udcff\u00fc.png", "safe", {"fire": "clear"}))
+    done = run("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.jsonl", "-o", "o", "--json", "j", "--html", "h")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads((tmp_path / "o").read_text("utf-8"))["name"] == "\udcff\u00fc.png"
+
+
+@pytest.mark.parametrize("option", ["-o", "--json", "--html"])
+@pytest.mark.parametrize("file", ["v.jsonl", "set/labels.csv"])
+def test_what_is_read_is_not_written_over(run: Run, judged: None, tmp_path: Path, option: str, file: str) -> None:
+    before = (tmp_path / file).read_bytes()
+    done = run(*SCORED, option, tmp_path / "set" / ".." / file)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"{option} names a file that is read".encode() in done.stderr
+    assert (tmp_path / file).read_bytes() == before
+
+
 # --- with a model -------------------------------------------------------------------------------------------------
 
 

@@ -333,7 +333,8 @@ def test_unused_entries_are_listed(run: Run, base: Options, folder: Path) -> Non
         (["baseline", "unused", "v.jsonl"], b"the baseline .imagejudge-baseline.toml cannot be read"),
         (["baseline", "add", "v.jsonl", "--reason", "x" * 2000], b"the reason is 2,000 characters long"),
         (["rejudge", "bad.toml"], b"bad.toml:1: this is not a verdict"),
-        (["rejudge", "v.jsonl", "-o", "./v.jsonl"], b"-o names the file that is read"),
+        (["rejudge", "v.jsonl", "-o", "./v.jsonl"], b"-o names a file that is read"),
+        (["rejudge", "v.jsonl", "--missing", "v.jsonl"], b"--missing names a file that is read"),
         (["rejudge", "v.jsonl", "-o", "other.jsonl"], b"another constitution"),
     ],
 )

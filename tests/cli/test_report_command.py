@@ -82,7 +82,7 @@ def test_only_some_verdicts(run: Run, verdicts: Path, tmp_path: Path, only: list
     ("arguments", "complaint"),
     [
         (["verdicts.jsonl"], "Missing option '--output' / '-o'"),
-        (["verdicts.jsonl", "-o", "verdicts.jsonl"], "-o names the file of verdicts"),
+        (["verdicts.jsonl", "-o", "verdicts.jsonl"], "-o names a file that is read"),
         (["gone.jsonl", "-o", "page.html"], "the verdicts gone.jsonl cannot be read"),
         (["verdicts.jsonl", "-o", "page.html", "--only", "bad"], "--only 'bad' is no verdict"),
         (["verdicts.jsonl", "-o", "no/page.html"], "no/page.html cannot be written"),

@@ -75,7 +75,7 @@ def test_only_some_of_them(run: Run, scanned: Path) -> None:
         (["--only", "safe,nasty"], "--only 'nasty' is no verdict"),
         (["--rule", "knive"], "did you mean 'knife'?"),
         (["-0"], "add --format paths"),
-        (["-o", "v.jsonl", "--overwrite"], "-o names the file that is read"),
+        (["-o", "v.jsonl", "--overwrite"], "-o names a file that is read"),
         (["-o", "there"], "replace it with --overwrite"),
         (["-o", "no/where"], "cannot be written"),
     ],
