@@ -78,7 +78,7 @@ class DecisionFile:
             self._file.close()
 
     def _rewrite(self, decisions: Iterable[Decision]) -> None:
-        with replacing(self._path) as fresh:
+        with replacing(self._path, locked=True) as fresh:
             file = _opened(fresh)
             append(file, b"".join(map(decision_line, decisions)))
         self._file.close()

@@ -45,6 +45,9 @@ def test_what_is_taken_back_leaves_the_file(tmp_path: Path) -> None:
     file.change(made(decision(1), decision(2)))
     file.change({(decision(1).sha256, None): None, **made(decision(3))})
     assert lines(tmp_path / "d") == [decision(7), decision(2), decision(3)]
+    (tmp_path / ".d.tmp").write_bytes(b"what a killed process left")
+    file.change({(decision(7).sha256, None): None})
+    assert [each.name for each in tmp_path.iterdir()] == ["d"]
     file.change(made(decision(4)))
     assert lines(tmp_path / "d")[-1] == decision(4), "the new file is the one that is added to"
     file.close()
