@@ -6,7 +6,6 @@ concludes, and is the only one that keeps answers. Knows nothing of what is aske
 
 from __future__ import annotations
 
-import queue
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from imagejudge.judge.conclusion import Trouble
 from imagejudge.judge.model_answers import ModelAnswers
 from imagejudge.judge.opened_image import OpenedImage, R, open_image
 from imagejudge.judge.plan import Plan
-from imagejudge.judge.turn import Turn
+from imagejudge.judge.turn import IdleEngines, Turn
 
 _AHEAD = 1 if threads() < 4 else 2
 """Threads beyond one for each engine, which open images while the engines answer. On two cores, a second one made a
@@ -68,9 +67,7 @@ class Loop(ABC, Generic[R, A, T]):
         self.closed = False
         self._cache = cache
         self._engines = engines
-        self._idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
-        for engine in engines:
-            self._idle.put(engine)
+        self._idle = IdleEngines(engines)
         self._pictures = Budget(_PICTURES)
         self._largest = _EXPECTED
         self._decoders = Decoders()

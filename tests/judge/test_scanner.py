@@ -420,6 +420,26 @@ def test_no_picture_is_held_once_nothing_is_asked_about_it(tmp_path: Path) -> No
     assert sum(1 for _ in verdicts) == 11
 
 
+def test_nothing_is_asked_after_what_ends_the_run(tmp_path: Path) -> None:
+    for number in range(6):
+        paint(tmp_path, f"{number}.png", (number, 0, 0))
+
+    class Broken(Scripted):
+        views = 0
+
+        def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
+            Broken.views += 1
+            time.sleep(0.2)  # meanwhile other images wait for their turn
+            if Broken.views == 1:
+                raise ModelError("the model does not load", "take another one")
+            return super().view(picture, first, same_image=same_image)
+
+    with pytest.raises(ModelError, match="does not load"):
+        scan(tmp_path, Broken(colour), the_plan=dataclasses.replace(plan(), method=Method("threshold")))
+    time.sleep(0.3)  # a thread that waited would have begun by now
+    assert Broken.views == 1
+
+
 def test_stopping_early_closes_the_engines(folder: Path) -> None:
     closed = []
 
