@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
-from imagejudge.cli.signals import INTERRUPTED, Stopped, watch_signals
+from imagejudge.cli.signals import INTERRUPTED, Stopped, leave_if_stopped, watch_signals
 from imagejudge.common.crash_log import CrashLog
 from imagejudge.common.text import printable
 from imagejudge.engine.allowance import room_hint
@@ -70,6 +70,8 @@ class _Program(TyperGroup):
             say("error", why, "bold red")
             code = FAILED
         if standalone_mode:
+            if code >= INTERRUPTED - 1:
+                leave_if_stopped()
             sys.exit(code)
         return code
 

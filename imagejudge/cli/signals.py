@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, Final
@@ -22,6 +24,8 @@ class Stopped(KeyboardInterrupt):
         self.code = 128 + number
 
 
+_number: int | None = None
+"""The signal that told the program to stop."""
 _held = False
 """Signals wait until something is whole."""
 _late: list[int] = []
@@ -40,13 +44,29 @@ def watch_signals() -> None:
 
 def _stop(number: int, frame: Any) -> None:
     del frame
+    global _number
     if _held:
         _late.append(number)
-    elif number == signal.SIGINT:
+        return
+    _number = number
+    if number == signal.SIGINT:
         raise KeyboardInterrupt
-    else:
-        signal.signal(number, signal.SIG_IGN)  # what is under way now is the end already
-        raise Stopped(number)
+    signal.signal(number, signal.SIG_IGN)  # what is under way now is the end already
+    raise Stopped(number)
+
+
+def leave_if_stopped() -> None:
+    """End the program at once with the exit code of the signal, if one told it to stop.
+
+    Nothing is waited for: a signal that comes while the main thread takes a lock can leave it taken for good, and a
+    thread that waits for it would keep the program from ending. All files are closed by now.
+    """
+    if _number is None:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(128 + _number)
 
 
 @contextlib.contextmanager

@@ -91,6 +91,24 @@ def test_a_signal_finishes_the_line_and_says_how_to_go_on(
 
 
 @pytest.mark.parametrize("number", CODES)
+def test_no_thread_keeps_a_stopped_program_from_ending(
+    engine: Callable[[str], None], pair: Options, rules: Options, tmp_path: Path, number: signal.Signals
+) -> None:
+    """A signal in the wrong moment leaves a lock taken, for which a thread then waits for ever."""
+    engine(SLOW)
+    custom = tmp_path / "site" / "sitecustomize.py"
+    waits = "import threading\nif __import__('sys').orig_argv[-1] == 'v.jsonl':\n"
+    custom.write_text(f"{custom.read_text()}{waits}    threading.Thread(target=threading.Event().wait).start()\n")
+    make_images(tmp_path / "many", 100)
+    process = start(tmp_path, "many", *pair, *rules, "-o", "v.jsonl")
+    until(lambda: count(tmp_path / "v.jsonl"), process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == CODES[number]
+    assert b"resume v.jsonl" in errors
+
+
+@pytest.mark.parametrize("number", CODES)
 def test_a_signal_while_the_model_loads(
     engine: Callable[[str], None], pair: Options, rules: Options, tmp_path: Path, number: signal.Signals
 ) -> None:
