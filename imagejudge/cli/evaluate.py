@@ -191,19 +191,22 @@ def _judge(
 
 def _askable(methods: list[str], judge: Judge, *, everything: bool) -> list[str]:
     """The methods that the model has words for. Those that were named must be among them."""
-    from imagejudge.evaluate.methods import SEVERAL_RULES
+    from imagejudge.evaluate.methods import ALOUD, SEVERAL_RULES
 
-    left_out = [] if judge.spec.abilities.several_rules else [name for name in methods if name in SEVERAL_RULES]
-    if not left_out:
-        return methods
-    why = f"in the prompt style {judge.files.prompt_style.name}, a model is asked about one rule at a time"
-    if not everything:
-        raise UsageError(
-            f"{why}, and {left_out[0]} asks about all at once",
-            "leave it out, take `rule-text`, which asks about one rule after another, or another --prompt-style",
-        )
-    warn(f"{', '.join(left_out)} left out: {why}")
-    return [name for name in methods if name not in left_out]
+    style, abilities = f"in the prompt style {judge.files.prompt_style.name}", judge.spec.abilities
+    lacking: dict[str, tuple[str, str]] = {}
+    if not abilities.thoughts:
+        lacking |= dict.fromkeys(ALOUD, (f"{style}, a model does not think aloud", "does nothing else"))
+    if not abilities.several_rules:
+        why = f"{style}, a model is asked about one rule at a time"
+        lacking |= dict.fromkeys(SEVERAL_RULES, (why, "asks about all at once"))
+    for name in filter(lacking.__contains__, methods):
+        why, what = lacking[name]
+        if not everything:
+            instead = "take `rule-text`, which asks about one rule after another, or another --prompt-style"
+            raise UsageError(f"{why}, and {name} {what}", f"leave it out, {instead}")
+        warn(f"{name} left out: {why}")
+    return [name for name in methods if name not in lacking]
 
 
 def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:

@@ -129,6 +129,8 @@ METHODS: dict[str, Contender] = {
 
 SEVERAL_RULES = frozenset({"direct-rules", "cot-rules"})
 """Those that put all rules into one question, for which a guard may have no words."""
+ALOUD = frozenset({"cot-public", "cot-rules"})
+"""Those that have the model think aloud and do nothing else, which a guard may not have learnt."""
 
 
 def _by_rules(constitution: Constitution, look: FrameViews, method: Method) -> Found:

@@ -102,7 +102,7 @@ def test_mistakes_are_told_with_their_lines(
     assert b"Traceback" not in said
 
 
-def test_methods_that_ask_about_all_rules_at_once(
+def test_methods_that_a_style_has_no_words_for(
     run: Run, guard: Sequence[str], rules: Sequence[str], images: Path, tmp_path: Path
 ) -> None:
     named = [path.name for path in images.iterdir()][:1]
@@ -114,10 +114,14 @@ def test_methods_that_ask_about_all_rules_at_once(
     assert b"hint: " in refused.stderr
     done = run(*trial, "--method", "all", "--json", "out.json")
     assert done.returncode == 0, done.stderr
-    assert b"direct-rules, cot-rules left out" in b" ".join(done.stderr.split())
+    for name in (b"direct-rules", b"cot-rules", b"cot-public"):
+        assert name + b" left out: in the prompt style mine, a model " in b" ".join(done.stderr.split())
     methods = json.loads((tmp_path / "out.json").read_text())["methods"]
     assert "direct-public" in methods
-    assert not {"direct-rules", "cot-rules"} & set(methods)
+    assert not {"direct-rules", "cot-rules", "cot-public"} & set(methods)
+    aloud = run(*trial, "--method", "cot-public")
+    assert aloud.returncode == 2
+    assert b"a model does not think aloud, and cot-public does nothing else" in b" ".join(aloud.stderr.split())
 
 
 def test_an_entry_of_ones_own_names_a_file(run: Run, isolated: Path) -> None:
