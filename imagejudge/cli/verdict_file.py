@@ -102,7 +102,7 @@ def load_decisions(file: Path) -> Decisions:
     """The decisions in a file. Raises `UsageError` where it cannot be read, or for what is none."""
     try:
         with open_input(file) as stream:
-            return Decisions(read_decisions(stream, printable(file)))
+            return Decisions(read_decisions(stream, printable(file), warn))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise UsageError(f"the decisions {file} cannot be read: {why}", "the review page saves them") from error

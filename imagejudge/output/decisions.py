@@ -6,7 +6,7 @@ Knows the file and what follows for a verdict; who asks people, and what is done
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, BinaryIO, Final, Literal
 
@@ -92,10 +92,13 @@ def decision_of(line: bytes) -> Decision:
         return Decision.model_validate(json.loads(line))
 
 
-def read_decisions(stream: BinaryIO, name: str) -> Iterator[Decision]:
+def read_decisions(
+    stream: BinaryIO, name: str, warn: Callable[[str], None] = lambda message: None
+) -> Iterator[Decision]:
     """The decisions in a file, in its order, without a last line that was cut off when its writer was killed.
 
-    Raises `UsageError`, with `name` and the line, for what is none. Empty lines are passed over.
+    `warn` is told of such a line. Raises `UsageError`, with `name` and the line, for what is none. Empty lines are
+    passed over.
     """
     too_long = "a line longer than any decision"
     lines = lines_of(stream, LONGEST, lambda number: UsageError(f"{name}:{number}: {too_long}", _HINT))
@@ -106,6 +109,7 @@ def read_decisions(stream: BinaryIO, name: str) -> Iterator[Decision]:
             yield decision_of(line)
         except (ValueError, RecursionError):
             if line.startswith(START) and not line.endswith(b"\n"):
+                warn(f"the last line of {name} was cut off when its writer was stopped, and is left out")
                 return
             raise UsageError(f"{name}:{number}: this is not a decision of this version", _HINT) from None
 

@@ -81,6 +81,15 @@ def test_a_last_line_that_was_cut_off_is_none() -> None:
 JUDGED = {"fire": "violated", "knife": "unsure", "dice": "clear", "suit": "excepted"}
 
 
+def test_a_line_that_was_cut_off_is_said() -> None:
+    whole = decision_line(decision("knife", "clear"))
+    said: list[str] = []
+    assert len(list(read_decisions(io.BytesIO(whole + whole[:-20]), "d", said.append))) == 1
+    assert said == ["the last line of d was cut off when its writer was stopped, and is left out"]
+    assert len(list(read_decisions(io.BytesIO(whole + whole[:-1]), "d", said.append))) == 2
+    assert len(said) == 1, "it lacks its end alone"
+
+
 @pytest.mark.parametrize(
     ("decided", "outcome", "violated"),
     [
