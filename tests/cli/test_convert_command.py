@@ -140,7 +140,7 @@ def test_what_is_there_is_not_written_over(run: Run, judged: Path) -> None:
         (("--to", "huggingface", "-o", "photos/rows.jsonl"), "name it metadata.jsonl"),
         (("--to", "label-studio", "-o", "no/tasks.json"), "no/tasks.json cannot be written"),
         (("--to", "label-studio", "-o", "tasks.xml"), "tasks.xml is where the view goes"),
-        (("--to", "fiftyone", "-o", "v.jsonl"), "v.jsonl cannot be written"),
+        (("--to", "fiftyone", "-o", "v.jsonl"), "-o names a file that is read"),
     ],
 )
 def test_what_cannot_be_written_is_2(run: Run, judged: Path, arguments: tuple[str, ...], words: str) -> None:

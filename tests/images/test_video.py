@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from videos import KINDS, film, needs_pyav, plain, shades, source
 
 from imagejudge.errors import EngineFailure
-from imagejudge.images.find import find_images
+from imagejudge.images.find import Unread, find_images
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Unreadable
 from imagejudge.images.thumbnail import judged_picture
@@ -258,16 +258,17 @@ def test_videos_in_folders_where_they_can_be_read(tmp_path: Path, monkeypatch: p
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "e.ts").write_bytes(shades("MPEG-TS"))
     (tmp_path / "program.ts").write_text("export const x: number = 1;\n" * 100)
-    passed: list[str] = []
+    passed: list[tuple[str, Unread]] = []
 
     def names() -> list[str]:
-        return [Path(ref.path).name for ref in find_images([str(tmp_path)], passed_over=passed.append)]
+        refs = find_images([str(tmp_path)], passed_over=lambda path, what: passed.append((Path(path).name, what)))
+        return [Path(ref.path).name for ref in refs]
 
     assert names() == ["a.MP4", "b.webm", "c.mkv", "d.png", "e.ts"]
     assert passed == []
     monkeypatch.setattr("imagejudge.images.find.pyav", lambda: None)
     assert names() == ["d.png"]
-    assert [Path(path).name for path in passed] == ["a.MP4", "b.webm", "c.mkv", "e.ts"]
+    assert passed == [(name, Unread.VIDEO) for name in ("a.MP4", "b.webm", "c.mkv", "e.ts")]
 
 
 def test_without_the_extra_a_video_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
