@@ -29,7 +29,7 @@ def read_text(path: Path, limit: int) -> str:
     with open_input(path) as file:
         data = file.read(limit + 1) or b""
     if len(data) > limit:
-        raise UnreadableError(f"larger than {limit:,} bytes", "make it smaller")
+        raise UnreadableError(f"larger than {limit:,} bytes", "split it up")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
