@@ -175,7 +175,6 @@ class _Walk:
         self._trees = trees
         self._named = named
         self._passed_over = passed_over
-        self._takes_videos = pyav() is not None
         self._walked: set[tuple[int, int]] = set()
 
     def below(self, folder: str, excluded: Rules) -> Iterator[str]:
@@ -200,7 +199,7 @@ class _Walk:
                 if key not in self._named and not level.ignores(name, entry):
                     yield entry.path
             elif _is_video(entry) and key not in self._named and not level.ignores(name, entry):
-                if self._takes_videos:
+                if pyav() is not None:
                     yield entry.path
                 else:
                     self._passed_over(entry.path, Unread.VIDEO)
