@@ -139,7 +139,7 @@ class Span(_Row):
     peak: Seconds
     """Time of the frame in which most speaks for a violation."""
     step: Seconds
-    """Seconds between sampled frames."""
+    """Seconds between sampled frames, at most."""
     score: Probability | None
     """What speaks for a violation in that frame, as `evaluate` ranks images; null where nothing was measured."""
     frames: Annotated[int, Field(ge=1)]
@@ -149,10 +149,11 @@ class Span(_Row):
 class Sampling(_Row):
     """Which frames of a video were looked at."""
 
-    method: Literal["every", "spread"]
-    """`every`: the frame on the screen at each multiple of a step; `spread`: those in the middle of equal parts."""
+    method: Literal["every", "spread", "scenes"]
+    """`every`: the frame on the screen at each multiple of a step; `spread`: those in the middle of equal parts;
+    `scenes`: those in the middle of each scene, and of each part of a long one."""
     seconds: Seconds
-    """The step. Whatever is shown for as long is in a frame that was looked at."""
+    """The step, the longest time between two of them: what is shown for as long is in a frame that was looked at."""
     frames: Annotated[int, Field(ge=1)]
     """How many were looked at."""
 

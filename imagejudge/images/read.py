@@ -14,13 +14,15 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, Literal, NamedTuple
 
+from imagejudge.errors import UsageError
 from imagejudge.images.special_files import is_special
 
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which a change would show in a file's times: some file systems count in steps of 2 s."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
+_EVERY: Final = 1.0
 _TRIES: Final = 3
 """How often a file is read that changes meanwhile."""
 
@@ -35,10 +37,28 @@ class Limits:
     """Width times height of a frame."""
     frames: int = 4
     """How many frames of an animation, or pages, are looked at; at least 1."""
-    every: float = 1.0
+    every: float = _EVERY
     """Seconds between the frames of a video that are looked at; more than 0. Doubled while there are over 600."""
     video_frames: int | None = None
     """How many frames of a video are looked at instead, in the middle of as many equal parts; 1 to 600."""
+    scenes: bool = False
+    """Instead, in the middle of each scene of a video, and of each part of a long one; at most 600."""
+
+    def __post_init__(self) -> None:
+        if sum((self.every != _EVERY, self.video_frames is not None, self.scenes)) > 1:
+            raise UsageError("`every`, `video_frames` and `scenes` exclude each other", "give one of them")
+
+    @property
+    def video_method(self) -> Literal["every", "spread", "scenes"]:
+        """By what the frames of a video are chosen, as verdict lines call it."""
+        return "scenes" if self.scenes else "every" if self.video_frames is None else "spread"
+
+    @property
+    def video_settings(self) -> dict[str, str | int]:
+        """The one of the last three that is in force, by its name, as verdict lines tell it."""
+        if self.scenes:
+            return {"scenes": "on"}
+        return {"every": f"{self.every:g}"} if self.video_frames is None else {"video_frames": self.video_frames}
 
 
 class Stamp(NamedTuple):

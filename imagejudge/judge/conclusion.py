@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from imagejudge import __version__
 from imagejudge.errors import EngineFailure
@@ -76,8 +76,7 @@ def _watched(
     }
     worst = max(image.frames, key=lambda each: (found[each.index].badness, frames[each.index].strength()))
     results, summary = sum_up(list(frames.values()), frames[worst.index], step, image.facts.duration or 0.0)
-    method: Literal["every", "spread"] = "every" if plan.limits.video_frames is None else "spread"
-    sampled = Sampling(method=method, seconds=step, frames=len(frames))
+    sampled = Sampling(method=plan.limits.video_method, seconds=step, frames=len(frames))
     return worst, results, summary, {"time": worst.time, "sampled": sampled}
 
 

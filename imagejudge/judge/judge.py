@@ -85,7 +85,7 @@ class Judge:
                 settings={
                     **self.spec.settings,
                     "frames": image_limits.frames,
-                    **_video_sampling(image_limits),
+                    **image_limits.video_settings,
                     **judging_settings(settings or {}),
                 },
                 ignored=ignored,
@@ -193,11 +193,6 @@ def _loaded(constitution: Constitution | str | os.PathLike[str]) -> Constitution
     if isinstance(constitution, str):
         return load_constitution(find_constitution(constitution))
     return load_constitution(Path(constitution))
-
-
-def _video_sampling(limits: ImageLimits) -> dict[str, str | int]:
-    """For the verdict line: the one of two settings that is in force."""
-    return {"every": f"{limits.every:g}"} if limits.video_frames is None else {"video_frames": limits.video_frames}
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path:

@@ -98,7 +98,7 @@ class OpenedImage(Generic[R]):
     """What reading and decoding took."""
     pictures: Pictures
     step: float | None = None
-    """Seconds between the sampled frames of a video; None for images."""
+    """Seconds between the sampled frames of a video, at most; None for images."""
 
 
 def open_image(
@@ -141,7 +141,7 @@ def _image(source: Source, answers: ImageAnswers, limits: Limits) -> _Opened | U
 
 
 def _video(source: Source, answers: ImageAnswers, limits: Limits, decoders: Decoders) -> _Opened | Unreadable:
-    sampling = f"{limits.every}" if limits.video_frames is None else f"{limits.video_frames} frames"
+    sampling = f"{limits.every}:{limits.video_frames}:{limits.scenes}"
     key = AnswerKey(f"video@{VIDEO_VERSION}:{pyav()}:{sampling}:{limits.pixels}", b"")
     if key not in answers.known:
         video = sample_video(source, limits, decoders)

@@ -95,10 +95,33 @@ def test_another_sampling_is_another_file_of_verdicts(run: Run, bright: list[str
     assert (line["settings"]["every"], line["sampled"]["seconds"], line["sampled"]["frames"]) == ("0.5", 0.5, 8)
     again = run(*scan, "--every", "0.5")
     assert b"1 of these images has its line" in again.stderr
-    for other in (["--every", "2"], ["--video-frames", "3"]):
+    for other in (["--every", "2"], ["--video-frames", "3"], ["--scenes"]):
         refused = run(*scan, *other)
         assert refused.returncode == 2
         assert b"--every 0.5, now" in refused.stderr
+
+
+@needs_pyav
+def test_one_option_decides_which_frames(run: Run, bright: list[str], tmp_path: Path) -> None:
+    def method(*options: str) -> str:
+        done = run("scan", "films", *bright, *options)
+        assert done.returncode == 1, done.stderr
+        name: str = json.loads(done.stdout)["sampled"]["method"]
+        return name
+
+    assert method("--scenes") == "scenes"
+    for pair in (["--scenes", "--every", "1"], ["--video-frames", "3", "--scenes"]):
+        refused = run("scan", "films", *bright, *pair)
+        assert refused.returncode == 2
+        first, second = (each for each in pair if each.startswith("--"))
+        assert f"{first} and {second} exclude each other" in refused.stderr.decode()
+    (tmp_path / "imagejudge.toml").write_text("scenes = true\n")
+    assert method() == "scenes"
+    assert method("--every", "1") == "every"  # the command line is nearer
+    assert method("--video-frames", "4") == "spread"
+    (tmp_path / "imagejudge.toml").write_text("video-frames = 3\nevery = 2.0\n")
+    assert b"exclude each other" in run("scan", "films", *bright).stderr
+    assert method("--scenes") == "scenes"
 
 
 @needs_pyav

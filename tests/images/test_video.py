@@ -34,7 +34,7 @@ from imagejudge.images.video.reader import (
     sample_video,
     video_frame,
 )
-from imagejudge.images.video.sampling import MOST, Sample, Sampler
+from imagejudge.images.video.sampling import LONGEST_PART, MOST, Sample, Sampler, of_equal_parts, of_scenes
 
 pytestmark = needs_pyav
 
@@ -131,8 +131,50 @@ def test_time_is_what_the_file_says_not_a_rate() -> None:
 def test_what_is_shown_for_a_step_is_seen() -> None:
     for start, step in itertools.product((0.0, 0.1, 1.7, 12.34), (0.5, 1.0, 3.0)):
         assert Sampler(step).wants(start, start + step)
-        assert Sampler(step, step / 2).wants(start, start + step) or start < step / 2
+        assert of_equal_parts(30, 30 * step).wants(start, start + step)
+        cut = of_scenes([0.0, 0.3, 1.0, 14.0, 14.1], 20.0)
+        assert cut.step <= LONGEST_PART
+        assert cut.wants(start, start + cut.step)
     assert not Sampler(1.0).wants(1.1, 1.9)
+
+
+def test_each_scene_is_seen_and_long_ones_in_parts() -> None:
+    cut = of_scenes([0.0, 1.0, 8.0], 8.5)
+    assert cut.moments == pytest.approx([0.5, 1 + 7 / 6, 1 + 7 / 2, 1 + 35 / 6, 8.25])
+    assert cut.step == pytest.approx(7 / 3)
+    assert of_scenes([0.0], 0.04).moments == [0.02]
+
+
+@pytest.mark.parametrize(("scenes", "length"), [(1, 7200.0), (5000, 0.2), (601, 3.0), (400, 7.0)])
+def test_scenes_are_never_too_many(scenes: int, length: float) -> None:
+    cut = of_scenes([number * length for number in range(scenes)], scenes * length)
+    assert cut.moments is not None
+    assert MOST / 4 < len(cut.moments) <= MOST
+    assert all(after - before <= cut.step + 1e-6 for before, after in itertools.pairwise(cut.moments))
+    assert cut.moments[-1] > scenes * length - cut.step
+
+
+def quick_cuts() -> list[Image.Image]:
+    """Scenes of 0.4, 1, 7 and 0.3 seconds, the last two equally bright; in the long one something moves."""
+    pictures = [plain((200, 40, 40))] * 4 + [plain(20)] * 10
+    for at in range(70):
+        moving = plain((60, 60, 220), (160, 120))
+        ImageDraw.Draw(moving).rectangle((2 * at - 10, 40, 2 * at + 10, 80), (250, 250, 250))
+        pictures.append(moving.resize((64, 48)))
+    return [*pictures, *[plain((60, 122, 20))] * 3]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scenes_are_found(kind: str) -> None:
+    video = sampled(film(quick_cuts(), kind), Limits(scenes=True))
+    assert [sample.index for sample in video.samples] == [2, 9, 25, 49, 72, 85]
+    assert video.step == pytest.approx(7 / 3, abs=0.01)
+
+
+def test_a_video_without_cuts_is_one_scene() -> None:
+    video = sampled(shades(), Limits(scenes=True))
+    assert (video.step, times(video)) == (3.0, [1.5, 4.5])
+    assert times(sampled(film([plain(50)]), Limits(scenes=True))) == [0.0]
 
 
 def test_a_long_video_is_seen_to_its_end() -> None:

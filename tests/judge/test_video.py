@@ -152,6 +152,20 @@ def test_frames_in_equal_parts(tmp_path: Path) -> None:
     assert [(span.start, span.end) for span in verdict.violations[0].spans or ()] == [(1.0, 4.0)]
 
 
+def test_a_frame_of_each_scene(tmp_path: Path) -> None:
+    data = film([plain(color) for color, count in ((DARK, 21), (RED, 2), (BLUE, 35)) for _ in range(count)], rate=5)
+    assert len(scan(data, tmp_path).violations) == 1  # the red part of 0.4 s lies between two seconds
+    verdict = scan(data, tmp_path, limits=Limits(scenes=True))
+    assert verdict.sampled is not None
+    assert (verdict.sampled.method, verdict.sampled.frames) == ("scenes", 6)
+    assert verdict.sampled.seconds == pytest.approx(7 / 3, abs=0.01)
+    red, blue = verdict.violations
+    (span,) = red.spans or ()
+    assert (span.start, span.end, span.frames) == (4.4, 5.6, 1)
+    assert span.step == verdict.sampled.seconds
+    assert [(span.start, span.end) for span in blue.spans or ()] == [(5.6, 11.6)]
+
+
 def test_what_fails_costs_the_video(tmp_path: Path) -> None:
     crashed = scan(seconds(DARK, DIM, RED), tmp_path, engine=Eye(fails_at=DIM))
     assert crashed.error is not None

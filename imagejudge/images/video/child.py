@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, BinaryIO, Final
 
 import av
+import av.filter
 from PIL import Image
 
 from imagejudge.common import messages
@@ -24,7 +25,7 @@ from imagejudge.images.flatten import fitted
 from imagejudge.images.formats import Refused
 from imagejudge.images.pillow_reader import NO_MEMORY
 from imagejudge.images.video import FRAME_PIXELS
-from imagejudge.images.video.sampling import Sample, Sampler
+from imagejudge.images.video.sampling import Sample, Sampler, of_equal_parts, of_scenes
 
 _MEMORY: Final = 3_000_000_000
 """Bytes of address space, for all of the process."""
@@ -34,6 +35,8 @@ _THREADS: Final = 2
 _SMALL: Final = (32, 32)
 _SHORTEST: Final = 0.001
 """Seconds that the last frame is shown for at least."""
+_COMPARED: Final = (160, 90)
+"""Width and height of what is compared to find changes of scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +140,7 @@ def main() -> None:
 
 def _sample(request: dict[str, Any]) -> dict[str, Any]:
     """What the video is, and which of its frames are judged. All of it is decoded, so that damage is found first."""
-    sampler = Sampler(request["seconds"])
-    if request["frames"] is not None:
-        (last,) = deque(_film(request).frames(), maxlen=1)
-        step = last.end / request["frames"]
-        sampler = Sampler(step, step / 2)
+    sampler = _sampler(request)
     film, size, frame = _film(request), None, None
     for frame in film.frames():
         if size is None:
@@ -160,6 +159,47 @@ def _sample(request: dict[str, Any]) -> dict[str, Any]:
         "step": round(sampler.step, 3),
         "sampled": [(sample.index, round(sample.start, 3), digest) for sample, digest in sampler.judged()],
     }
+
+
+def _sampler(request: dict[str, Any]) -> Sampler:
+    """What is wanted of a video; all but even steps takes a pass of its own, since it depends on how long parts are."""
+    if request["method"] == "every":
+        return Sampler(request["seconds"])
+    cuts = _Cuts() if request["method"] == "scenes" else None
+    starts, end = [0.0], 0.0
+    for frame in _film(request).frames():
+        if cuts is not None and cuts.begins_scene(frame):
+            starts.append(frame.start)
+        end = frame.end
+    return of_equal_parts(request["frames"], end) if cuts is None else of_scenes(starts, end)
+
+
+class _Cuts:
+    """Finds changes of scene by FFmpeg's own detector, at its own threshold.
+
+    It compares neighbouring frames, and how much they differ with how much the two before did, so that steady movement
+    is no change. In colour, as scenes may be equally bright.
+    """
+
+    def __init__(self) -> None:
+        self._graph = av.filter.Graph()
+        source = self._graph.add_buffer(
+            width=_COMPARED[0], height=_COMPARED[1], format=av.VideoFormat("rgb24"), time_base=Fraction(1, 1000)
+        )
+        source.link_to(detector := self._graph.add("scdet", "sc_pass=1"))  # lets only what begins a scene pass
+        detector.link_to(self._graph.add("buffersink"))
+        self._graph.configure()
+
+    def begins_scene(self, frame: _Frame) -> bool:
+        """Whether a frame does, given all those before it; the first one does not."""
+        small = frame.pixels.reformat(*_COMPARED, format="rgb24", interpolation="BILINEAR")
+        small.pts, small.time_base = frame.index, Fraction(1, 1000)
+        self._graph.push(small)
+        try:
+            self._graph.pull()
+        except BlockingIOError:  # nothing passed
+            return False
+        return True
 
 
 def _show(request: dict[str, Any], replies: BinaryIO) -> None:

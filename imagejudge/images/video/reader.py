@@ -50,7 +50,7 @@ class SampledVideo:
 
     facts: ImageFacts
     step: float
-    """Seconds between samples."""
+    """Seconds between samples, at most."""
     samples: tuple[VideoSample, ...]
 
 
@@ -150,7 +150,13 @@ def sample_video(source: Source, limits: Limits, decoders: Decoders) -> SampledV
     """What a video is, and which of its frames are judged; a video that is damaged anywhere is unreadable."""
     try:
         container = _container(source)
-        request = {"do": "sample", "pixels": limits.pixels, "seconds": limits.every, "frames": limits.video_frames}
+        request = {
+            "do": "sample",
+            "pixels": limits.pixels,
+            "method": limits.video_method,
+            "seconds": limits.every,
+            "frames": limits.video_frames,
+        }
         decoder = decoders.start(source, container, request)
         try:
             found, _ = decoder.receive()
