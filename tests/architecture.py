@@ -45,6 +45,7 @@ HOMES: Mapping[str, set[str]] = {
     "torch": {"builtin"},
     "tqdm": {"cli"},
     "typer": {"cli"},
+    "zstandard": {"images"},
 }
 """Rooms that may import a library, each of which must. What is not listed is numpy or the standard library's."""
 DYNAMIC = {"import_module", "__import__"}

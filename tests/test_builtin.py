@@ -15,8 +15,8 @@ from imagejudge import models
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement, find_constitution, load_constitution
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
-from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
 from imagejudge.judge.engines import ENGINE

@@ -31,7 +31,7 @@ from imagejudge.cli.options import (
 from imagejudge.common.text import printable
 from imagejudge.evaluate import rule_tests
 from imagejudge.evaluate.rule_tests import Example
-from imagejudge.images.find import ImageRef
+from imagejudge.images.ref import ImageRef
 from imagejudge.verdict import Outcome, Verdict
 
 _WANTED = {True: "should violate it", False: "should not violate it"}

@@ -35,7 +35,7 @@ from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
 from imagejudge.common.text import quiet_json
 from imagejudge.errors import UsageError
-from imagejudge.images.find import ImageRef
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.engines import file_digests
 from imagejudge.judge.judge import Judge
 

@@ -174,9 +174,9 @@ class Output:
         """Paths of the images that have their line in the file of -o already."""
         return self._record.done if self._record is not None else set()
 
-    def go_on(self, paths: Iterable[str]) -> set[str]:
+    def go_on(self, paths: Container[str]) -> set[str]:
         """Take in what an earlier run wrote about these images; gives those of them that have their line."""
-        done = self.done.intersection(paths)
+        done = {path for path in self.done if path in paths}
         if self._record is not None and (changed := len(self._record.changed)):
             say("changed", f"{images(changed)} since their line was written; judged again", "bold cyan")
         if done and self._record is not None:

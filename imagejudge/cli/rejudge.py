@@ -22,8 +22,8 @@ from imagejudge.cli.scan import identity_of, write_all
 from imagejudge.cli.verdict_file import Verdicts, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.errors import UsageError
-from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Source, read_image
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.judge import Judge
 from imagejudge.judge.plan import Plan, judging_settings
 from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecorded, answered_with

@@ -21,9 +21,11 @@ from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grou
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
-from imagejudge.images.find import HOW_TO_JUDGE, Unread, find_images, read_list
+from imagejudge.images.find import find_images, read_list
+from imagejudge.images.names import HOW_TO_JUDGE, PLURALS, Unread, is_shard
+from imagejudge.images.shards import expand
 from imagejudge.judge.plan import Plan
-from imagejudge.output.recorded import SameFile
+from imagejudge.output.recorded import SameFile, WithMembers
 from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
 from imagejudge.verdict import Outcome, Verdict
@@ -85,6 +87,10 @@ def scan(
         raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
     named = list(dict.fromkeys(_named(paths or [], files_from, null)))  # an endless list may be of one path
     unread = Counter[Unread]()
+
+    def passed_over(_: str, what: Unread) -> None:
+        unread[what] += 1
+
     refs = list(
         find_images(
             named,
@@ -92,26 +98,27 @@ def scan(
             respect_gitignore=respect_gitignore,
             force_exclude=force_exclude,
             warn=warn,
-            passed_over=lambda _, what: unread.update((what,)),
+            passed_over=passed_over,
         )
     )
-    passed_over = [f"{count:,} {what}{'s' * (count > 1)}; {HOW_TO_JUDGE[what]}" for what, count in unread.items()]
     gc.freeze()  # a million of them would be looked at again and again by the collector
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
         if not refs:
             if not allow_empty:  # what was not looked at must not pass
-                for words in passed_over:
-                    warn(f"passed over: {words}")
-                raise UsageError("no images were found", "check what was named, or allow it with --allow-empty")
+                raise _nothing_found(unread)
             warn("no images were found")
-        found = {ref.path for ref in refs}
+        found = WithMembers({ref.path for ref in refs})
         check = SameFile(found, judge.plan.limits)
         how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}
         with Output(output, judge.constitution, identity_of(judge.plan), **how) as out:
             done = out.go_on(found)
             left = [ref for ref in refs if ref.path not in done]
-            write_all(judge.judge_all(left), len(left), out, done=len(done))
-    out.end(passed_over=passed_over)
+            images = expand(left, judge.plan.limits, done=done, passed_over=passed_over)
+            known = not any(is_shard(ref.path) for ref in left)
+            write_all(judge.judge_all(images), len(left) if known else None, out, done=len(done))
+    if not out.tally.images and refs and not allow_empty:
+        raise _nothing_found(unread)
+    out.end(passed_over=_in_words(unread))
 
 
 def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[str]:
@@ -135,15 +142,29 @@ def identity_of(plan: Plan) -> Identity:
     return Identity(plan.model, plan.constitution.label, plan.method.label, plan.settings)
 
 
-def write_all(verdicts: Generator[Verdict, None, None], count: int, out: Output, *, done: int = 0) -> None:
-    """Write so many verdicts, with a bar on a terminal that also counts those that were done before."""
+def _nothing_found(unread: Counter[Unread]) -> UsageError:
+    """What was not looked at is said, and must not pass."""
+    for words in _in_words(unread):
+        warn(f"passed over: {words}")
+    return UsageError("no images were found", "check what was named, or allow it with --allow-empty")
+
+
+def _in_words(unread: Counter[Unread]) -> list[str]:
+    return [f"{count:,} {PLURALS[what] if count > 1 else what}; {HOW_TO_JUDGE[what]}" for what, count in unread.items()]
+
+
+def write_all(verdicts: Generator[Verdict, None, None], count: int | None, out: Output, *, done: int = 0) -> None:
+    """Write so many verdicts, with a bar on a terminal that also counts those that were done before.
+
+    `count` is None where it is not known.
+    """
     gc.freeze()  # what was loaded by now stays: no collection needs to look at it again
     gc.set_threshold(
         20_000
     )  # an image makes thousands of objects that go by themselves: a tenth of the time of known ones
     with (
         tqdm(
-            total=done + count,
+            total=None if count is None else done + count,
             initial=done,
             unit="image",
             disable=out.hides_progress,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from imagejudge.errors import UsageError
-from imagejudge.images.find import ImageRef
+from imagejudge.images.ref import ImageRef
 
 _UNSAFE = frozenset(("unsafe", "violating", "1", "true"))
 _SAFE = frozenset(("safe", "borderline", "0", "false"))

@@ -20,8 +20,8 @@ from imagejudge.evaluate.metrics import CONVENTIONS, Case, Finding, Group, Metri
 from imagejudge.evaluate.mistakes import Mistake, Mistakes, false_alarms, missed
 from imagejudge.evaluate.report import Evaluation
 from imagejudge.evaluate.thumbnails import Thumbnail, thumbnail
-from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits, Unreadable
+from imagejudge.images.ref import ImageRef
 
 Images = Callable[[Collection[str]], Mapping[str, ImageRef]]
 """Finds images by the names of their labels; those that are gone are left out."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from imagejudge.evaluate.metrics import Case
-from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Unreadable
+from imagejudge.images.ref import ImageRef
 from imagejudge.images.thumbnail import frame_of
 from imagejudge.judge.opened_image import source_of
 

@@ -10,67 +10,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
-from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from imagejudge.errors import UsageError
 from imagejudge.images.gitignore import patterns
+from imagejudge.images.names import SHARED_EXTENSIONS, VIDEO_EXTENSIONS, Unread, extension, is_image, is_shard
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import can_read
 from imagejudge.images.special_files import is_special
-from imagejudge.images.video import INSTALL, pyav
+from imagejudge.images.video import pyav
 from imagejudge.images.video.container import is_transport_stream
 from imagejudge.images.work_tree import Ignored, IgnoreFiles, Rules, WorkTrees
-
-EXTENSIONS: Final = frozenset(
-    (
-        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif", ".heic", ".heif"),
-        *(".bmp", ".dib", ".tif", ".tiff", ".ico", ".ppm", ".pgm", ".pbm", ".pnm"),
-    )
-)
-"""What a file found in a folder must end in, in lower case; a file that is named may end in anything."""
-VIDEO_EXTENSIONS: Final = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts"))
-"""The same for videos, where they can be read."""
-_SHARED: Final = frozenset((".ts", ".mts"))
-"""Those that program texts (TypeScript) have as well: what such a file begins with tells."""
-
-_SHARD_ENDINGS: Final = (".tar", ".tgz", ".tar.gz", ".tar.zst", ".parquet")
-"""Files of many images, which cannot be read as they are."""
 
 _CHUNK: Final = 65_536
 _LONGEST_PATH: Final = 100_000
 """Bytes; no system takes longer ones."""
 _LONGEST_LIST: Final = 1_000_000_000
 """Bytes of a list; that of ten million paths has most often fewer."""
-
-
-class Unread(StrEnum):
-    """What lies in a folder, may hold images, and is not looked at."""
-
-    VIDEO = "video"
-    """Where what reads videos is not installed."""
-    SHARD = "shard"
-
-
-HOW_TO_JUDGE: Final[Mapping[Unread, str]] = MappingProxyType(
-    {
-        Unread.VIDEO: f"to judge them: {INSTALL}",
-        Unread.SHARD: "to judge what is in tar and Parquet files, unpack them first",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRef:
-    """A file to judge, or the bytes of one. Nothing says that it exists or is an image."""
-
-    path: str
-    """As given, or the folder as given joined with the way below it. Bytes that are not UTF-8 are surrogates."""
-    data: bytes | None = field(default=None, repr=False)
-    """The bytes to judge, where they lie in memory; then `path` is only a name."""
 
 
 def find_images(
@@ -82,7 +42,9 @@ def find_images(
     warn: Callable[[str], None] = lambda message: None,
     passed_over: Callable[[str, Unread], None] = lambda path, what: None,
 ) -> Iterator[ImageRef]:
-    """Every file to judge, once: named files as they are, folders with all images and videos below them.
+    """Every file to judge, once: named files as they are, folders with all images, videos and shards below them.
+
+    A shard is a file of many images, and comes as one; `shards.expand` gives what is in it.
 
     Of what lies in folders and cannot be read, though it may hold images, `passed_over` is told.
 
@@ -100,7 +62,7 @@ def find_images(
     if force_exclude:
         paths = [path for path in paths if not excluded.match_file(_from_here(path))]
     # What is named like an image is hardly ever a folder, and there may be a million of them.
-    folders = [path for path in paths if not _is_image(path)]
+    folders = [path for path in paths if not is_image(path)]
     trees = WorkTrees(folders, warn) if respect_gitignore else None
     walk = _Walk(trees, frozenset(map(_key, paths)), passed_over)
     return (ImageRef(path) for path in _find(paths, Rules(excluded), walk))
@@ -195,7 +157,7 @@ class _Walk:
                     yield from self._enter(
                         stack, entry.path, key, level.excluded.below(name), partial(self._git_below, level, entry)
                     )
-            elif _is_image(name):
+            elif is_image(name):
                 if key not in self._named and not level.ignores(name, entry):
                     yield entry.path
             elif _is_video(entry) and key not in self._named and not level.ignores(name, entry):
@@ -203,8 +165,11 @@ class _Walk:
                     yield entry.path
                 else:
                     self._passed_over(entry.path, Unread.VIDEO)
-            elif name.lower().endswith(_SHARD_ENDINGS) and key not in self._named and not level.ignores(name, entry):
-                self._passed_over(entry.path, Unread.SHARD)
+            elif is_shard(name) and key not in self._named and not level.ignores(name, entry):
+                if can_read(name):
+                    yield entry.path
+                else:
+                    self._passed_over(entry.path, Unread.SHARD)
 
     def _enter(
         self, stack: list[_Level], path: str, key: str, excluded: Rules, ask_git: Callable[[], Ignored | None]
@@ -241,16 +206,11 @@ class _Walk:
         return None if level.git is None else level.git.below(entry.name)
 
 
-def _is_image(name: str) -> bool:
-    """Whether it is called as one."""
-    return _extension(name) in EXTENSIONS
-
-
 def _is_video(entry: os.DirEntry[str]) -> bool:
     """Whether it is called as one, and begins as one where the name may mean something else."""
-    extension = _extension(entry.name)
-    if extension not in VIDEO_EXTENSIONS or extension not in _SHARED:
-        return extension in VIDEO_EXTENSIONS
+    ending = extension(entry.name)
+    if ending not in SHARED_EXTENSIONS:
+        return ending in VIDEO_EXTENSIONS
     try:
         if not entry.is_file():  # opening a pipe would wait for ever
             return False
@@ -258,10 +218,6 @@ def _is_video(entry: os.DirEntry[str]) -> bool:
             return is_transport_stream(file.read(1024))
     except OSError:
         return True  # for decoding to report
-
-
-def _extension(name: str) -> str:
-    return name[name.rfind(".") :].lower()
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

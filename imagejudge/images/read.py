@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import stat
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,6 +75,10 @@ class Stamp(NamedTuple):
         """Of a file that was looked at."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
+    def settled(self, now: int) -> Stamp | None:
+        """None where the file was written so short a time before `now` (in ns) that another change might not show."""
+        return self if self.changed < now - _SETTLED else None
+
 
 def stamp_now(path: str) -> Stamp | None:
     """What is said of a file now; None when there is none."""
@@ -94,6 +99,11 @@ class Unreadable:
     stamp: Stamp | None = None
 
 
+_IMPOSSIBLE: Final = Unreadable("missing", "no file can have this name")
+_ANY_SIZE: Final = Limits(bytes=sys.maxsize)
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file's bytes."""
@@ -111,7 +121,7 @@ def read_image(path: str, limits: Limits) -> Source | Unreadable:
         # Before opening, since opening a device may already do something; and again after, since it may have changed.
         status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
     except ValueError:  # a NUL byte, or a surrogate that stands for no byte
-        return Unreadable("missing", "no file can have this name")
+        return _IMPOSSIBLE
     except OSError as error:
         return _os_error(path, error)
     try:
@@ -121,10 +131,27 @@ def read_image(path: str, limits: Limits) -> Source | Unreadable:
     return found if found.stamp or found.sha256 else dataclasses.replace(found, stamp=Stamp.of(status))
 
 
+def open_regular(path: str) -> BinaryIO | Unreadable:
+    """A regular file of any size, open for reading; anything else is told without waiting for it."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
+        if refusal := _refuse(path, path, status, _ANY_SIZE):
+            return refusal
+        file = os.fdopen(os.open(path, _FLAGS), "rb")
+        if refusal := _refuse(path, file.fileno(), os.fstat(file.fileno()), _ANY_SIZE):
+            file.close()
+            return refusal
+    except ValueError:
+        return _IMPOSSIBLE
+    except OSError as error:
+        return _os_error(path, error)
+    return file
+
+
 def given_image(name: str, data: bytes, limits: Limits) -> Source | Unreadable:
     """Bytes that lie in memory already, by the same limits as a file's."""
     if len(data) > limits.bytes:
-        return _too_large(limits)
+        return too_large(limits)
     if not data:
         return Unreadable("empty", "the image has no bytes", hashlib.sha256().hexdigest())
     return Source(name, data, hashlib.sha256(data).hexdigest())
@@ -141,7 +168,7 @@ def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits)
     if not stat.S_ISREG(status.st_mode):
         return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
     if status.st_size > limits.bytes:
-        return _too_large(limits)
+        return too_large(limits)
     return None
 
 
@@ -154,8 +181,7 @@ def _read(path: str, limits: Limits) -> Source | Unreadable:
 
 
 def _read_once(path: str, limits: Limits) -> Source | Unreadable | None:
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
         status, now = os.fstat(file.fileno()), time.time_ns()
         if refusal := _refuse(path, file.fileno(), status, limits):
             return refusal
@@ -165,9 +191,9 @@ def _read_once(path: str, limits: Limits) -> Source | Unreadable | None:
         stamp = Stamp.of(status)
         if Stamp.of(os.fstat(file.fileno())) != stamp:
             return None
-    settled = stamp if stamp.changed < now - _SETTLED else None
+    settled = stamp.settled(now)
     if len(data) > limits.bytes:
-        return _too_large(limits)
+        return too_large(limits)
     if not data:
         return Unreadable(
             "empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest(), settled
@@ -183,7 +209,8 @@ def _all_of(file: BinaryIO, most: int) -> bytes:
     return data
 
 
-def _too_large(limits: Limits) -> Unreadable:
+def too_large(limits: Limits) -> Unreadable:
+    """What is said of more bytes than one image may have."""
     return Unreadable("too-large", f"the file is larger than {limits.bytes:,} bytes; raise the limit with `max_bytes`")
 
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from imagejudge import __version__
 from imagejudge.errors import EngineFailure
-from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Stamp, Unreadable, stamp_now
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.opened_image import OpenedImage, R, SampledFrame
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import Summary
@@ -83,10 +83,11 @@ def _watched(
 def error_verdict(ref: ImageRef, why: Trouble, image: OpenedImage[R] | None, plan: Plan, method: str) -> Verdict:
     """The verdict on an image that cannot be judged; `image` is None where it could not even be opened."""
     file = image or (why if isinstance(why, Unreadable) else None)
+    of_file = ref.stamp or (stamp_now(ref.path) if ref.data is None else None)
     return _verdict(
         plan,
         method,
-        file.stamp if file else stamp_now(ref.path) if ref.data is None else None,
+        file.stamp if file else of_file,
         path=ref.path,
         sha256=file.sha256 if file else None,
         verdict=Outcome.ERROR,

@@ -16,8 +16,11 @@ from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.errors import ModelError, UsageError
 from imagejudge.images.encode import as_png
-from imagejudge.images.find import HOW_TO_JUDGE, ImageRef, Unread, find_images
+from imagejudge.images.find import find_images
+from imagejudge.images.names import HOW_TO_JUDGE, Unread, is_shard
 from imagejudge.images.read import Limits as ImageLimits
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import expand
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.clue import Method
 from imagejudge.judge.engines import ModelChoice, model_digest, model_label
@@ -109,7 +112,12 @@ class Judge:
         A file that cannot be judged gives a verdict too, `error`. Bytes and pictures have no path: their verdict's
         `path` is `name`.
         """
-        (verdict,) = self.judge_all([_ref(image, name)])
+        ref = _ref(image, name)
+        if ref.data is None and is_shard(ref.path):
+            raise UsageError(
+                f"{ref.path} holds many images", "use `scan`, or name one of them: the path, `::`, its name"
+            )
+        (verdict,) = self.judge_all([ref])
         return verdict
 
     def scan(
@@ -120,14 +128,15 @@ class Judge:
         respect_gitignore: bool = True,
         force_exclude: bool = False,
     ) -> Iterator[Verdict]:
-        """One verdict for each image in files and folders, in a stable order, as the command `scan` finds them.
+        """One verdict for each image in files, folders and shards, in a stable order, as the command `scan` finds them.
 
         Close the iterator to stop early: what the engines are at is given up, and the next call loads the model again.
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
 
         def passed_over(path: str, what: Unread) -> None:
-            self._warn(f"{path}: passed over; {HOW_TO_JUDGE[what]}")
+            if what is not Unread.OTHER:
+                self._warn(f"{path}: {what} passed over; {HOW_TO_JUDGE[what]}")
 
         refs = find_images(
             [os.fspath(path) for path in given],
@@ -137,10 +146,10 @@ class Judge:
             warn=self._warn,
             passed_over=passed_over,
         )
-        return self.judge_all(refs)
+        return self.judge_all(expand(refs, self.plan.limits, passed_over=passed_over))
 
     def judge_all(self, refs: Iterable[ImageRef]) -> Generator[Verdict, None, None]:
-        """One verdict for each image, in order."""
+        """One verdict for each image, in order, those in shards included."""
         if self._closed:
             raise UsageError("this Judge is closed", "make another one")
         if not self._busy.acquire(blocking=False):
@@ -152,7 +161,7 @@ class Judge:
             if self._scanner.closed:  # by a scan that was stopped early
                 self.engines = self._new_engines()
                 self._scanner = Scanner(self.plan, self.cache, self.engines)
-            self._running = self._scanner.run(refs)
+            self._running = self._scanner.run(expand(refs, self.plan.limits))
             try:
                 yield from self._running
             except ModelError:

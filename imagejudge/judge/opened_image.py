@@ -14,9 +14,9 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from imagejudge.errors import EngineFailure
 from imagejudge.images.decode import DECODE_VERSION, Decoded, Frame, decode_image
-from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Source, Stamp, Unreadable, given_image, read_image
+from imagejudge.images.ref import ImageRef
 from imagejudge.images.video import pyav
 from imagejudge.images.video.reader import VIDEO_VERSION, Decoders, VideoPictures, is_video, sample_video
 from imagejudge.judge.cached_view import AnswerKey, ImageAnswers, frame_part
@@ -165,7 +165,10 @@ def _video(source: Source, answers: ImageAnswers, limits: Limits, decoders: Deco
 
 def source_of(ref: ImageRef, limits: Limits) -> Source | Unreadable:
     """The bytes of a file, or those that were given."""
-    return read_image(ref.path, limits) if ref.data is None else given_image(ref.path, ref.data, limits)
+    if ref.trouble is None and ref.data is None:
+        return read_image(ref.path, limits)
+    source = ref.trouble or given_image(ref.path, ref.data or b"", limits)
+    return dataclasses.replace(source, stamp=ref.stamp)
 
 
 def _frames(decoded: Decoded | Unreadable | None) -> Sequence[Frame]:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from imagejudge.engine.base import Answer, Engine, View
 from imagejudge.errors import EngineFailure, ModelError
-from imagejudge.images.find import ImageRef
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.cached_view import CachedView, Stopwatch
 from imagejudge.judge.clue import Inquiry, inquire, questions_of

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Container, Mapping
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from imagejudge.common.text import quiet_json
+from imagejudge.images.names import shard_of
 from imagejudge.images.read import Limits, Stamp, read_image, stamp_now
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import expand
 
 # A million lines are gone through at each start, so most are not parsed: these find what matters in a line that
 # `line_of` wrote. Quotes within strings are escaped, so nothing in a string looks like a key.
@@ -28,6 +32,10 @@ class Line(NamedTuple):
     sha256: str | None
     stamp: Stamp | None
     verdict: str
+
+
+_State: TypeAlias = tuple[str | None, Stamp | None]
+"""SHA-256 and stamp, as far as they are known."""
 
 
 class Check:
@@ -55,29 +63,62 @@ class SameDigest(Check):
         return self._digests.get(line.path, line.sha256) == line.sha256
 
 
+class WithMembers:
+    """Contains some paths, and for each of a shard those of all its members."""
+
+    def __init__(self, paths: Container[str]) -> None:
+        self._paths = paths
+
+    def __contains__(self, path: object) -> bool:
+        if path in self._paths:
+            return True
+        shard = shard_of(path) if isinstance(path, str) else None
+        return shard is not None and shard in self._paths
+
+
 class SameFile(Check):
-    """Compares with the files at some paths: their stamps, and their bytes where the stamps differ."""
+    """Compares with the files at some paths: their stamps, and their bytes where the stamps differ.
+
+    A member of a shard has the shard's stamp. Where that differs, the shard is read once for all lines in a row.
+    """
 
     def __init__(self, paths: Container[str], limits: Limits) -> None:
         super().__init__()
         self._paths = paths
         self._limits = limits
+        self._shard: str | None = None
+        self._members: Mapping[str, _State] = {}
+        """Those of that shard, by path."""
 
     def __call__(self, line: Line) -> bool:
         """Whether the file is still the one that the line is about, or is not asked about."""
         if line.path not in self._paths:
             return True
-        now = stamp_now(line.path)
+        shard = shard_of(line.path)
+        now = stamp_now(shard or line.path)
         if now == line.stamp:
             return now is not None or line.sha256 is None  # what was missing is missing
         if now is None or line.sha256 is None:
             return False
-        found = read_image(line.path, self._limits)
-        if found.sha256 != line.sha256:
+        sha256, stamp = self._read(line.path) if shard is None else self._member(line.path, shard)
+        if sha256 != line.sha256:
             return False
-        if found.stamp is not None:
-            self.refreshed[line.path] = found.stamp
+        if stamp is not None:
+            self.refreshed[line.path] = stamp
         return True
+
+    def _read(self, path: str) -> _State:
+        found = read_image(path, self._limits)
+        return found.sha256, found.stamp
+
+    def _member(self, path: str, shard: str) -> _State:
+        if shard != self._shard:
+            self._shard = shard
+            refs = expand([ImageRef(shard)], self._limits)
+            self._members = {
+                ref.path: (hashlib.sha256(ref.data).hexdigest(), ref.stamp) for ref in refs if ref.data is not None
+            }
+        return self._members.get(path, (None, None))
 
 
 def line_at(head: re.Match[bytes]) -> Line:

@@ -39,8 +39,8 @@ from imagejudge.constitution import find_constitution, load_constitution, select
 from imagejudge.engine.base import Engine
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
-from imagejudge.images.find import ImageRef
 from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
 from imagejudge.judge.plan import Plan

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from imagejudge.images.find import EXTENSIONS
+from imagejudge.images.names import EXTENSIONS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples" / "stickers"

@@ -23,6 +23,7 @@ import psutil
 import pytest
 from conftest_cli import PROGRAM, Run, make_images
 from PIL import Image
+from tars import write_tar
 
 from imagejudge.verdict import json_schema
 
@@ -369,15 +370,18 @@ def test_finding_nothing_is_a_failure_unless_that_is_allowed(
 def test_what_may_hold_images_and_is_not_read_is_counted(
     run: Run, pair: Options, rules: Options, images: Path, tmp_path: Path
 ) -> None:
-    for name in ("a.tar", "sub/B.TAR.GZ", "c.parquet", ".hidden.tar", "tar"):
-        (images / name).parent.mkdir(exist_ok=True)
-        (images / name).write_bytes(b"")
+    (images / "sub").mkdir()
+    for name in ("a.tar", "sub/B.TAR.GZ", ".hidden.tar"):
+        write_tar(images / name, {"x.txt": b"", "y.json": b"{}", "in.tar": b""})
+    (images / "tar").write_bytes(b"")
     done = run("scan", images, *pair, *rules)
-    assert b"passed over: 3 shards; to judge what is in tar and Parquet files, unpack them first" in done.stderr
+    assert b"passed over: 4 other members of shards; members are known as images by how their names" in done.stderr
+    assert b"passed over: 2 shards in other shards; to judge what is in them, unpack them first" in done.stderr
+    assert b"passed over: 2 shards without an image; members are known as images by how" in done.stderr
     assert b"passed over" not in run("scan", images, *pair, *rules, "--quiet").stderr
     alone = run("scan", images / "sub", *pair, *rules)
     assert alone.returncode == 2
-    assert b"passed over: 1 shard; " in alone.stderr
+    assert b"passed over: 1 shard without an image; " in alone.stderr
     assert b"no images were found" in alone.stderr
 
 

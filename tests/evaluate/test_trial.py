@@ -20,9 +20,9 @@ from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS
 from imagejudge.evaluate.perturbations import parse_perturbations
 from imagejudge.evaluate.trial import Trial, TrialResult
-from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
 from imagejudge.judge.plan import Plan

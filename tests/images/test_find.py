@@ -16,8 +16,10 @@ import pytest
 from make_images import unprivileged
 
 from imagejudge.errors import UsageError
-from imagejudge.images.find import EXTENSIONS, ImageRef, find_images, read_list
+from imagejudge.images.find import find_images, read_list
+from imagejudge.images.names import EXTENSIONS
 from imagejudge.images.read import Limits, Unreadable, read_image
+from imagejudge.images.ref import ImageRef
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,7 @@ def test_paths_keep_the_folder_as_it_was_given(given: str, out: str) -> None:
 
 
 def test_only_images_by_name_and_nothing_hidden() -> None:
-    make("d/a.txt", "d/png", "d/.png", "d/.b.png", "d/.git/c.png", "d/x.PNG", "d/y.JpEg", "d/z.svg", "d/w.tar.gz")
+    make("d/a.txt", "d/png", "d/.png", "d/.b.png", "d/.git/c.png", "d/x.PNG", "d/y.JpEg", "d/z.svg", "d/w.gz")
     assert found("d") == ["d/x.PNG", "d/y.JpEg"]
     assert found("d/.git") == ["d/.git/c.png"]
 

@@ -20,7 +20,8 @@ from PIL import Image, ImageDraw
 from videos import KINDS, film, needs_pyav, plain, shades, source
 
 from imagejudge.errors import EngineFailure
-from imagejudge.images.find import Unread, find_images
+from imagejudge.images.find import find_images
+from imagejudge.images.names import Unread
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Unreadable
 from imagejudge.images.thumbnail import judged_picture

@@ -15,9 +15,9 @@ from imagejudge.engine.base import Answer
 from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.engine.thought import open_thought
 from imagejudge.errors import ModelError
-from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Box, Picture
 from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method, inquire
 from imagejudge.judge.plan import Plan

@@ -21,7 +21,7 @@ import imagejudge
 from imagejudge import EngineLimits, ImageLimits, Judge, ModelChoice, ModelError, Outcome, UsageError, load_constitution
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.spec import EngineSpec
-from imagejudge.images.find import ImageRef
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge import engines
 from imagejudge.verdict import Verdict
 

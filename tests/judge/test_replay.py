@@ -15,9 +15,9 @@ from PIL import Image
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement, Thresholds
 from imagejudge.engine.base import Answer, Reasoning
 from imagejudge.engine.scripted import Scripted, certain
-from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Box, Picture
 from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method, judge, questions_of
 from imagejudge.judge.plan import Plan

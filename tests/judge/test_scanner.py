@@ -23,9 +23,9 @@ from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.engine.scripted import Scripted
 from imagejudge.errors import EngineFailure, ModelError, OutputError
 from imagejudge.images.decode import Decoded, decode_image
-from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method, inquire
 from imagejudge.judge.plan import Plan

@@ -15,9 +15,9 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Severity, 
 from imagejudge.engine.base import View
 from imagejudge.engine.scripted import Scripted
 from imagejudge.errors import EngineFailure
-from imagejudge.images.find import ImageRef
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
 from imagejudge.judge import opened_image
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method

@@ -1,0 +1,21 @@
+"""One image to judge: a file, the bytes of one, or a member of a file that holds many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from imagejudge.images.read import Stamp, Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """A file to judge, or the bytes of one. Nothing says that it exists or is an image."""
+
+    path: str
+    """As given, or the folder as given joined with the way below it. Bytes that are not UTF-8 are surrogates."""
+    data: bytes | None = field(default=None, repr=False)
+    """The bytes to judge, where they lie in memory; then `path` is only a name."""
+    stamp: Stamp | None = None
+    """Of the file that the bytes came from, where its state is known."""
+    trouble: Unreadable | None = None
+    """Why there is nothing to judge, where that is known already."""

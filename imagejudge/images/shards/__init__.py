@@ -1,0 +1,72 @@
+"""Shards: files of many images, such as tars. What is in them is read as a stream, and never unpacked.
+
+A member of a shard is named by the shard's path, `::`, and its name in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator
+from importlib.util import find_spec
+from typing import Final
+
+from imagejudge.images.names import INSTALL_SHARDS, PARQUET_ENDINGS, Unread, is_shard, shard_of
+from imagejudge.images.read import Limits, Unreadable
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import tar
+
+_LIBRARIES: Final = {".tar.zst": "zstandard"}
+"""What reads shards of an ending, where that is no part of Python."""
+
+
+def can_read(name: str) -> bool:
+    """Whether a shard of this name can be read: what it needs may not be installed."""
+    if name.lower().endswith(PARQUET_ENDINGS):
+        return False
+    needed = [library for ending, library in _LIBRARIES.items() if name.lower().endswith(ending)]
+    return all(find_spec(library) is not None for library in needed)
+
+
+def expand(
+    refs: Iterable[ImageRef],
+    limits: Limits,
+    *,
+    done: Container[str] = (),
+    passed_over: Callable[[str, Unread], None] = lambda path, what: None,
+) -> Iterator[ImageRef]:
+    """The images in shards, in the order they lie there, and all other images as they are.
+
+    One image is held at a time. Members whose paths are `done` are left out, and not read. A shard that is broken gives
+    a last one with the `trouble` of kind `shard`, whose path says where. A path `SHARD::NAME` gives that member alone.
+    `passed_over` is told of members that are no images, and of shards that hold none.
+    """
+    for ref in refs:
+        if ref.data is not None or ref.trouble is not None:
+            yield ref
+        elif is_shard(ref.path):
+            for member in _members(ref.path, limits, lambda path: path not in done, passed_over):
+                if member.path not in done:
+                    yield member
+        elif (shard := shard_of(ref.path)) is not None:
+            yield _one(ref.path, shard, limits)
+        else:
+            yield ref
+
+
+def _one(path: str, shard: str, limits: Limits) -> ImageRef:
+    """A single member."""
+    for ref in _members(shard, limits, path.__eq__, lambda path, what: None):
+        if ref.path == path:
+            return ref
+        if ref.trouble is not None:  # that of the shard itself
+            return ImageRef(path, stamp=ref.stamp, trouble=ref.trouble)
+    return ImageRef(path, trouble=Unreadable("missing", "no image of this name is in the shard; check its name"))
+
+
+def _members(
+    shard: str, limits: Limits, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]
+) -> Iterator[ImageRef]:
+    """The images in a shard whose paths are `wanted`, and what is wrong with the shard itself."""
+    if can_read(shard):
+        yield from tar.members(shard, limits, wanted, passed_over)
+    else:
+        yield ImageRef(shard, trouble=Unreadable("shard", f"cannot be read without its library: {INSTALL_SHARDS}"))

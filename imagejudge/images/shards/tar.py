@@ -1,0 +1,144 @@
+"""The images in a tar (WebDataset), by member: those with an image's ending or, where they are read, a video's.
+
+What is no plain member of a name of its own gives a `trouble`. Nothing is ever written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final
+
+from imagejudge.images.names import (
+    SEPARATOR,
+    SHARED_EXTENSIONS,
+    VIDEO_EXTENSIONS,
+    Unread,
+    extension,
+    is_image,
+    is_shard,
+)
+from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, too_large
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
+from imagejudge.images.video import pyav
+from imagejudge.images.video.container import is_transport_stream
+
+_META: Final = re.compile(r"__[^/]*__($|/)")
+"""What the library webdataset leaves out."""
+_NO_FILE: Final = {
+    tarfile.LNKTYPE: "is a hard link to another member; store the file itself",
+    tarfile.SYMTYPE: "is a symbolic link; store the file itself",
+    tarfile.CHRTYPE: "is a device, not a file",
+    tarfile.BLKTYPE: "is a device, not a file",
+    tarfile.FIFOTYPE: "is a pipe, not a file",
+}
+
+
+def members(
+    shard: str, limits: Limits, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]
+) -> Iterator[ImageRef]:
+    """The images in a tar whose paths are `wanted`, in order, and what is wrong with the tar itself."""
+    file = open_regular(shard)
+    if isinstance(file, Unreadable):
+        yield ImageRef(shard, trouble=file)
+        return
+    with file:
+        yield from _Tar(shard, file, limits).members(wanted, passed_over)
+
+
+class _Tar:
+    def __init__(self, shard: str, file: BinaryIO, limits: Limits) -> None:
+        self._shard = shard
+        self._file = file
+        self._limits = limits
+        self._state = self._now()
+        self._stamp = self._state.settled(time.time_ns())
+        self._taken: set[int] = set()
+        """Names that were given out, as hashes: there may be millions."""
+
+    def members(self, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]) -> Iterator[ImageRef]:
+        images = 0
+        try:
+            stream = TarStream(self._file)
+            for entry in stream:
+                if entry.type == tarfile.DIRTYPE:
+                    continue
+                if (why := _why_not(entry.name)) is not None:
+                    passed_over(self._path(entry.name), why)
+                else:
+                    new = self._take(entry.name)
+                    path = self._path(entry.name) if new else self._place(entry.offset)
+                    images += 1
+                    if wanted(path) and (ref := self._ref(path, entry, stream, new)) is not None:
+                        yield ref
+            if not images:
+                passed_over(self._shard, Unread.EMPTY)
+        except BrokenTar as broken:
+            trouble = Unreadable("shard", f"the tar {broken.message}")
+            yield ImageRef(self._place(broken.offset), stamp=self._stamp, trouble=trouble)
+
+    def _ref(self, path: str, entry: Entry, stream: TarStream, new: bool) -> ImageRef | None:
+        """One image; None for what turns out to be none."""
+        trouble = self._trouble(entry, new)
+        if trouble is not None:
+            return ImageRef(path, stamp=self._stamp, trouble=trouble)
+        data = stream.data(entry)
+        now = self._now()
+        if (now.size, now.modified) != (self._state.size, self._state.modified):
+            raise BrokenTar(entry.offset, "changed while it was read; wait until it is written")
+        if extension(entry.name) in SHARED_EXTENSIONS and not is_transport_stream(data[:1024]):
+            return None
+        return ImageRef(path, data, self._stamp)
+
+    def _trouble(self, entry: Entry, new: bool) -> Unreadable | None:
+        message = None
+        if not new:
+            message = f"is another member of the name {entry.name}; give each a name of its own"
+        elif entry.name.startswith("/") or ".." in entry.name.split("/"):
+            message = "has a name that leads out of the tar; give it another one"
+        elif entry.type in _NO_FILE:
+            message = _NO_FILE[entry.type]
+        elif entry.sparse:
+            message = "is stored as a sparse file; store it whole"
+        elif entry.type not in tarfile.REGULAR_TYPES:
+            message = "is of a kind that only the program knows that wrote it; store it as a plain file"
+        elif entry.size > self._limits.bytes:
+            return too_large(self._limits)
+        return None if message is None else Unreadable("member", message)
+
+    def _now(self) -> Stamp:
+        return Stamp.of(os.fstat(self._file.fileno()))
+
+    def _path(self, name: str) -> str:
+        return f"{self._shard}{SEPARATOR}{name}"
+
+    def _place(self, offset: int) -> str:
+        """A path for what has no name of its own."""
+        name = f"@{offset}"
+        while not self._take(name):
+            name = f"@{name}"
+        return self._path(name)
+
+    def _take(self, name: str) -> bool:
+        """Whether no other has this name."""
+        key = hash(name)
+        if key in self._taken:
+            return False
+        self._taken.add(key)
+        return True
+
+
+def _why_not(name: str) -> Unread | None:
+    """Why a member of this name is passed over; None for images and videos."""
+    base = name.rpartition("/")[2]
+    if base.startswith(".") or _META.match(name):
+        return Unread.OTHER
+    if is_image(base) or (extension(base) in VIDEO_EXTENSIONS and pyav() is not None):
+        return None
+    if extension(base) in VIDEO_EXTENSIONS - SHARED_EXTENSIONS:
+        return Unread.VIDEO
+    return Unread.NESTED if is_shard(base) else Unread.OTHER

@@ -1,0 +1,154 @@
+"""What is read of tars: every image in them by its name, and every break told where it is."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from tars import packed, tar_of, write_tar
+
+from imagejudge.images.find import find_images
+from imagejudge.images.names import Unread
+from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import expand
+
+LIMITS = Limits()
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(*paths: str, limits: Limits = LIMITS, done: frozenset[str] = frozenset()) -> list[ImageRef]:
+    return list(expand(find_images(paths), limits, done=done))
+
+
+def told(*paths: str) -> dict[str, bytes | tuple[str, str] | None]:
+    """By path, bytes or kind and message of the trouble."""
+    refs = read(*paths)
+    found = {ref.path: (ref.trouble.kind, ref.trouble.message) if ref.trouble else ref.data for ref in refs}
+    assert len(found) == len(refs)
+    return found
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_images_come_in_the_order_of_the_tar_under_the_name_of_both(ending: str) -> None:
+    write_tar(Path(f"a{ending}"), {"b.png": b"1", "a/x.v1.JPG": b"2", "a/x.txt": b"no", "./c.png": b"", "d": b""})
+    assert told(".") == {f"./a{ending}::b.png": b"1", f"./a{ending}::a/x.v1.JPG": b"2", f"./a{ending}::./c.png": b""}
+    assert told(f"a{ending}") == {f"a{ending}::b.png": b"1", f"a{ending}::a/x.v1.JPG": b"2", f"a{ending}::./c.png": b""}
+
+
+def test_shards_lie_among_files_in_their_order() -> None:
+    Path("a.png").write_bytes(b"1")
+    write_tar(Path("b.tar"), {"x.png": b"2"})
+    Path("c.png").write_bytes(b"3")
+    assert list(told(".")) == ["./a.png", "./b.tar::x.png", "./c.png"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_where_a_tar_is_cut_off_is_told_and_what_comes_before_stands(ending: str) -> None:
+    whole = tar_of([("a.png", os.urandom(3000)), ("b.png", os.urandom(3000))])
+    Path(f"a{ending}").write_bytes(packed(whole[:6000], ending))
+    first, last = told(f"a{ending}").items()
+    assert first[0] == f"a{ending}::a.png"
+    assert last == (f"a{ending}::@3584", ("shard", "the tar is cut off within a member"))
+
+
+@pytest.mark.parametrize("ending", ENDINGS[1:])
+def test_compressed_data_that_is_cut_off_is_told(ending: str) -> None:
+    data = packed(tar_of([("a.png", os.urandom(3000)), ("b.png", os.urandom(300_000))]), ending)
+    Path(f"a{ending}").write_bytes(data[:200_000])
+    (name, (kind, message)) = list(told(f"a{ending}").items())[-1]  # type: ignore[misc]
+    assert (name, kind) == (f"a{ending}::@3584", "shard")
+    assert message.startswith(("the tar cannot be read on: ", "the tar is cut off"))
+
+
+def test_one_member_can_be_named() -> None:
+    write_tar(Path("a.tar"), {"x.png": b"1", "y.png": b"2"})
+    assert told("a.tar::y.png") == {"a.tar::y.png": b"2"}
+    assert told("a.tar::z.png") == {
+        "a.tar::z.png": ("missing", "no image of this name is in the shard; check its name")
+    }
+    Path("a.tar::z.png").write_bytes(b"a file of its own")
+    assert told("a.tar::z.png") == {"a.tar::z.png": None}
+
+
+def test_what_is_done_is_left_out() -> None:
+    write_tar(Path("a.tar"), {"x.png": b"1", "y.png": b"2"})
+    assert [ref.path for ref in read("a.tar", done=frozenset(["a.tar::x.png"]))] == ["a.tar::y.png"]
+
+
+def test_the_stamp_is_that_of_the_tar() -> None:
+    write_tar(Path("a.tar"), {"x.png": b"1"})
+    assert [ref.stamp for ref in read("a.tar")] == [None]  # it was only just written
+
+
+def test_members_that_are_no_plain_files_of_their_own_name_are_refused() -> None:
+    def special(name: str, type_: bytes) -> tuple[tarfile.TarInfo, bytes]:
+        header = tarfile.TarInfo(name)
+        header.type, header.linkname = type_, "a.png"
+        return header, b""
+
+    members = [
+        ("a.png", b"1"),
+        special("hard.png", tarfile.LNKTYPE),
+        special("soft.png", tarfile.SYMTYPE),
+        special("pipe.png", tarfile.FIFOTYPE),
+        special("device.png", tarfile.CHRTYPE),
+        special("folder.png", tarfile.DIRTYPE),
+        special("unknown.png", b"Q"),
+        ("a.png", b"2"),
+        ("../up.png", b"3"),
+        ("/root.png", b"4"),
+        ("b.png", b"5"),
+    ]
+    write_tar(Path("a.tar"), members)
+    found = told("a.tar")
+    assert {path.removeprefix("a.tar::"): data for path, data in found.items() if isinstance(data, bytes)} == {
+        "a.png": b"1",
+        "b.png": b"5",
+    }
+    assert [path.removeprefix("a.tar::") for path, data in found.items() if isinstance(data, tuple)] == [
+        *("hard.png", "soft.png", "pipe.png", "device.png", "unknown.png", "@4096", "../up.png", "/root.png"),
+    ]
+    assert {data[0] for data in found.values() if isinstance(data, tuple)} == {"member"}
+
+
+def test_a_member_that_is_too_large_is_not_read() -> None:
+    write_tar(Path("a.tar"), {"x.png": bytes(1001), "y.png": bytes(1000)})
+    large, small = read("a.tar", limits=Limits(bytes=1000))
+    assert large.trouble is not None
+    assert large.trouble.kind == "too-large"
+    assert small.data == bytes(1000)
+
+
+def test_what_is_passed_over_is_told() -> None:
+    write_tar(Path("a.tar"), {"x.txt": b"", ".y.png": b"", "__meta__/z.png": b"", "b.tar": b"", "c.png": b""})
+    write_tar(Path("e.tar"), {})
+    heard: list[tuple[str, Unread]] = []
+    list(expand(find_images(["."]), Limits(), passed_over=lambda path, what: heard.append((path, what))))
+    assert heard == [
+        ("./a.tar::x.txt", Unread.OTHER),
+        ("./a.tar::.y.png", Unread.OTHER),
+        ("./a.tar::__meta__/z.png", Unread.OTHER),
+        ("./a.tar::b.tar", Unread.NESTED),
+        ("./e.tar", Unread.EMPTY),
+    ]
+
+
+def test_what_only_has_the_name_of_a_tar_is_told() -> None:
+    Path("a.tar").write_bytes(b"no tar" * 1000)
+    Path("empty.tar").write_bytes(b"")
+    os.mkfifo("pipe.tar")
+    assert told("a.tar", "empty.tar", "pipe.tar", "/dev/zero.tar") == {
+        "a.tar::@0": ("shard", "the tar is no tar"),
+        "empty.tar::@0": ("shard", "the tar is empty, without even the mark that ends an archive"),
+        "pipe.tar": ("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first"),
+        "/dev/zero.tar": ("missing", "no such file; check its name"),
+    }
