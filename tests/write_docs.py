@@ -23,6 +23,7 @@ COMMANDS += (
     " cache",
     " cache info",
     " cache clear",
+    " merge",
     " rejudge",
     " show",
     " report",

@@ -1,8 +1,9 @@
 """The program `imagejudge`: its commands, and the one place that turns what went wrong into an exit code.
 
 0: nothing found. 1: something found. 2: the job could not be done. 130: interrupted. 129 and 143: told to stop by
-SIGHUP or SIGTERM. Typer would exit with 1 for an exception that escapes and for a closed pipe, which must not read as
-"something found". Only a command that ran to its end leaves with 1.
+SIGHUP or SIGTERM. 75: a scan by blocks was told so by a scheduler. Typer would exit with 1 for an exception that
+escapes and for a closed pipe, which must not read as "something found". Only a command that ran to its end leaves
+with 1.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
-from imagejudge.cli.signals import INTERRUPTED, Stopped, leave_if_stopped, watch_signals
+from imagejudge.cli.signals import Stopped, leave_if_stopped, told_to_stop, watch_signals
 from imagejudge.common.crash_log import CrashLog
 from imagejudge.common.text import printable
 from imagejudge.engine.allowance import room_hint
@@ -66,11 +67,11 @@ class _Program(TyperGroup):
         except Exception as error:
             if unwritten() is None:
                 _explain(error)
-        if code < INTERRUPTED - 1 and (why := unwritten()) is not None:
+        if not told_to_stop(code) and (why := unwritten()) is not None:
             say("error", why, "bold red")
             code = FAILED
         if standalone_mode:
-            if code >= INTERRUPTED - 1:
+            if told_to_stop(code):
                 leave_if_stopped()
             sys.exit(code)
         return code

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # `--help` prints through here, and waits for no verdict to b
 NAMES = frozenset(
     {
         *(
+            "blocks",
             "box_style",
             "chat_template",
             "column",
@@ -34,7 +35,18 @@ NAMES = frozenset(
             "mmproj",
             "model",
         ),
-        *("output", "overwrite", "print0", "prompt_style", "select", "split", "timeout", "undo_file", "unsafe"),
+        *(
+            "output",
+            "overwrite",
+            "print0",
+            "prompt_style",
+            "select",
+            "shard",
+            "split",
+            "timeout",
+            "undo_file",
+            "unsafe",
+        ),
     }
 )
 """Settings that messages of the library name."""

@@ -53,6 +53,17 @@ class OnError(StrEnum):
     WARN = "warn"
 
 
+FailOnChoice = Annotated[
+    FailOn, typer.Option(help="Exit with 1 for this or worse (or this severity).", rich_help_panel="Output")
+]
+ExitZero = Annotated[
+    bool, typer.Option("--exit-zero", "-e", help="Exit with 0 whatever was found.", rich_help_panel="Output")
+]
+OnErrorChoice = Annotated[
+    OnError, typer.Option(help="Whether an unreadable image makes the exit code 2.", rich_help_panel="Output")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """Where verdicts go, and what they mean for the exit code."""
@@ -102,15 +113,9 @@ class OutputOptions:
             rich_help_panel="Output",
         ),
     ] = None
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 for this or worse (or this severity).", rich_help_panel="Output")
-    ] = FailOn.UNSAFE
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", "-e", help="Exit with 0 whatever was found.", rich_help_panel="Output")
-    ] = False
-    on_error: Annotated[
-        OnError, typer.Option(help="Whether an unreadable image makes the exit code 2.", rich_help_panel="Output")
-    ] = OnError.FAIL
+    fail_on: FailOnChoice = FailOn.UNSAFE
+    exit_zero: ExitZero = False
+    on_error: OnErrorChoice = OnError.FAIL
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress, no summary, no safe images.", rich_help_panel="Output")
     ] = False
@@ -208,14 +213,34 @@ class Output:
 
         `failed`: not every image could be judged.
         """
-        if self.tally.images and not self.options.quiet:
-            _summarise(self.tally, self._constitution)
-        for words in () if self.options.quiet else passed_over:
-            say("passed over", words, "yellow")
-        if (failed or self.tally.outcomes[Outcome.ERROR]) and self.options.on_error is OnError.FAIL:
-            raise typer.Exit(2)
-        if self.tally.found(self.options.fail_on) and not self.options.exit_zero:
-            raise typer.Exit(1)
+        end(self.tally, self._constitution, self.options, failed=failed, passed_over=passed_over)
+
+
+def end(
+    tally: Stats,
+    constitution: Constitution,
+    options: OutputOptions,
+    *,
+    failed: bool = False,
+    passed_over: Iterable[str] = (),
+) -> None:
+    """Say what was found and what was passed over, and leave with the exit code for what was found.
+
+    `failed`: not every image could be judged.
+    """
+    if tally.images and not options.quiet:
+        _summarise(tally, constitution)
+    for words in () if options.quiet else passed_over:
+        say("passed over", words, "yellow")
+    leave(tally, options.fail_on, options.on_error, exit_zero=options.exit_zero, failed=failed)
+
+
+def leave(tally: Stats, fail_on: FailOn, on_error: OnError, *, exit_zero: bool, failed: bool = False) -> None:
+    """Leave with the exit code for what was found, where that is not 0."""
+    if (failed or tally.outcomes[Outcome.ERROR]) and on_error is OnError.FAIL:
+        raise typer.Exit(2)
+    if tally.found(fail_on) and not exit_zero:
+        raise typer.Exit(1)
 
 
 def _shown(options: OutputOptions, constitution: Constitution) -> Sink | None:
@@ -265,6 +290,12 @@ def images(number: int) -> str:
     return f"{number:,} image" if number == 1 else f"{number:,} images"
 
 
+def counts_of(tally: Stats) -> Text:
+    """How many images there are, and of each verdict, for standard error."""
+    counts = Text(f"{images(tally.images)}: ")
+    return counts.append(Text(", ").join(_count(tally, outcome) for outcome in Outcome if tally.outcomes[outcome]))
+
+
 def _count(tally: Stats, outcome: Outcome) -> Text:
     accepted = f" ({tally.accepted[outcome]:,} accepted)" if tally.accepted[outcome] else ""
     return Text(f"{tally.outcomes[outcome]:,} {outcome}{accepted}", VERDICT_STYLES[outcome])
@@ -272,8 +303,6 @@ def _count(tally: Stats, outcome: Outcome) -> Text:
 
 def _summarise(tally: Stats, constitution: Constitution) -> None:
     """What was found, on standard error: a line of counts, and a row for each rule that was not always clear."""
-    counts = Text(f"{images(tally.images)}: ")
-    counts.append(Text(", ").join(_count(tally, outcome) for outcome in Outcome if tally.outcomes[outcome]))
     err = console(sys.stderr, wrap=True)
     noted = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
     rules = [rule for rule in constitution.rules if any(tally.rules[rule.id, status] for status in noted)]
@@ -288,4 +317,4 @@ def _summarise(tally: Stats, constitution: Constitution) -> None:
                 printable(rule.id), rule.severity, *(str(tally.rules[rule.id, status] or "") for status in noted)
             )
         err.print(found)
-    err.print(counts)
+    err.print(counts_of(tally))

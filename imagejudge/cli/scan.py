@@ -13,16 +13,19 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
+from imagejudge.cli.block_options import BlockOptions
+from imagejudge.cli.block_scan import asked_by, folder_for, scan_blocks
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import warn
 from imagejudge.cli.factory import prepared
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
-from imagejudge.cli.output import Output, OutputOptions
+from imagejudge.cli.output import Output, OutputOptions, end
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images, read_list
 from imagejudge.images.names import HOW_TO_JUDGE, PLURALS, Unread, is_shard
+from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import expand
 from imagejudge.judge.plan import Plan
 from imagejudge.output.recorded import SameFile, WithMembers
@@ -72,6 +75,7 @@ def scan(
         typer.Option("--retry-errors", help="Judge again what failed in an earlier run.", rich_help_panel="Output"),
     ] = False,
     cache: CacheOptions,
+    by_blocks: BlockOptions,
     isolated: Isolated = False,
     config: Config = None,
 ) -> None:
@@ -91,22 +95,30 @@ def scan(
     def passed_over(_: str, what: Unread) -> None:
         unread[what] += 1
 
-    refs = list(
-        find_images(
-            named,
-            exclude=exclude or [],
-            respect_gitignore=respect_gitignore,
-            force_exclude=force_exclude,
-            warn=warn,
-            passed_over=passed_over,
-        )
-    )
-    gc.freeze()  # a million of them would be looked at again and again by the collector
-    with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
+    patterns: dict[str, Any] = {
+        "exclude": exclude or [],
+        "respect_gitignore": respect_gitignore,
+        "force_exclude": force_exclude,
+    }
+
+    def find() -> list[ImageRef]:
+        refs = list(find_images(named, **patterns, warn=warn, passed_over=passed_over))
         if not refs:
             if not allow_empty:  # what was not looked at must not pass
                 raise _nothing_found(unread)
             warn("no images were found")
+        return refs
+
+    if by_blocks.wanted:
+        folder = folder_for(by_blocks, output, retry_errors=retry_errors)
+        with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
+            asked = asked_by(identity_of(judge.plan), named, patterns, by_blocks)
+            tally = scan_blocks(judge, by_blocks, folder, asked, find, output=output, passed_over=passed_over)
+        end(tally, judge.constitution, output, passed_over=_in_words(unread))
+        return
+    refs = find()
+    gc.freeze()  # a million of them would be looked at again and again by the collector
+    with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
         found = WithMembers({ref.path for ref in refs})
         check = SameFile(found, judge.plan.limits)
         how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP: all of them stop a command in the same way, and each has its exit code."""
+"""Ctrl-C, SIGTERM and SIGHUP: all of them stop a command in the same way, and each has its exit code.
+
+It is 128 and the signal's number, unless `watch_preemption` was called: then SIGUSR1 is one of them too.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C; the other signals have 128 and their number."""
+PREEMPTED: Final = 75
+"""Exit code of a scan by blocks that a scheduler told to stop: the same command goes on (EX_TEMPFAIL of sysexits.h)."""
 
 _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -21,9 +24,11 @@ class Stopped(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.code = 128 + number
+        self.code = _codes.get(number, 128 + number)
 
 
+_codes: dict[int, int] = {}
+"""Exit codes of signals that mean something else than to the system."""
 _number: int | None = None
 """The signal that told the program to stop."""
 _held = False
@@ -40,6 +45,19 @@ def watch_signals() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
+
+
+def watch_preemption() -> None:
+    """Take SIGTERM and SIGUSR1, with which schedulers announce that they take a machine away, for such: `PREEMPTED`."""
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")):
+        if number is not None:
+            _codes[number] = PREEMPTED
+            signal.signal(number, _stop)
+
+
+def told_to_stop(code: int) -> bool:
+    """Whether a program leaves with this exit code because of a signal."""
+    return _number is not None and code in (PREEMPTED, 128 + _number)
 
 
 def _stop(number: int, frame: Any) -> None:
@@ -66,7 +84,7 @@ def leave_if_stopped() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(128 + _number)
+    os._exit(_codes.get(_number, 128 + _number))
 
 
 @contextlib.contextmanager

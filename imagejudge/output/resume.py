@@ -32,7 +32,7 @@ _VERSIONS: Final = ("runtime", "decoder", "wording", "arithmetic", "per_path_ign
 """Settings in a line that are no options."""
 
 _IDENTITY, _AFTER_IDENTITY = b',"model":"', b',"imagejudge":"'
-_EXCEPTED: Final = b'"ex'
+EXCEPTED: Final = b'"ex'
 """Stands in every line with a rule that is `excepted`. It ends in a rare letter, which makes the search quick."""
 _REFRESHED: Final = 100
 """One in so many lines with an outdated stamp is worth rewriting the file."""
@@ -139,7 +139,7 @@ class ResumableFile(JsonLines):
                 dropped.add(before)
                 self._telling.discard(before)
             self._at[line.path] = at
-            if line.verdict != Outcome.SAFE or _EXCEPTED in text:
+            if line.verdict != Outcome.SAFE or EXCEPTED in text:
                 self._telling.add(at)
             if not self._holds(line):
                 dropped.add(at)

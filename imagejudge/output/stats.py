@@ -51,6 +51,13 @@ class Stats:
         """Count so many images of which nothing more is to be said."""
         self.outcomes[Outcome.SAFE] += images
 
+    def add_all(self, other: Stats) -> None:
+        """Count all that another one counted."""
+        self.outcomes.update(other.outcomes)
+        self.rules.update(other.rules)
+        self.levels.update(other.levels)
+        self.accepted.update(other.accepted)
+
     @property
     def images(self) -> int:
         """How many images were counted."""

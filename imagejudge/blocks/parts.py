@@ -1,0 +1,159 @@
+"""The files of blocks. A block's file is there exactly when the block is done; nothing is ever added to one.
+
+parts/part-00017.jsonl      the verdicts of block 17
+parts/.part-00017.2.tmp     what its second attempt has written so far
+tries/00017.2               the second attempt began, and neither ended nor was called off
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from imagejudge.common.open_input import lines_of
+from imagejudge.errors import ImageJudgeError, UsageError
+from imagejudge.output.jsonl import LONGEST
+from imagejudge.output.recorded import HEAD, line_at
+from imagejudge.output.resume import EXCEPTED
+from imagejudge.output.stats import Stats
+from imagejudge.output.writing import writing
+from imagejudge.verdict import Outcome, Verdict, line_of, verdict_of
+
+ATTEMPTS: Final = 3
+"""So many runs may die within a block before it is given up."""
+
+_PART: Final = re.compile(r"part-(\d{5,})\.jsonl")
+_AGAIN: Final = "judge its block again with `blocks` and `overwrite`"
+_HINT: Final = "free space, then run the same command again: what is done stays done"
+
+
+class Parts:
+    """The files of all blocks in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._parts = folder / "parts"
+        self._tries = folder / "tries"
+
+    def path(self, number: int) -> Path:
+        """Where the verdicts of a block are, once it is done."""
+        return self._parts / f"part-{number:05}.jsonl"
+
+    def done(self) -> set[int]:
+        """Numbers of the blocks that are done."""
+        try:
+            found = [_PART.fullmatch(name) for name in os.listdir(self._parts)]  # noqa: PTH208 - may be a million
+        except FileNotFoundError:
+            return set()
+        return {int(match[1]) for match in found if match}
+
+    def begin(self, takes: Callable[[int], bool]) -> None:
+        """Make the folders, and take away what killed processes left of the blocks that this process alone judges."""
+        for each in (self._parts, self._tries):
+            with writing(each, _HINT):
+                each.mkdir(exist_ok=True)
+        for left in self._parts.glob(".part-*.tmp"):
+            if takes(int(left.name.split("-")[1].split(".")[0])):
+                left.unlink(missing_ok=True)
+
+    def forget(self, number: int) -> None:
+        """Take a block for one that was never begun."""
+        self.path(number).unlink(missing_ok=True)
+        self._forget_tries(number)
+
+    @contextmanager
+    def attempt(self, number: int) -> Iterator[int | None]:
+        """Do something that may kill the process. Gives the number of the attempt, or None after `ATTEMPTS` deaths.
+
+        What is raised on purpose, and a signal that stops the process, is no death: the attempt is called off.
+        """
+        attempt = self._begin(number)
+        try:
+            yield attempt
+        except (ImageJudgeError, KeyboardInterrupt):
+            if attempt is not None:
+                self._try(number, attempt).unlink(missing_ok=True)
+            raise
+        self._forget_tries(number)
+
+    def _begin(self, number: int) -> int | None:
+        for attempt in range(1, ATTEMPTS + 1):
+            with writing(self._tries, _HINT):
+                try:
+                    self._try(number, attempt).touch(exist_ok=False)
+                except FileExistsError:
+                    continue
+            return attempt
+        return None
+
+    def _try(self, number: int, attempt: int) -> Path:
+        return self._tries / f"{number:05}.{attempt}"
+
+    def _forget_tries(self, number: int) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            self._try(number, attempt).unlink(missing_ok=True)
+
+    def write(self, number: int, attempt: int | None, verdicts: Iterable[Verdict]) -> Stats:
+        """Write the verdicts of a block, which is done then, and count them. Raises `OutputError`."""
+        part, stats = self.path(number), Stats()
+        fresh = part.with_name(f".{part.stem}.{attempt or ATTEMPTS + 1}.tmp")
+        try:
+            with writing(fresh, _HINT):
+                file = fresh.open("wb")
+            with file:
+                for verdict in verdicts:
+                    with writing(fresh, _HINT):
+                        file.write(line_of(verdict))
+                    stats.add(verdict)
+                with writing(fresh, _HINT):
+                    file.flush()
+                    os.fsync(file.fileno())
+            with writing(part, _HINT):
+                fresh.replace(part)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        return stats
+
+    def lines(self, number: int) -> Iterator[bytes]:
+        """The lines of a block that is done. Raises `UsageError`, also for one that is not whole."""
+        path = self.path(number)
+        try:
+            with path.open("rb") as file:
+                for line in lines_of(file, LONGEST, lambda _: _unusable(path)):
+                    if not line.endswith(b"}\n"):
+                        raise _unusable(path)
+                    yield line
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}", _AGAIN) from error
+
+    def count(self, number: int) -> Stats:
+        """What a block that is done amounts to."""
+        stats = Stats()
+        try:
+            for line in self.lines(number):
+                add_line(stats, line)
+        except ValueError:
+            raise _unusable(self.path(number)) from None
+        return stats
+
+
+def add_line(stats: Stats, line: bytes) -> str:
+    """Count the verdict on a line; gives the path that it is about. One that is simply safe is hardly read.
+
+    Raises `ValueError` where it is no verdict.
+    """
+    head = HEAD.match(line)
+    if head is not None and EXCEPTED not in line and (told := line_at(head)).verdict == Outcome.SAFE:
+        stats.add_safe(1)
+        return told.path
+    verdict = verdict_of(line)
+    stats.add(verdict)
+    return verdict.path
+
+
+def _unusable(path: Path) -> UsageError:
+    return UsageError(f"{path} is not made of verdicts", _AGAIN)

@@ -1,0 +1,50 @@
+"""One block: its images judged, one after another, and their verdicts written."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+
+from imagejudge.blocks.parts import ATTEMPTS, Parts
+from imagejudge.blocks.plan import Block
+from imagejudge.errors import EngineFailure
+from imagejudge.images.names import Unread
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import expand
+from imagejudge.judge.conclusion import error_verdict
+from imagejudge.judge.judge import Judge
+from imagejudge.judge.plan import Plan
+from imagejudge.output.stats import Stats
+from imagejudge.verdict import Verdict
+
+GIVEN_UP = "block"
+"""The kind of failure of all images of a block in which too many runs died."""
+
+
+def do(
+    block: Block,
+    parts: Parts,
+    judge: Judge,
+    finished: Callable[[Verdict], Verdict],
+    passed_over: Callable[[str, Unread], None],
+) -> Stats:
+    """Judge a block into its file, each verdict as `finished` gives it back; what it amounts to.
+
+    `passed_over` is told of what in shards is no image.
+
+    Where as many runs as `ATTEMPTS` died in it, each of its inputs has a verdict `error` instead.
+    """
+    with parts.attempt(block.number) as attempt:
+        refs = expand(map(ImageRef, block.inputs), judge.plan.limits, passed_over=passed_over)
+        verdicts = _given_up(block, judge.plan) if attempt is None else judge.judge_all(refs)
+        with contextlib.closing(verdicts):
+            return parts.write(block.number, attempt, map(finished, verdicts))
+
+
+def _given_up(block: Block, plan: Plan) -> Generator[Verdict, None, None]:
+    message = (
+        f"block {block.number} was given up: {ATTEMPTS} runs died in it; "
+        "to try again, judge it with `blocks` and `overwrite`"
+    )
+    for path in block.inputs:
+        yield error_verdict(ImageRef(path), EngineFailure(GIVEN_UP, message), None, plan, plan.method.label)

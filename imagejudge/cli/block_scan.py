@@ -1,0 +1,109 @@
+"""`imagejudge scan` by blocks: this process judges some of them into a folder that many processes share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from imagejudge.blocks.manifest import Asked, agree
+from imagejudge.blocks.parts import Parts
+from imagejudge.blocks.plan import IMAGES, Block, Listed, cut
+from imagejudge.blocks.work import do
+from imagejudge.cli.block_options import BlockOptions
+from imagejudge.cli.console import say
+from imagejudge.cli.option_names import shown
+from imagejudge.cli.output import STDOUT, OutputOptions
+from imagejudge.cli.signals import watch_preemption
+from imagejudge.common.text import printable
+from imagejudge.errors import UsageError
+from imagejudge.images.names import Unread
+from imagejudge.images.ref import ImageRef
+from imagejudge.judge.judge import Judge
+from imagejudge.output.resume import Identity
+from imagejudge.output.stats import Stats
+
+
+def asked_by(identity: Identity, named: Sequence[str], patterns: Mapping[str, Any], how: BlockOptions) -> Asked:
+    """What this process was asked to scan; `patterns` are arguments of `find_images`."""
+    inputs = hashlib.sha256()
+    for each in (json.dumps([patterns, how.block_size]), *named):
+        inputs.update(each.encode("utf-8", "surrogateescape") + b"\0")
+    words = [*map(printable, named[:3]), *(["..."] if len(named) > 3 else [])]
+    words += [f"--exclude {printable(pattern)}" for pattern in patterns["exclude"]]
+    words += [] if patterns["respect_gitignore"] else ["--no-respect-gitignore"]
+    words += ["--force-exclude"] if patterns["force_exclude"] else []
+    words += [f"--block-size {how.block_size}"] if how.block_size != IMAGES else []
+    relative = not all(map(os.path.isabs, named))
+    return Asked(identity, inputs.hexdigest(), " ".join(words), os.getcwd() if relative else None)  # noqa: PTH109
+
+
+def folder_for(how: BlockOptions, output: OutputOptions, *, retry_errors: bool) -> Path:
+    """The folder that the options name. Raises `UsageError` where they name none, or ask for what blocks do not do."""
+    folder = output.output
+    if folder is None or str(folder) == STDOUT or folder.is_file():
+        raise UsageError("blocks are written into a folder that all processes share", "name one with -o")
+    if output.overwrite and how.blocks is None:
+        raise UsageError("--overwrite would undo what other processes did", "name the blocks with --blocks")
+    defaults = OutputOptions()
+    names = ("format", "only", "print0", "mix", "baseline")
+    refused = [name for name in names if getattr(output, name) != getattr(defaults, name)]
+    refused += ["retry-errors"] if retry_errors else []
+    for name in refused:
+        raise UsageError(
+            f"--{name} is not for scans by blocks", "leave it out: it is for the file that `imagejudge merge` makes"
+        )
+    return folder
+
+
+def scan_blocks(
+    judge: Judge,
+    how: BlockOptions,
+    folder: Path,
+    asked: Asked,
+    find: Callable[[], Iterable[ImageRef]],
+    *,
+    output: OutputOptions,
+    passed_over: Callable[[str, Unread], None],
+) -> Stats:
+    """Judge the chosen blocks, but for those that are done; gives what all of them amount to.
+
+    `find` lists the images; it is called where no other process did that before.
+    """
+    watch_preemption()
+    part = how.part()
+    manifest = agree(folder, asked, lambda: cut((ref.path for ref in find()), how.block_size))
+    if isinstance(part, Listed) and part.last >= manifest.blocks:
+        raise UsageError(f"there is no block {part.last}: there are {manifest.blocks:,}", "they are numbered from 0 on")
+    mine = [block for block in manifest.plan_in(folder) if part.takes(block.number)]
+    parts = Parts(folder)
+    parts.begin(part.takes)
+    if output.overwrite:
+        for block in mine:
+            parts.forget(block.number)
+    done = parts.done().intersection(block.number for block in mine)
+    if done:
+        say("resumed", f"{len(done):,} of {_blocks(mine)} done already", "bold cyan")
+    tally = Stats()
+    hidden = output.quiet or not sys.stderr.isatty()
+    try:
+        with tqdm(total=len(mine), unit="block", disable=hidden, dynamic_ncols=True) as bar:
+            for block in mine:
+                known = block.number in done
+                tally.add_all(parts.count(block.number) if known else do(block, parts, judge, shown, passed_over))
+                done.add(block.number)
+                bar.update()
+    except KeyboardInterrupt:
+        say("interrupted", f"{len(done):,} of {_blocks(mine)} done; run the same command again to go on", "bold yellow")
+        raise
+    return tally
+
+
+def _blocks(mine: Sequence[Block]) -> str:
+    return f"{len(mine):,} block{'s' if len(mine) != 1 else ''} of this process"

@@ -1,0 +1,86 @@
+"""A block's file is there exactly when the block is done; too many deaths within one end it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from imagejudge.blocks.parts import ATTEMPTS, Parts
+from imagejudge.errors import ModelError, UsageError
+from imagejudge.verdict import Outcome, Verdict
+
+
+def verdict(path: str, outcome: Outcome = Outcome.SAFE) -> Verdict:
+    labels = {"model": "m", "constitution": "c", "method": "clue", "imagejudge": "0"}
+    return Verdict(path=path, sha256=None, verdict=outcome, rationale="", **labels)  # type: ignore[arg-type]
+
+
+def attempted(parts: Parts, number: int, verdicts: Iterable[Verdict]) -> int | None:
+    with parts.attempt(number) as attempt:
+        parts.write(number, attempt, verdicts)
+    return attempt
+
+
+def failing(why: type[BaseException] | BaseException) -> Iterator[Verdict]:
+    yield verdict("a")
+    raise why
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    made = Parts(tmp_path)
+    made.begin(lambda number: True)
+    return made
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_block_that_is_written_is_done_and_counted(parts: Parts, tmp_path: Path) -> None:
+    with parts.attempt(17) as attempt:
+        assert (attempt, tree(tmp_path)) == (1, ["tries/00017.1"])
+        stats = parts.write(17, attempt, [verdict("a"), verdict("b", Outcome.UNSAFE)])
+    assert tree(tmp_path) == ["parts/part-00017.jsonl"]
+    assert parts.done() == {17}
+    assert stats == parts.count(17)
+    assert stats.outcomes == {Outcome.SAFE: 1, Outcome.UNSAFE: 1}
+
+
+@pytest.mark.parametrize("why", [KeyboardInterrupt(), ModelError("it does not load")], ids=repr)
+def test_what_is_called_off_leaves_nothing(parts: Parts, tmp_path: Path, why: BaseException) -> None:
+    for _ in range(ATTEMPTS + 1):
+        with pytest.raises(type(why)):
+            attempted(parts, 3, failing(why))
+        assert tree(tmp_path) == []
+    assert attempted(parts, 3, [verdict("a")]) == 1
+
+
+def test_deaths_are_counted_until_a_block_is_given_up(parts: Parts, tmp_path: Path) -> None:
+    for number in range(1, ATTEMPTS + 1):
+        with pytest.raises(ZeroDivisionError):
+            attempted(parts, 3, failing(ZeroDivisionError()))  # as good as dead: nobody foresaw it
+        assert tree(tmp_path) == [f"tries/00003.{each}" for each in range(1, number + 1)]
+    assert attempted(parts, 3, [verdict("a", Outcome.ERROR)]) is None
+    assert tree(tmp_path) == ["parts/part-00003.jsonl"]
+    parts.forget(3)
+    assert tree(tmp_path) == []
+
+
+def test_only_ones_own_leftovers_are_swept(parts: Parts, tmp_path: Path) -> None:
+    for number in (4, 5, 123456):
+        (tmp_path / "parts" / f".part-{number:05}.1.tmp").touch()
+    parts.begin(lambda number: number % 2 == 0)
+    assert tree(tmp_path) == ["parts/.part-00005.1.tmp"]
+    assert parts.done() == set()
+
+
+def test_a_file_that_is_not_of_verdicts_is_refused(parts: Parts) -> None:
+    parts.write(0, 1, [verdict("a")])
+    whole = parts.path(0).read_bytes()
+    for content in (whole[:-5], whole + b"{}\n", b"\n", whole[:-1]):
+        parts.path(0).write_bytes(content)
+        with pytest.raises(UsageError, match="is not made of verdicts"):
+            parts.count(0)
