@@ -17,7 +17,7 @@ from tqdm import tqdm
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.options import grouped
 from imagejudge.cli.output import images
-from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, opened, refuse_to_overwrite
+from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, name_of, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import replacing
 from imagejudge.constitution import find_constitution, load_constitution, shipped_constitutions
 from imagejudge.errors import UsageError
@@ -86,11 +86,6 @@ def report(
         warn(f"the worst have thumbnails, {images(beyond)} are left out{hint}")
 
 
-def name_of(verdicts: str) -> str:
-    """What the page calls a file of verdicts."""
-    return "standard input" if verdicts == STDIN else Path(verdicts).name
-
-
 def gathered(verdicts: str, choice: ChoiceOptions, constitution: str | None) -> tuple[Records, str]:
     """What a page tells of a file of verdicts, and the file's SHA-256."""
     named = [find_constitution(constitution)] if constitution else []
@@ -98,7 +93,7 @@ def gathered(verdicts: str, choice: ChoiceOptions, constitution: str | None) -> 
     with opened(verdicts) as lines:
         found = records(_progress(lines, "verdict"), choice=choice.choice(lines), constitutions=written)
         digest = lines.sha256()
-    if not any(found.counts.values()):
+    if not found.overview.images:
         warn(f"there are no verdicts in {verdicts}")
     if named and not any(rule.get("text") == each.text for rule in found.rules for each in written[0].rules):
         warn(f"the verdicts are not by {constitution} as it is now: it tells nothing about them")

@@ -11,9 +11,9 @@ import typer
 
 from imagejudge.cli.console import say
 from imagejudge.cli.options import grouped
-from imagejudge.cli.report import NoImages, Rules, gathered, name_of
+from imagejudge.cli.report import NoImages, Rules, gathered
 from imagejudge.cli.signals import Stopped
-from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts
+from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, name_of
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
 from imagejudge.output.decision_file import DecisionFile

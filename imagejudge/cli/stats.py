@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
-from typing import Annotated, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from imagejudge.cli.console import console, table, warn
-from imagejudge.cli.output import images
-from imagejudge.cli.verdict_file import STDIN, Verdicts, opened
+from imagejudge.cli.console import console, say, table, warn
+from imagejudge.cli.verdict_file import STDIN, Verdicts, name_of, opened, refuse_to_overwrite
+from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
-from imagejudge.output.comparison import Comparison, compare
-from imagejudge.output.overview import BINS, Overview
+from imagejudge.output.comparison import compare
+from imagejudge.output.figures import Figures, changed_figures, figures, summary
+from imagejudge.output.overview import Overview
+from imagejudge.output.report.statistics import statistics_page
 from imagejudge.output.text import VERDICT_STYLES
-from imagejudge.verdict import Outcome, RuleStatus, Verdict
+from imagejudge.verdict import Verdict
 
 _BAR = 24
 """Columns of the longest bar."""
@@ -34,6 +35,9 @@ def stats(
         typer.Argument(metavar="OTHER", help="Another file, about the same images: what differs is shown."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write every figure as JSON.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the tables as a page instead, which needs no network.")
+    ] = None,
     top: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Rows of each long table.")] = 10,
 ) -> None:
     """Count what verdicts say: by verdict, rule, category, folder, question and score.
@@ -43,32 +47,39 @@ def stats(
 
     \b
     imagejudge stats verdicts.jsonl
-    imagejudge stats verdicts.jsonl --json
+    imagejudge stats verdicts.jsonl --html statistics.html
     imagejudge stats before.jsonl after.jsonl
     """
     if verdicts == other == STDIN:
         raise UsageError("standard input can be read once", "name one of the two files")
-    out = console(sys.stdout, wrap=True)
+    if as_json and html is not None:
+        raise UsageError("--json and --html contradict each other", "leave out one of them")
+    refuse_to_overwrite([verdicts, other], html=html)
+    found = Overview()
     with opened(verdicts) as lines:
-        if other is not None:
+        if other is None:
+            for verdict in lines:
+                found.add(verdict)
+            document, about, tables = found.document(), [summary(found)], figures(found, top)
+        else:
             with opened(other) as after:
-                sides = (Overview(), Overview())
-                changes = compare(_counted(lines, sides[0]), _counted(after, sides[1]))
-            if as_json:
-                both = {"before": sides[0].document(), "after": sides[1].document()}
-                _write(both | {"comparison": changes.document()})
-            else:
-                _compared(out, (verdicts, other), sides, changes, top)
-            return
-        found = Overview()
-        for verdict in lines:
-            found.add(verdict)
+                new = Overview()
+                changes = compare(_counted(lines, found), _counted(after, new))
+            document = {"before": found.document(), "after": new.document(), "comparison": changes.document()}
+            sides = (("before", verdicts, found), ("after ", other, new))
+            about = [f"{word} {printable(name)}: {summary(side)}" for word, name, side in sides]
+            tables = changed_figures(changes, top)
     if as_json:
-        _write(found.document())
-    elif found.images:
-        _show(out, found, top)
-    else:
+        # The path of a file that is not UTF-8 needs escapes, which is what JSON in ASCII has.
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    elif html is not None:
+        title = " and ".join(name_of(each) for each in (verdicts, other) if each is not None)
+        write_atomically(html, statistics_page(title, about, tables), "name another file with --html")
+        say("written", f"statistics in {html}", "bold green")
+    elif other is None and not found.images:
         warn("there are no verdicts in it")
+    else:
+        _show(about, tables)
 
 
 def _counted(lines: Iterable[Verdict], overview: Overview) -> Iterable[Verdict]:
@@ -77,138 +88,25 @@ def _counted(lines: Iterable[Verdict], overview: Overview) -> Iterable[Verdict]:
         yield verdict
 
 
-def _write(document: object) -> None:
-    # The path of a file that is not UTF-8 needs escapes, which is what JSON in ASCII has.
-    sys.stdout.write(json.dumps(document, indent=1) + "\n")
-
-
-def _show(out: Console, found: Overview, top: int) -> None:
-    out.print(Text(f"{images(found.images)} by {_names(found.models)}, {_names(found.constitutions)}"))
-    _section(out, "verdicts", _verdicts(found))
-    rules = {name: rule for name, rule in found.rules.items() if rule.statuses.keys() - {RuleStatus.CLEAR}}
-    rows = [
-        (name, rule.category, *(_number(rule.statuses[status]) for status in _NOTED))
-        for name, rule in sorted(rules.items(), key=lambda each: (-each[1].statuses[RuleStatus.VIOLATED], each[0]))
-    ]
-    _section(
-        out, "rules", _table(("rule", "category", *_NOTED), rows, top, len(found.rules) - len(rules), "were clear")
-    )
-    rows = [(name or "(none)", _number(count)) for name, count in found.categories.most_common()]
-    _section(out, "categories", _table(("category", "images"), rows, top))
-    folders = found.top_folders()
-    if len(folders) > 1:
-        most = sorted(folders.items(), key=lambda each: (-each[1][Outcome.UNSAFE], -each[1].total(), each[0]))
-        rows = [(name, *(_number(counts[outcome]) for outcome in Outcome)) for name, counts in most]
-        _section(out, "folders", _table(("folder", *Outcome), rows, top))
-    rows = [(ask, _number(each.violated), _number(each.unsure), _number(each.cleared)) for ask, each in found.telling()]
-    _section(out, "questions that decided most", _table(("question", "violated", "unsure", "cleared"), rows, top))
-    _section(out, "what decided", _table(("by", "answers"), _counts(found.decided_by), top))
-    _section(out, "why rules stayed unsure", _table(("reason", "answers"), _counts(found.unsure), top))
-    _section(out, "errors", _table(("kind", "images"), _counts(found.errors), top))
-    _section(out, "scores", _scores(found))
-
-
-_NOTED = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
-
-
-def _verdicts(found: Overview) -> Table:
-    shown = _empty(("verdict", "images", "share"))
-    for outcome in Outcome:
-        share = found.outcomes[outcome] / found.images
-        row = (Text(outcome, VERDICT_STYLES[outcome]), _number(found.outcomes[outcome]), f"{share:.1%}")
-        shown.add_row(*row, _bar(share))
-    if found.accepted:
-        shown.add_row("accepted", _number(found.accepted), f"{found.accepted / found.images:.1%}", "")
-    return shown
-
-
-def _scores(found: Overview) -> Table | None:
-    if not found.scores:
-        return None
-    outcomes = [outcome for outcome in Outcome if outcome in found.scores]
-    shown = _empty(("score", *outcomes))
-    totals = [sum(found.scores[outcome][number] for outcome in outcomes) for number in range(BINS)]
-    for number, total in enumerate(totals):
-        counts = (_number(found.scores[outcome][number]) for outcome in outcomes)
-        shown.add_row(f"{number / BINS:.1f} - {(number + 1) / BINS:.1f}", *counts, _bar(total / max(totals)))
-    return shown
-
-
-def _compared(out: Console, names: Sequence[str], sides: Sequence[Overview], changes: Comparison, top: int) -> None:
-    for word, name, side in zip(("before", "after"), names, sides, strict=True):
-        facts = f"{_names(side.models)}, {_names(side.constitutions)}" if side.images else "no verdicts"
-        out.print(Text(f"{word:<6} {printable(name)}: {images(side.images)} by {facts}"))
-    counted = {
-        "same": changes.same,
-        "changed": changes.changed,
-        "only before": changes.only_before,
-        "only after": changes.only_after,
-        "other bytes, not compared": changes.other_bytes,
-    }
-    _section(
-        out, "images", _table(("", "images"), [(name, _number(count)) for name, count in counted.items()], len(counted))
-    )
-    shown = _empty(("before \\ after", *Outcome))
-    for before in Outcome:
-        counts = (_number(changes.outcomes[before, after]) for after in Outcome)
-        shown.add_row(Text(before, VERDICT_STYLES[before]), *counts)
-    _section(out, "verdicts", shown)
-    rules = sorted({*changes.new, *changes.gone}, key=lambda rule: (-changes.new[rule] - changes.gone[rule], rule))
-    rows = [(rule, _number(changes.new[rule]), _number(changes.gone[rule])) for rule in rules]
-    _section(out, "rules that are violated", _table(("rule", "only after", "only before"), rows, top))
-    worst = sorted(changes.changes, key=lambda each: (Outcome.UNSAFE not in (each.before, each.after), each.path))
-    listed = [(each.path, each.before, each.after) for each in worst]
-    left = changes.changed - len(listed)
-    _section(out, "images that changed", _table(("path", "before", "after"), listed, top, left, "changed too"))
-
-
-def _names(counts: Mapping[str, int]) -> str:
-    first = printable(next(iter(counts)))
-    return first if len(counts) == 1 else f"{first} and {len(counts) - 1} more"
-
-
-def _section(out: Console, title: str, content: RenderableType | None) -> None:
-    if content is not None:
+def _show(about: Iterable[str], tables: Iterable[Figures]) -> None:
+    out = console(sys.stdout, wrap=True)
+    for line in about:
+        out.print(Text(line))
+    for each in tables:
         out.print()
-        out.print(Text(title, "bold"))
-        out.print(content)
+        out.print(Text(each.title, "bold"))
+        out.print(_table(each))
 
 
-def _table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], top: int, more: int = 0, about: str = ""
-) -> Table | None:
-    """The first rows, and how many there are besides; None where there are none."""
-    if not rows:
-        return None
-    shown = _empty(heads)
-    for row in islice(rows, top):
-        shown.add_row(*map(printable, row))
-    if len(rows) > top:
-        shown.add_row(Text(f"and {len(rows) - top:,} more", "dim"))
-    if more:
-        shown.add_row(Text(f"{more:,} more {about}", "dim"))
-    return shown
-
-
-def _empty(heads: Sequence[str]) -> Table:
+def _table(figures: Figures) -> Table:
     """A table whose first column gives way, and whose others are numbers or short words."""
     shown = table()
-    shown.add_column(heads[0], overflow="fold")
-    for head in heads[1:]:
-        shown.add_column(head, justify="left" if head in _WORDS else "right", overflow="fold")
+    for column, head in enumerate(figures.heads):
+        shown.add_column(head, justify="right" if figures.is_number(column) else "left", overflow="fold")
+    for row in figures.rows:
+        first = Text(printable(row.cells[0]), VERDICT_STYLES[row.tone] if row.tone else "")
+        bar = ("#" * round(sum(share for _, share in row.parts) * _BAR),) if figures.has_room else ()
+        shown.add_row(first, *map(printable, row.cells[1:]), *bar)
+    for words in figures.more:
+        shown.add_row(Text(words, "dim"))
     return shown
-
-
-_WORDS = ("category", "before", "after")
-
-
-def _counts(counts: Mapping[Any, int]) -> list[tuple[str, str]]:
-    return [(str(name), _number(count)) for name, count in sorted(counts.items(), key=lambda each: -each[1])]
-
-
-def _number(count: int) -> str:
-    return f"{count:,}" if count else "-"
-
-
-def _bar(share: float) -> str:
-    return "#" * round(share * _BAR)

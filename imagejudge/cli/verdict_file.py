@@ -89,6 +89,11 @@ def opened(name: str) -> Iterator[Latest]:
         yield lines
 
 
+def name_of(verdicts: str) -> str:
+    """What a page calls a file of verdicts."""
+    return "standard input" if verdicts == STDIN else Path(verdicts).name
+
+
 def refuse_to_overwrite(read: Iterable[str | Path | None], **written: Path | None) -> None:
     """Raise `UsageError` where a file that is written, by the name of its option, is one that is read."""
     inputs = [each for each in read if each is not None and is_file(each)]

@@ -21,6 +21,11 @@ def quiet_json(text: str) -> str:
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def counted(number: int, noun: str) -> str:
+    """So many things: a number, and their name, of which the plural is regular."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def clock(seconds: float) -> str:
     """A time in a video as players show it: `0:12`, `1:02:03`. Parts of a second are left out."""
     minutes, rest = divmod(int(seconds), 60)

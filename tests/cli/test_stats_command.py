@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +158,70 @@ def test_what_is_odd(run: Run, files: Path) -> None:
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     few = run("stats", "v.jsonl", "--top", "1").stdout.decode()
     assert "and 1 more" in few
+
+
+class Cells(HTMLParser):
+    """The text of each row of tables, and whatever could act."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.acting: list[str] = []
+        self._in_cell = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.acting += [tag] if tag in ("script", "img", "link", "b") else []
+        self.acting += [name for name, _ in attrs if name.startswith("on") or name in ("style", "src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        self._in_cell |= tag in ("th", "td")
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell &= tag not in ("th", "td")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+
+@pytest.mark.parametrize("arguments", [["v.jsonl"], ["v.jsonl", "w.jsonl"]], ids=len)
+def test_the_page_says_what_the_tables_say(run: Run, files: Path, arguments: list[str]) -> None:
+    hostile = verdict("d/<b onclick=x>/1.png", {"<img src=x onerror=x>": "violated", "\u202eknife": "unsure"})
+    with (files / "v.jsonl").open("ab") as file:
+        file.write(line_of(hostile))
+    done = run("stats", *arguments, "--html", "page.html")
+    assert (done.returncode, done.stdout) == (0, b"")
+    text = (files / "page.html").read_text("utf-8")
+    assert not ACTING & set(text)
+    found = Cells(text)
+    assert not found.acting
+    shown = run("stats", *arguments).stdout.decode()
+    for row in found.rows:
+        # A terminal folds what is long, and draws bars behind.
+        start = [re.escape(cell) for cell in row if len(cell) < 20]
+        assert re.search(r"\s+".join(start), shown), row
+    assert len(found.rows) > 15
+    assert all(f">{each.rstrip()}" in text for each in shown.splitlines() if " images by " in each)
+
+
+def test_a_page_of_statistics_runs_and_loads_nothing(run: Run, files: Path) -> None:
+    run("stats", "v.jsonl", "--html", "page.html")
+    text = (files / "page.html").read_text("utf-8")
+    (style,) = re.findall("<style>(.*?)</style>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert f'content="{policy}"' in text
+
+
+def test_a_page_is_not_written_over_its_verdicts(run: Run, files: Path) -> None:
+    for arguments in (["v.jsonl"], ["w.jsonl", "v.jsonl"]):
+        assert b"--html names a file that is read" in run("stats", *arguments, "--html", "v.jsonl").stderr
+    assert b"contradict each other" in run("stats", "v.jsonl", "--json", "--html", "page.html").stderr
+    assert run("stats", "-", "--html", "none.html", stdin=b"").returncode == 0
+    assert "no verdicts" in (files / "none.html").read_text("utf-8")
 
 
 def test_a_digest_that_is_none_is_compared_like_any_other() -> None:

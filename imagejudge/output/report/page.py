@@ -6,8 +6,6 @@ others wrote is data to it, which it shows as text alone.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import string
@@ -16,21 +14,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from imagejudge import __version__
 from imagejudge.common.text import printable
+from imagejudge.output.figures import figures, summary
+from imagejudge.output.report.files import digest_of, text_of
 from imagejudge.output.report.records import OUTCOMES, STATUSES, STEP_STATUSES, WAYS, Records
+from imagejudge.output.report.statistics import STYLES, tables_html
 
 T = TypeVar("T")
 
-_HERE: Final = Path(__file__).parent / "page"
 _SCRIPTS: Final = ("data", "decisions", "filters", "grid", "detail", "main")
 """In this order: each uses what stands in those before it."""
 # A script element is one string to a browser, and the first are shown while the others are still being read.
 _ROWS: Final = 2_000
 _THUMBNAILS: Final = 500
+_TOP: Final = 20
+"""Rows of each table of statistics."""
 
 
 class Pictures(StrEnum):
@@ -64,10 +65,15 @@ def page(records: Records, origin: Origin, pictures: Pictures, thumbnails: Itera
     They are asked for as the page is written, in the order of the records. There may be fewer of them than records.
     """
     style, script = _style(), _script()
-    before, _, rest = _text("page.html").partition("<!-- data -->\n")
+    before, _, rest = text_of("page.html").partition("<!-- data -->\n")
     between, _, after = rest.partition("<!-- thumbnails -->\n")
-    named = {"policy": policy(origin, pictures), "title": html.escape(printable(origin.name)), "style": style}
-    yield string.Template(before).substitute(named)
+    yield string.Template(before).substitute(
+        policy=policy(origin, pictures),
+        title=html.escape(printable(origin.name)),
+        style=style,
+        counted=html.escape(printable(summary(records.overview))),
+        statistics=tables_html(figures(records.overview, _TOP)),
+    )
     yield _data(json.dumps(_about(records, origin, pictures)), 'id="meta"')
     for rows in _batched(records.rows, _ROWS):
         yield _data(f"[{','.join(rows)}]", 'class="records"')
@@ -84,8 +90,8 @@ def policy(origin: Origin, pictures: Pictures) -> str:
     images = {Pictures.NONE: "'none'", Pictures.INLINE: "data: file: blob:"}.get(pictures, "'self' data: file: blob:")
     connect = "; connect-src 'self'" if origin.served else ""
     return (
-        f"default-src 'none'; img-src {images}; script-src '{_digest(script)}'; style-src '{_digest(style)}'{connect}; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src {images}; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'"
+        f"{connect}; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -103,7 +109,7 @@ def _about(records: Records, origin: Origin, pictures: Pictures) -> dict[str, An
         "statuses": STATUSES,
         "stepStatuses": STEP_STATUSES,
         "ways": WAYS,
-        "counts": records.counts,
+        "counts": records.overview.outcomes,
         "leftOut": records.left_out,
         "sources": records.sources,
         "rules": records.rules,
@@ -111,19 +117,11 @@ def _about(records: Records, origin: Origin, pictures: Pictures) -> dict[str, An
 
 
 def _style() -> str:
-    return _text("page.css")
+    return "".join(text_of(f"{name}.css") for name in (*STYLES, "page"))
 
 
 def _script() -> str:
-    return "".join(_text(f"{name}.js") for name in _SCRIPTS)
-
-
-def _text(name: str) -> str:
-    return (_HERE / name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return "".join(text_of(f"{name}.js") for name in _SCRIPTS)
 
 
 def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

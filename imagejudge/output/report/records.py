@@ -6,8 +6,7 @@ What stands where in a row is said here, and read by `page/data.js`.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any, Final
@@ -17,6 +16,7 @@ from imagejudge.judge.scores import image_score
 from imagejudge.judge.summary import unmeasured
 from imagejudge.output.choice import Choice
 from imagejudge.output.findings import settled
+from imagejudge.output.overview import Overview
 from imagejudge.verdict import By, Outcome, Region, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 OUTCOMES: Final = (Outcome.UNSAFE, Outcome.UNSURE, Outcome.ERROR, Outcome.SAFE)
@@ -58,8 +58,8 @@ class Records:
     """Model, constitution and method: rows hold places in these."""
     rules: list[dict[str, Any]]
     """The questions of each rule, once: rows hold places in these."""
-    counts: Mapping[Outcome, int]
-    """Of all verdicts, also of those that are on no row."""
+    overview: Overview
+    """Counts of all verdicts, also of those that are on no row."""
     left_out: int
     """How many of those that were chosen are on no row."""
 
@@ -117,12 +117,12 @@ def records(
     Rules have their text, category, severity and thresholds from `constitutions`, as far as the verdicts are by one of
     them, unchanged. Else a rule's category and severity are known only where it was violated.
     """
-    counts: Counter[Outcome] = Counter()
+    overview = Overview()
     tables = _Tables(constitutions)
     kept: list[tuple[tuple[float, ...], str, Subject]] = []
     chosen = 0
     for number, verdict in enumerate(verdicts):
-        counts[verdict.verdict] += 1
+        overview.add(verdict)
         if not choice.takes(verdict):
             continue
         chosen += 1
@@ -137,7 +137,7 @@ def records(
         subjects=[subject for *_, subject in kept],
         sources=sources,
         rules=tables.told,
-        counts=counts,
+        overview=overview,
         left_out=chosen - len(kept),
     )
 

@@ -472,6 +472,34 @@ def test_it_fits_and_can_be_read(width: int, dark: bool, tmp_path: Path) -> None
         assert found.run(f"{body}.scrollWidth <= {body}.clientWidth")
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_statistics_are_a_view_of_the_page(width: int, dark: bool, tmp_path: Path) -> None:
+    long = verdict("a/" + "long" * 60 + "/1.png", 0.9, rule="a-rule-with-a-name-that-is-far-too-long")
+    file = tmp_path / "page.html"
+    found_records = records((*MIXED, long))
+    file.write_text("".join(page(found_records, Origin("v", "0" * 64), Pictures.INLINE, ())), "utf-8")
+    with tab(width=width, height=800, dark=dark) as found:
+        found.open(file.as_uri())
+        opened = "document.getElementById('statistics').open"
+        found.press("s")
+        assert found.run(opened)
+        found.press("y", "\ue00c")  # a key that is no longer the grid's, and Escape
+        assert not found.run(opened)
+        assert found.run("decisions.made.size") == 0
+        found.click("#statistics-open")
+        assert found.texts("#statistics h2")[:2] == ["verdicts", "rules"]
+        assert found.texts("#statistics section:first-of-type tbody tr:nth-child(3) :is(.label, td)") == [
+            "unsafe", "3", "42.9%"]  # fmt: skip
+        body = "document.querySelector('#statistics .body')"
+        assert found.run("document.getElementById('statistics').getBoundingClientRect().width") <= width
+        assert found.run(f"{body}.scrollWidth <= {body}.clientWidth")
+        assert found.run(f"{body}.scrollHeight > {body}.clientHeight")
+        for part in ("#statistics .soft", *(f"#statistics .label.{name}" for name in Outcome), "#statistics td"):
+            assert found.run(CONTRAST, part) >= 4.5, part
+        assert not found.complaints()
+
+
 def test_everything_that_acts_has_a_name(show: Callable[..., Tab]) -> None:
     found = show(*MIXED)
     assert [html for html in found.run(NAMELESS) if 'id="toast"' not in html] == []

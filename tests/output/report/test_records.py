@@ -35,7 +35,7 @@ def test_the_worst_come_first() -> None:
     found = records(given)
     order = ["higher.png", "high.png", "low.png", "unsure.png", "error.png", "accepted.png", "nearly.png", "safe.png"]
     assert paths(found) == order
-    assert found.counts == {Outcome.UNSAFE: 4, Outcome.UNSURE: 1, Outcome.ERROR: 1, Outcome.SAFE: 2}
+    assert found.overview.outcomes == {Outcome.UNSAFE: 4, Outcome.UNSURE: 1, Outcome.ERROR: 1, Outcome.SAFE: 2}
     assert [subject.path for subject in found.subjects] == order
 
 
@@ -46,7 +46,7 @@ def violation(severity: str, *, accepted: bool = False) -> Any:
 
 def test_only_some_are_kept_and_all_are_counted() -> None:
     found = records([verdict("a", 0.9), verdict("b", 0.5), verdict("c", 0.1)], choice=Choice([Outcome.UNSURE]))
-    assert (paths(found), found.left_out, sum(found.counts.values())) == (["b"], 0, 3)
+    assert (paths(found), found.left_out, sum(found.overview.outcomes.values())) == (["b"], 0, 3)
 
 
 def test_of_too_many_the_worst_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,6 +309,7 @@ const KEYS = {
   b: () => toggle("blur"),
   g: () => toggle("grey"),
   n: () => decide("disagree"),
+  s: () => element("statistics").showModal(),
   u: () => decide("unsure"),
   y: () => decide("agree"),
 };
@@ -320,7 +321,7 @@ function openFilters(on) {
 
 /** Whether a key is somebody else's: text that is typed, a button that is pressed, another dialog. */
 function taken(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || element("help").open || element("ask").open) return true;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]:not(#detail)")) return true;
   const target = event.target;
   if (target.matches("textarea, select, input:not([type=range])")) return true;
   if (target.matches("input")) return /^(Arrow|Home|End|Page)/.test(event.key);
@@ -392,6 +393,7 @@ element("download").addEventListener("click", download);
 element("import").addEventListener("change", importFile);
 element("sample").addEventListener("click", sampleSome);
 element("help-open").addEventListener("click", () => element("help").showModal());
+element("statistics-open").addEventListener("click", () => element("statistics").showModal());
 element("filters-open").addEventListener("click", () => openFilters(!document.body.classList.contains("filters")));
 element("reviewer").value = decisions.reviewer;
 element("reviewer").addEventListener("change", () => {

@@ -1,0 +1,20 @@
+"""What pages are made of: the files in `page/`, and how a page names what it allows of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Final
+
+_HERE: Final = Path(__file__).parent / "page"
+
+
+def text_of(name: str) -> str:
+    """The text of one file."""
+    return (_HERE / name).read_text("utf-8")
+
+
+def digest_of(text: str) -> str:
+    """A script or style as a content security policy names it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
