@@ -237,6 +237,9 @@ class Verdict(_Row):
     """When the frame of a video that this line is about is shown, in seconds from the first frame; null for images."""
     sampled: Sampling | None = None
     """Which frames of a video were looked at; null for images."""
+    fields: Mapping[str, Any] | None = None
+    """What lies beside the image in its shard and was asked for, by name; null where nothing was, and for what cannot
+    be carried."""
     model: str
     constitution: str
     method: str

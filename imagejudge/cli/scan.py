@@ -66,6 +66,14 @@ def scan(
         bool,
         typer.Option("--allow-empty", help="Finding no image is no failure.", rich_help_panel="Images"),
     ] = False,
+    keep_field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Carry this member of the same sample of a shard into the line, such as txt or json. Repeatable.",
+            rich_help_panel="Images",
+        ),
+    ] = None,
     image_options: ImageOptions,
     rules: RuleOptions,
     model: ModelOptions,
@@ -125,7 +133,9 @@ def scan(
         with Output(output, judge.constitution, identity_of(judge.plan), **how) as out:
             done = out.go_on(found)
             left = [ref for ref in refs if ref.path not in done]
-            images = expand(left, judge.plan.limits, done=done, passed_over=passed_over)
+            images = expand(
+                left, judge.plan.limits, done=done, passed_over=passed_over, keep_fields=_fields(keep_field or [])
+            )
             known = not any(is_shard(ref.path) for ref in left)
             write_all(judge.judge_all(images), len(left) if known else None, out, done=len(done))
     if not out.tally.images and refs and not allow_empty:
@@ -147,6 +157,10 @@ def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[st
                 yield from read_list(listed, null)
         except OSError as error:
             raise UsageError(f"the list {files_from} cannot be read: {error.strerror}", "check --files-from") from error
+
+
+def _fields(named: list[str]) -> frozenset[str]:
+    return frozenset(name.removeprefix(".").lower() for name in named)
 
 
 def identity_of(plan: Plan) -> Identity:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from imagejudge.images.read import Stamp, Unreadable
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+Fields: TypeAlias = Mapping[str, JsonValue]
+"""What lies beside an image and was asked for, by name; None for what cannot be carried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +25,5 @@ class ImageRef:
     """Of the file that the bytes came from, where its state is known."""
     trouble: Unreadable | None = None
     """Why there is nothing to judge, where that is known already."""
+    fields: Fields | None = field(default=None, hash=False, repr=False)
+    """None where none were asked for, or nothing can lie beside it."""

@@ -61,6 +61,7 @@ def verdict_on(
         violations=summary.violations,
         rules=results,
         image=image.facts.model_copy(update=of_frame),
+        fields=image.ref.fields,
         seconds=seconds or Timing(),
         **of_video,
     )
@@ -93,6 +94,7 @@ def error_verdict(ref: ImageRef, why: Trouble, image: OpenedImage[R] | None, pla
         verdict=Outcome.ERROR,
         rationale=why.message,
         image=image.facts if image else None,
+        fields=ref.fields,
         error=Failure(kind=why.kind, message=why.message),
     )
 

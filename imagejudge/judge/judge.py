@@ -127,6 +127,7 @@ class Judge:
         exclude: Sequence[str] = (),
         respect_gitignore: bool = True,
         force_exclude: bool = False,
+        keep_fields: Collection[str] = (),
     ) -> Iterator[Verdict]:
         """One verdict for each image in files, folders and shards, in a stable order, as the command `scan` finds them.
 
@@ -146,7 +147,7 @@ class Judge:
             warn=self._warn,
             passed_over=passed_over,
         )
-        return self.judge_all(expand(refs, self.plan.limits, passed_over=passed_over))
+        return self.judge_all(expand(refs, self.plan.limits, passed_over=passed_over, keep_fields=keep_fields))
 
     def judge_all(self, refs: Iterable[ImageRef]) -> Generator[Verdict, None, None]:
         """One verdict for each image, in order, those in shards included."""

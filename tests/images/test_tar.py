@@ -57,7 +57,7 @@ def test_where_a_tar_is_cut_off_is_told_and_what_comes_before_stands(ending: str
     Path(f"a{ending}").write_bytes(packed(whole[:6000], ending))
     first, last = told(f"a{ending}").items()
     assert first[0] == f"a{ending}::a.png"
-    assert last == (f"a{ending}::@3584", ("shard", "the tar is cut off within a member"))
+    assert last == (f"a{ending}::@3584", ("shard", "the tar is cut off within b.png"))
 
 
 @pytest.mark.parametrize("ending", ENDINGS[1:])

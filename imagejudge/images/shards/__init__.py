@@ -5,7 +5,7 @@ A member of a shard is named by the shard's path, `::`, and its name in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from importlib.util import find_spec
 from typing import Final
 
@@ -32,29 +32,31 @@ def expand(
     *,
     done: Container[str] = (),
     passed_over: Callable[[str, Unread], None] = lambda path, what: None,
+    keep_fields: Collection[str] = (),
 ) -> Iterator[ImageRef]:
     """The images in shards, in the order they lie there, and all other images as they are.
 
     One image is held at a time. Members whose paths are `done` are left out, and not read. A shard that is broken gives
     a last one with the `trouble` of kind `shard`, whose path says where. A path `SHARD::NAME` gives that member alone.
-    `passed_over` is told of members that are no images, and of shards that hold none.
+    `passed_over` is told of members that are no images, and of shards that hold none. `keep_fields` names members of
+    the same sample that are carried with each image (`shards.sample`).
     """
     for ref in refs:
         if ref.data is not None or ref.trouble is not None:
             yield ref
         elif is_shard(ref.path):
-            for member in _members(ref.path, limits, lambda path: path not in done, passed_over):
+            for member in _members(ref.path, limits, lambda path: path not in done, passed_over, keep_fields):
                 if member.path not in done:
                     yield member
         elif (shard := shard_of(ref.path)) is not None:
-            yield _one(ref.path, shard, limits)
+            yield _one(ref.path, shard, limits, keep_fields)
         else:
             yield ref
 
 
-def _one(path: str, shard: str, limits: Limits) -> ImageRef:
+def _one(path: str, shard: str, limits: Limits, keep_fields: Collection[str]) -> ImageRef:
     """A single member."""
-    for ref in _members(shard, limits, path.__eq__, lambda path, what: None):
+    for ref in _members(shard, limits, path.__eq__, lambda path, what: None, keep_fields):
         if ref.path == path:
             return ref
         if ref.trouble is not None:  # that of the shard itself
@@ -63,10 +65,14 @@ def _one(path: str, shard: str, limits: Limits) -> ImageRef:
 
 
 def _members(
-    shard: str, limits: Limits, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]
+    shard: str,
+    limits: Limits,
+    wanted: Callable[[str], bool],
+    passed_over: Callable[[str, Unread], None],
+    keep_fields: Collection[str],
 ) -> Iterator[ImageRef]:
     """The images in a shard whose paths are `wanted`, and what is wrong with the shard itself."""
     if can_read(shard):
-        yield from tar.members(shard, limits, wanted, passed_over)
+        yield from tar.members(shard, limits, wanted, passed_over, keep_fields)
     else:
         yield ImageRef(shard, trouble=Unreadable("shard", f"cannot be read without its library: {INSTALL_SHARDS}"))

@@ -9,7 +9,7 @@ import os
 import re
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import BinaryIO, Final
 
 from imagejudge.images.names import (
@@ -23,6 +23,7 @@ from imagejudge.images.names import (
 )
 from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, too_large
 from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards.sample import Sample
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
 from imagejudge.images.video import pyav
 from imagejudge.images.video.container import is_transport_stream
@@ -39,7 +40,11 @@ _NO_FILE: Final = {
 
 
 def members(
-    shard: str, limits: Limits, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]
+    shard: str,
+    limits: Limits,
+    wanted: Callable[[str], bool],
+    passed_over: Callable[[str, Unread], None],
+    keep_fields: Collection[str],
 ) -> Iterator[ImageRef]:
     """The images in a tar whose paths are `wanted`, in order, and what is wrong with the tar itself."""
     file = open_regular(shard)
@@ -47,39 +52,59 @@ def members(
         yield ImageRef(shard, trouble=file)
         return
     with file:
-        yield from _Tar(shard, file, limits).members(wanted, passed_over)
+        yield from _Tar(shard, file, limits, Sample(keep_fields, limits.bytes)).members(wanted, passed_over)
 
 
 class _Tar:
-    def __init__(self, shard: str, file: BinaryIO, limits: Limits) -> None:
+    def __init__(self, shard: str, file: BinaryIO, limits: Limits, sample: Sample) -> None:
         self._shard = shard
         self._file = file
         self._limits = limits
+        self._sample = sample
         self._state = self._now()
         self._stamp = self._state.settled(time.time_ns())
         self._taken: set[int] = set()
         """Names that were given out, as hashes: there may be millions."""
+        self._has_images = False
 
     def members(self, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]) -> Iterator[ImageRef]:
-        images = 0
         try:
             stream = TarStream(self._file)
             for entry in stream:
-                if entry.type == tarfile.DIRTYPE:
-                    continue
-                if (why := _why_not(entry.name)) is not None:
-                    passed_over(self._path(entry.name), why)
-                else:
-                    new = self._take(entry.name)
-                    path = self._path(entry.name) if new else self._place(entry.offset)
-                    images += 1
-                    if wanted(path) and (ref := self._ref(path, entry, stream, new)) is not None:
-                        yield ref
-            if not images:
-                passed_over(self._shard, Unread.EMPTY)
+                if entry.type != tarfile.DIRTYPE:
+                    yield from self._member(entry, stream, wanted, passed_over)
         except BrokenTar as broken:
+            yield from self._sample.end()
             trouble = Unreadable("shard", f"the tar {broken.message}")
             yield ImageRef(self._place(broken.offset), stamp=self._stamp, trouble=trouble)
+            return
+        yield from self._sample.end()
+        if not self._has_images:
+            passed_over(self._shard, Unread.EMPTY)
+
+    def _member(
+        self,
+        entry: Entry,
+        stream: TarStream,
+        wanted: Callable[[str], bool],
+        passed_over: Callable[[str, Unread], None],
+    ) -> Iterator[ImageRef]:
+        """The images that can be given out once this member is known."""
+        if _META.match(entry.name):
+            passed_over(self._path(entry.name), Unread.OTHER)
+            return
+        yield from self._sample.begin(entry.name)
+        if (why := _why_not(entry.name)) is None:
+            self._has_images = True
+            new = self._take(entry.name)
+            path = self._path(entry.name) if new else self._place(entry.offset)
+            if wanted(path) and (ref := self._ref(path, entry, stream, new)) is not None:
+                yield from self._sample.image(ref)
+        elif (field := self._sample.wants(entry.name)) is not None:
+            fits = _is_plain(entry) and self._sample.has_room(entry.size)
+            self._sample.field(field, stream.data(entry) if fits else None)
+        else:
+            passed_over(self._path(entry.name), why)
 
     def _ref(self, path: str, entry: Entry, stream: TarStream, new: bool) -> ImageRef | None:
         """One image; None for what turns out to be none."""
@@ -104,7 +129,7 @@ class _Tar:
             message = _NO_FILE[entry.type]
         elif entry.sparse:
             message = "is stored as a sparse file; store it whole"
-        elif entry.type not in tarfile.REGULAR_TYPES:
+        elif not _is_plain(entry):
             message = "is of a kind that only the program knows that wrote it; store it as a plain file"
         elif entry.size > self._limits.bytes:
             return too_large(self._limits)
@@ -132,10 +157,15 @@ class _Tar:
         return True
 
 
+def _is_plain(entry: Entry) -> bool:
+    """Whether its bytes lie in the tar as they are."""
+    return entry.type in tarfile.REGULAR_TYPES and not entry.sparse
+
+
 def _why_not(name: str) -> Unread | None:
     """Why a member of this name is passed over; None for images and videos."""
     base = name.rpartition("/")[2]
-    if base.startswith(".") or _META.match(name):
+    if base.startswith("."):
         return Unread.OTHER
     if is_image(base) or (extension(base) in VIDEO_EXTENSIONS and pyav() is not None):
         return None

@@ -68,6 +68,8 @@ class TarStream:
         self._at = 0
         self._entry = 0
         """Where the current entry begins."""
+        self._name: str | None = None
+        """Of the current entry, once it is known."""
         self._left = 0
         """Bytes of it that are still ahead, padding included."""
         self._everywhere: dict[bytes, bytes] = {}
@@ -103,7 +105,7 @@ class TarStream:
 
     def _next(self) -> Entry | None:
         self._skip(self._left)
-        self._entry = self._at
+        self._entry, self._name = self._at, None
         special: dict[bytes, bytes] = {}
         while (block := self._header()) is not None:
             try:
@@ -158,6 +160,7 @@ class TarStream:
             more = self._extra(_BLOCK)[504]
         has_data = header.isreg() or header.type not in tarfile.SUPPORTED_TYPES
         self._left = _padded(size) if has_data else 0
+        self._name = name
         sparse = sparse or any(key.startswith(_SPARSE) for key in special)
         return Entry(self._entry, name, size, header.type, sparse)
 
@@ -188,13 +191,13 @@ class TarStream:
     def _exactly(self, size: int) -> bytes:
         data = self._read(size)
         if len(data) < size:
-            raise self._broken("is cut off within a member")
+            raise self._cut_off()
         return data
 
     def _skip(self, size: int) -> None:
         if not self._compressed:
             if self._at + size > os.fstat(self._file.fileno()).st_size:
-                raise self._broken("is cut off within a member")
+                raise self._cut_off()
             self._file.seek(size, os.SEEK_CUR)
             self._at += size
             return
@@ -214,6 +217,9 @@ class TarStream:
         if self._compressed and self._at > max(_SMALL, self._file.tell() * _MOST_EXPANSION):
             raise self._broken("becomes more than a thousand times as large when it is decompressed")
         return b"".join(parts)
+
+    def _cut_off(self) -> BrokenTar:
+        return self._broken("is cut off within " + ("a header" if self._name is None else self._name))
 
     def _broken(self, message: str) -> BrokenTar:
         return BrokenTar(self._entry, message)
