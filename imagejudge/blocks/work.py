@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 
 from imagejudge.blocks.parts import ATTEMPTS, Parts
 from imagejudge.blocks.plan import Block
@@ -27,15 +27,16 @@ def do(
     judge: Judge,
     finished: Callable[[Verdict], Verdict],
     passed_over: Callable[[str, Unread], None],
+    keep_fields: Collection[str] = (),
 ) -> Stats:
     """Judge a block into its file, each verdict as `finished` gives it back; what it amounts to.
 
-    `passed_over` is told of what in shards is no image.
+    `passed_over` is told of what in shards is no image, and `keep_fields` carried, as `expand` does.
 
     Where as many runs as `ATTEMPTS` died in it, each of its inputs has a verdict `error` instead.
     """
     with parts.attempt(block.number) as attempt:
-        refs = expand(map(ImageRef, block.inputs), judge.plan.limits, passed_over=passed_over)
+        refs = expand(map(ImageRef, block.inputs), judge.plan.limits, passed_over=passed_over, keep_fields=keep_fields)
         verdicts = _given_up(block, judge.plan) if attempt is None else judge.judge_all(refs)
         with contextlib.closing(verdicts):
             return parts.write(block.number, attempt, map(finished, verdicts))

@@ -30,16 +30,19 @@ from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
 
 
-def asked_by(identity: Identity, named: Sequence[str], patterns: Mapping[str, Any], how: BlockOptions) -> Asked:
+def asked_by(
+    identity: Identity, named: Sequence[str], patterns: Mapping[str, Any], how: BlockOptions, keep_fields: Sequence[str]
+) -> Asked:
     """What this process was asked to scan; `patterns` are arguments of `find_images`."""
     inputs = hashlib.sha256()
-    for each in (json.dumps([patterns, how.block_size]), *named):
+    for each in (json.dumps([patterns, how.block_size, keep_fields]), *named):
         inputs.update(each.encode("utf-8", "surrogateescape") + b"\0")
     words = [*map(printable, named[:3]), *(["..."] if len(named) > 3 else [])]
     words += [f"--exclude {printable(pattern)}" for pattern in patterns["exclude"]]
     words += [] if patterns["respect_gitignore"] else ["--no-respect-gitignore"]
     words += ["--force-exclude"] if patterns["force_exclude"] else []
     words += [f"--block-size {how.block_size}"] if how.block_size != IMAGES else []
+    words += [f"--keep-field {printable(name)}" for name in keep_fields]
     relative = not all(map(os.path.isabs, named))
     return Asked(identity, inputs.hexdigest(), " ".join(words), os.getcwd() if relative else None)  # noqa: PTH109
 
@@ -71,6 +74,7 @@ def scan_blocks(
     *,
     output: OutputOptions,
     passed_over: Callable[[str, Unread], None],
+    keep_fields: Sequence[str],
 ) -> Stats:
     """Judge the chosen blocks, but for those that are done; gives what all of them amount to.
 
@@ -96,7 +100,10 @@ def scan_blocks(
         with tqdm(total=len(mine), unit="block", disable=hidden, dynamic_ncols=True) as bar:
             for block in mine:
                 known = block.number in done
-                tally.add_all(parts.count(block.number) if known else do(block, parts, judge, shown, passed_over))
+                judged = (
+                    parts.count(block.number) if known else do(block, parts, judge, shown, passed_over, keep_fields)
+                )
+                tally.add_all(judged)
                 done.add(block.number)
                 bar.update()
     except KeyboardInterrupt:

@@ -117,11 +117,14 @@ def scan(
             warn("no images were found")
         return refs
 
+    fields = sorted({name.removeprefix(".").lower() for name in keep_field or []})
+    how: dict[str, Any]
     if by_blocks.wanted:
         folder = folder_for(by_blocks, output, retry_errors=retry_errors)
         with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
-            asked = asked_by(identity_of(judge.plan), named, patterns, by_blocks)
-            tally = scan_blocks(judge, by_blocks, folder, asked, find, output=output, passed_over=passed_over)
+            asked = asked_by(identity_of(judge.plan), named, patterns, by_blocks, fields)
+            how = {"output": output, "passed_over": passed_over, "keep_fields": fields}
+            tally = scan_blocks(judge, by_blocks, folder, asked, find, **how)
         end(tally, judge.constitution, output, passed_over=_in_words(unread))
         return
     refs = find()
@@ -129,13 +132,11 @@ def scan(
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
         found = WithMembers({ref.path for ref in refs})
         check = SameFile(found, judge.plan.limits)
-        how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}
+        how = {"retry_errors": retry_errors, "wanted": found, "check": check}
         with Output(output, judge.constitution, identity_of(judge.plan), **how) as out:
             done = out.go_on(found)
             left = [ref for ref in refs if ref.path not in done]
-            images = expand(
-                left, judge.plan.limits, done=done, passed_over=passed_over, keep_fields=_fields(keep_field or [])
-            )
+            images = expand(left, judge.plan.limits, done=done, passed_over=passed_over, keep_fields=fields)
             known = not any(is_shard(ref.path) for ref in left)
             write_all(judge.judge_all(images), len(left) if known else None, out, done=len(done))
     if not out.tally.images and refs and not allow_empty:
@@ -157,10 +158,6 @@ def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[st
                 yield from read_list(listed, null)
         except OSError as error:
             raise UsageError(f"the list {files_from} cannot be read: {error.strerror}", "check --files-from") from error
-
-
-def _fields(named: list[str]) -> frozenset[str]:
-    return frozenset(name.removeprefix(".").lower() for name in named)
 
 
 def identity_of(plan: Plan) -> Identity:

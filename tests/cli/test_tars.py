@@ -155,3 +155,17 @@ def test_a_tar_of_any_names(run: Run, base: Options, tmp_path: Path) -> None:
     text = run("scan", "a.tar", *base, "--format", "text").stdout
     assert b"\x1b" not in text
     assert len(text.splitlines()) == 6
+
+
+def test_blocks_are_tars_and_carry_fields_too(run: Run, base: Options, tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", MEMBERS)
+    write_tar(tmp_path / "b.tar", MEMBERS)
+    run("scan", "a.tar", "b.tar", *base, "--keep-field", "txt", "-o", "v.jsonl")
+    run("scan", "a.tar", "b.tar", *base, "--keep-field", "txt", "-o", "out", "--shard", "0/1")
+    run("merge", "out", "-o", "m.jsonl")
+    one, other = (rows((tmp_path / name).read_bytes()) for name in ("v.jsonl", "m.jsonl"))
+    told = ("path", "verdict", "fields")
+    assert [[row[name] for name in told] for row in one] == [[row[name] for name in told] for row in other]
+    others = run("scan", "a.tar", "b.tar", *base, "-o", "out", "--shard", "0/1")
+    assert others.returncode == 2
+    assert b"--keep-field txt" in others.stderr
