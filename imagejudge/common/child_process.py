@@ -1,4 +1,5 @@
-"""How a child process of this program begins: it outlives no parent, and nothing it loads can corrupt its replies."""
+"""How a child process of this program begins: it outlives no parent, and nothing it loads can corrupt its replies,
+nor take all the machine has."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from typing import BinaryIO
 
 
@@ -21,6 +23,23 @@ def serve_parent() -> BinaryIO:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return replies
+
+
+def confine(memory: int, cpu_seconds: int) -> None:
+    """At most so many bytes of address space, and so much time of all threads, and no writing to files.
+
+    Where the system has no such bounds, there are none.
+    """
+    with suppress(ImportError):
+        import resource
+
+        for kind, most in (
+            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_CPU, cpu_seconds),
+            (resource.RLIMIT_FSIZE, 0),
+        ):
+            with suppress(OSError, ValueError):  # a lower one is in force
+                resource.setrlimit(kind, (most, most))
 
 
 def _end_with(parent: int) -> None:

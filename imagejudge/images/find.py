@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 from imagejudge.errors import UsageError
 from imagejudge.images.gitignore import patterns
-from imagejudge.images.names import SHARED_EXTENSIONS, VIDEO_EXTENSIONS, Unread, extension, is_image, is_shard
+from imagejudge.images.names import SHARED_EXTENSIONS, VIDEO_EXTENSIONS, Unread, extension, is_found_shard, is_image
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import can_read
 from imagejudge.images.special_files import is_special
@@ -165,7 +165,7 @@ class _Walk:
                     yield entry.path
                 else:
                     self._passed_over(entry.path, Unread.VIDEO)
-            elif is_shard(name) and key not in self._named and not level.ignores(name, entry):
+            elif is_found_shard(name) and key not in self._named and not level.ignores(name, entry):
                 if can_read(name):
                     yield entry.path
                 else:

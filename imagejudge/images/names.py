@@ -23,6 +23,7 @@ SHARED_EXTENSIONS: Final = frozenset((".ts", ".mts"))
 """Those that program texts (TypeScript) have as well: what such a file begins with tells."""
 TAR_ENDINGS: Final = (".tar", ".tgz", ".tar.gz", ".tar.zst")
 PARQUET_ENDINGS: Final = (".parquet",)
+ARROW_ENDINGS: Final = (".arrow",)
 INSTALL_SHARDS: Final = "pip install imagejudge[shards]"
 """What makes all of them readable."""
 SEPARATOR: Final = "::"
@@ -74,7 +75,12 @@ def is_image(name: str) -> bool:
 
 def is_shard(name: str) -> bool:
     """Whether it is called as a file of many images."""
-    return name.lower().endswith((*TAR_ENDINGS, *PARQUET_ENDINGS))
+    return name.lower().endswith((*TAR_ENDINGS, *PARQUET_ENDINGS, *ARROW_ENDINGS))
+
+
+def is_found_shard(name: str) -> bool:
+    """The same for one that lies in a folder, without what the library datasets keeps beside images and data sets."""
+    return is_shard(name) and name != "metadata.parquet" and not (name.startswith("cache-") and name.endswith(".arrow"))
 
 
 def shard_of(path: str) -> str | None:

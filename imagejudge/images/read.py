@@ -100,6 +100,7 @@ class Unreadable:
 
 
 _IMPOSSIBLE: Final = Unreadable("missing", "no file can have this name")
+NOT_FETCHED: Final = Unreadable("missing", "is an address, and only files are read; copy it to a file first")
 _ANY_SIZE: Final = Limits(bytes=sys.maxsize)
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
@@ -129,6 +130,11 @@ def read_image(path: str, limits: Limits) -> Source | Unreadable:
     except OSError as error:
         found = _os_error(path, error)
     return found if found.stamp or found.sha256 else dataclasses.replace(found, stamp=Stamp.of(status))
+
+
+def is_address(path: str) -> bool:
+    """Whether it is written as that of something in a network."""
+    return _ADDRESS.match(path) is not None
 
 
 def open_regular(path: str) -> BinaryIO | Unreadable:
@@ -219,8 +225,8 @@ def _os_error(path: str, error: OSError) -> Unreadable:
         with suppress(OSError, ValueError):
             if stat.S_ISLNK(os.lstat(path).st_mode):
                 return Unreadable("missing", "is a symbolic link to a file that does not exist")
-        if _ADDRESS.match(path):
-            return Unreadable("missing", "is an address, and only files are read; copy it to a file first")
+        if is_address(path):
+            return NOT_FETCHED
         return Unreadable("missing", "no such file; check its name")
     if isinstance(error, PermissionError):
         return Unreadable("permission", "may not read this file; give yourself the right to read it")

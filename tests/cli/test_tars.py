@@ -33,8 +33,13 @@ def shade(value: int) -> bytes:
 
 
 MEMBERS: Mapping[str, bytes] = {
-    "1.bmp": shade(DARK), "1.txt": b"dark", "2.txt": b"bright", "2.bmp": shade(BRIGHT),
-    "d/3.bmp": shade(DARK), "d/3.json": b'{"model":"x","imagejudge":1}', "4.bmp": b"no image",
+    "1.bmp": shade(DARK),
+    "1.txt": b"dark",
+    "2.txt": b"bright",
+    "2.bmp": shade(BRIGHT),
+    "d/3.bmp": shade(DARK),
+    "d/3.json": b'{"model":"x","imagejudge":1}',
+    "4.bmp": b"no image",
 }
 OUTCOMES = {"1.bmp": "safe", "2.bmp": "unsafe", "d/3.bmp": "safe", "4.bmp": "error"}
 

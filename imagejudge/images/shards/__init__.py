@@ -9,19 +9,26 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from importlib.util import find_spec
 from typing import Final
 
-from imagejudge.images.names import INSTALL_SHARDS, PARQUET_ENDINGS, Unread, is_shard, shard_of
+from imagejudge.images.names import (
+    ARROW_ENDINGS,
+    INSTALL_SHARDS,
+    PARQUET_ENDINGS,
+    SEPARATOR,
+    Unread,
+    is_shard,
+    shard_of,
+)
 from imagejudge.images.read import Limits, Unreadable
 from imagejudge.images.ref import ImageRef
-from imagejudge.images.shards import tar
+from imagejudge.images.shards import parquet, tar
 
-_LIBRARIES: Final = {".tar.zst": "zstandard"}
+_TABLES: Final = (*PARQUET_ENDINGS, *ARROW_ENDINGS)
+_LIBRARIES: Final = {".tar.zst": "zstandard", **dict.fromkeys(_TABLES, "pyarrow")}
 """What reads shards of an ending, where that is no part of Python."""
 
 
 def can_read(name: str) -> bool:
     """Whether a shard of this name can be read: what it needs may not be installed."""
-    if name.lower().endswith(PARQUET_ENDINGS):
-        return False
     needed = [library for ending, library in _LIBRARIES.items() if name.lower().endswith(ending)]
     return all(find_spec(library) is not None for library in needed)
 
@@ -39,7 +46,7 @@ def expand(
     One image is held at a time. Members whose paths are `done` are left out, and not read. A shard that is broken gives
     a last one with the `trouble` of kind `shard`, whose path says where. A path `SHARD::NAME` gives that member alone.
     `passed_over` is told of members that are no images, and of shards that hold none. `keep_fields` names members of
-    the same sample that are carried with each image (`shards.sample`).
+    the same sample (`shards.sample`) or columns of the same row that are carried with each image.
     """
     for ref in refs:
         if ref.data is not None or ref.trouble is not None:
@@ -56,7 +63,8 @@ def expand(
 
 def _one(path: str, shard: str, limits: Limits, keep_fields: Collection[str]) -> ImageRef:
     """A single member."""
-    for ref in _members(shard, limits, path.__eq__, lambda path, what: None, keep_fields):
+    row = parquet.row_of(path.removeprefix(shard + SEPARATOR))
+    for ref in _members(shard, limits, path.__eq__, lambda path, what: None, keep_fields, row):
         if ref.path == path:
             return ref
         if ref.trouble is not None:  # that of the shard itself
@@ -70,9 +78,12 @@ def _members(
     wanted: Callable[[str], bool],
     passed_over: Callable[[str, Unread], None],
     keep_fields: Collection[str],
+    row: int | None = None,
 ) -> Iterator[ImageRef]:
-    """The images in a shard whose paths are `wanted`, and what is wrong with the shard itself."""
-    if can_read(shard):
-        yield from tar.members(shard, limits, wanted, passed_over, keep_fields)
-    else:
+    """The images in a shard whose paths are `wanted`, and what is wrong with the shard itself; of a table, one row."""
+    if not can_read(shard):
         yield ImageRef(shard, trouble=Unreadable("shard", f"cannot be read without its library: {INSTALL_SHARDS}"))
+    elif shard.lower().endswith(_TABLES):
+        yield from parquet.members(shard, limits, wanted, passed_over, keep_fields, row)
+    else:
+        yield from tar.members(shard, limits, wanted, passed_over, keep_fields)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO, Final
@@ -20,7 +20,7 @@ import av.filter
 from PIL import Image
 
 from imagejudge.common import messages
-from imagejudge.common.child_process import serve_parent
+from imagejudge.common.child_process import confine, serve_parent
 from imagejudge.images.flatten import fitted
 from imagejudge.images.formats import Refused
 from imagejudge.images.pillow_reader import NO_MEMORY
@@ -127,7 +127,7 @@ def main() -> None:
     """Obey one request."""
     replies = serve_parent()
     request = json.loads(sys.argv[1])
-    _confine()
+    confine(_MEMORY, _CPU_SECONDS)
     try:
         with _explained():
             if request["do"] == "sample":
@@ -238,20 +238,6 @@ def _picture(frame: Any) -> Image.Image:
         turns = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
         image = image.transpose(turns[turn - 1])
     return image
-
-
-def _confine() -> None:
-    """Little memory and time, and no writing to files; where the system has no such bounds, none."""
-    with suppress(ImportError):
-        import resource
-
-        for kind, most in (
-            (resource.RLIMIT_AS, _MEMORY),
-            (resource.RLIMIT_CPU, _CPU_SECONDS),
-            (resource.RLIMIT_FSIZE, 0),
-        ):
-            with suppress(OSError, ValueError):  # a lower one is in force
-                resource.setrlimit(kind, (most, most))
 
 
 @contextmanager

@@ -1,0 +1,287 @@
+"""What runs in the process that reads a Parquet or Arrow file: pyarrow on a hostile file, with bounds on what it takes.
+
+Started as `python -m imagejudge.images.shards.table_child REQUEST`, with the file as standard input. Replies, in order:
+what the table is; for each part (row group or record batch) its number, a message for each image, and one for each row
+without any; what broke a part; the end. Or only why the file cannot be opened.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
+
+import pyarrow
+from pyarrow import ipc, parquet, types
+
+from imagejudge.common import messages
+from imagejudge.common.child_process import confine, serve_parent
+from imagejudge.common.text import printable
+from imagejudge.images.shards.cells import (
+    carried,
+    class_names,
+    declared_images,
+    images_in,
+    looks_like_images,
+    only_addresses,
+)
+
+_MEMORY: Final = 5_000_000_000
+"""Bytes of address space. A page, which is decompressed at once, may have 2 GiB of each."""
+_CPU_SECONDS: Final = 24 * 3600
+PATIENCE: Final = 600
+"""Seconds for one batch of rows."""
+_BATCH: Final = 32_000_000
+"""Bytes of rows that are held at once, if they are of about the same size."""
+_MOST_ROWS: Final = 1000
+_BUFFER: Final = 1 << 20
+_SAMPLED: Final = 20
+"""Cells that are not empty by which it is decided whether a column has images."""
+_ROWS_LOOKED_AT: Final = 1000
+_PARTS_LOOKED_AT: Final = 5
+"""Where they are looked for; more parts than one, as the first may be damaged."""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A row group or record batch."""
+
+    rows: int
+    batches: Iterator[Any]
+    """Its rows, read as one goes on."""
+
+
+class _Table(Protocol):
+    @property
+    def schema(self) -> Any:
+        """As Arrow has it."""
+
+    @property
+    def rows(self) -> int | None:
+        """Of the whole table; None where that is not known before all is read."""
+
+    def parts(self, columns: Sequence[str]) -> Iterator[_Part]:
+        """All parts in order. An error in one leaves the next ones readable if it is raised by `batches`."""
+
+
+class _Parquet:
+    """Parts are row groups."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = parquet.ParquetFile(file, buffer_size=_BUFFER, page_checksum_verification=True)
+        self.schema = self._file.schema_arrow
+        self.rows: int | None = self._file.metadata.num_rows
+
+    def parts(self, columns: Sequence[str]) -> Iterator[_Part]:
+        """As in `_Table`."""
+        for number in range(self._file.num_row_groups):
+            group = self._file.metadata.row_group(number)
+            yield _Part(group.num_rows, self._batches(number, group, columns))
+
+    def _batches(self, number: int, group: Any, columns: Sequence[str]) -> Iterator[Any]:
+        chunks = [group.column(at) for at in range(group.num_columns)]
+        size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
+        rows = min(max(_BATCH * group.num_rows // max(size, 1), 1), _MOST_ROWS)
+        yield from self._file.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False)
+
+
+class _Arrow:
+    """Parts are record batches."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        magic = file.read(6)
+        file.seek(0)
+        self._indexed = magic == b"ARROW1"
+        self._reader = ipc.open_file(file) if self._indexed else ipc.open_stream(file)
+        self.schema = self._reader.schema
+        self.rows: int | None = None
+
+    def parts(self, columns: Sequence[str]) -> Iterator[_Part]:
+        """As in `_Table`."""
+        reader = self._reader
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if self._indexed else reader
+        for batch in batches:
+            yield _Part(batch.num_rows, self._batches(batch, columns))
+
+    def _batches(self, batch: Any, columns: Sequence[str]) -> Iterator[Any]:
+        chosen = batch.select(columns)
+        chosen.validate(full=True)  # Arrow itself believes every offset
+        yield chosen
+
+
+def main() -> None:
+    """Obey one request."""
+    replies = serve_parent()
+    request = json.loads(sys.argv[1])
+    confine(_MEMORY, _CPU_SECONDS)
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # others reserve address space
+    try:
+        with _in_time():
+            table = _open(request)
+            images, addresses = request["images"], False
+            if images is None:
+                images = [name for name in declared_images(table.schema.metadata) if name in table.schema.names]
+                if not images:
+                    images, addresses = _columns_of_images(request, table.schema)
+    except Exception as error:
+        messages.send(replies, {"refused": _words(error)})
+        return
+    opened = {
+        "columns": table.schema.names,
+        "rows": table.rows,
+        "classes": class_names(table.schema.metadata),
+        "images": images,
+        "addresses": addresses,
+        "verdicts": b"imagejudge" in (table.schema.metadata or {}),
+    }
+    messages.send(replies, opened)
+    if not addresses and (images or request["images"] is not None):
+        _read(table, request, images, replies)
+        messages.send(replies, {"end": True})
+
+
+def _open(request: Mapping[str, Any]) -> _Table:
+    file = sys.stdin.buffer
+    file.seek(0)
+    return _Arrow(file) if request["arrow"] else _Parquet(file)
+
+
+def _columns_of_images(request: Mapping[str, Any], schema: Any) -> tuple[list[str], bool]:
+    """The columns that have images by what their cells begin with, or else by the paths in them.
+
+    The other value tells whether these paths are all addresses.
+    """
+    verdicts = b"imagejudge" in (schema.metadata or {})  # their paths are those of images that were judged
+    for is_kind in (_is_bytes,) if verdicts else (_is_bytes, _is_text):
+        samples = {field.name: _sample(request, field.name) for field in schema if _holds(field.type, is_kind)}
+        found = [name for name, cells in samples.items() if looks_like_images(cells)]
+        paths = [name for name in found if not only_addresses(samples[name])]
+        if found:
+            return paths or found, not paths
+    return [], False
+
+
+def _holds(type_: Any, is_kind: Callable[[Any], bool]) -> bool:
+    if types.is_list(type_) or types.is_large_list(type_) or types.is_dictionary(type_):
+        return _holds(type_.value_type, is_kind)
+    if types.is_struct(type_):
+        return any(field.name in ("bytes", "path") and is_kind(field.type) for field in type_)
+    return is_kind(type_)
+
+
+def _is_bytes(type_: Any) -> bool:
+    return any(is_kind(type_) for is_kind in (types.is_binary, types.is_large_binary, types.is_binary_view))
+
+
+def _is_text(type_: Any) -> bool:
+    return any(is_kind(type_) for is_kind in (types.is_string, types.is_large_string, types.is_string_view))
+
+
+def _sample(request: Mapping[str, Any], column: str) -> list[Any]:
+    """Some cells of a column that are not empty. Raises what keeps from reading them, if there are none."""
+    cells: list[Any] = []
+    rows, trouble = 0, None
+    for part in islice(_open(request).parts([column]), _PARTS_LOOKED_AT):
+        try:
+            for batch in part.batches:
+                rows += batch.num_rows
+                cells += (cell for cell in batch.column(0).to_pylist() if any(True for _ in images_in(cell)))
+                if len(cells) >= _SAMPLED or rows >= _ROWS_LOOKED_AT or looks_like_images(cells):
+                    return cells[:_SAMPLED]
+        except Exception as error:
+            trouble = error
+    if trouble is not None and not cells:
+        raise trouble
+    return cells
+
+
+def _read(table: _Table, request: Mapping[str, Any], images: Sequence[str], replies: BinaryIO) -> None:
+    fields = [name for name in request["fields"] if name in table.schema.names]
+    reading = _Reading(images, fields, class_names(table.schema.metadata), request, replies)
+    row, first, number = request["row"], 0, 0
+    try:
+        for part in _timed(table.parts(list(dict.fromkeys([*images, *fields])))):
+            if number >= request["part"] and (row is None or first <= row < first + part.rows):
+                messages.send(replies, {"part": number})
+                try:
+                    reading.send(part, first)
+                except Exception as error:
+                    messages.send(replies, {"broken": number, "message": _words(error)})
+            first += part.rows
+            number += 1
+    except Exception as error:  # then it is not known where the next part begins
+        messages.send(replies, {"broken": number, "message": _words(error)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    images: Sequence[str]
+    fields: Sequence[str]
+    classes: Mapping[str, Sequence[str]]
+    request: Mapping[str, Any]
+    replies: BinaryIO
+
+    def send(self, part: _Part, first: int) -> None:
+        """All rows of a part, of which the first one has this number, or the only one that is asked for."""
+        for batch in _timed(part.batches):
+            for at in range(batch.num_rows):
+                if self.request["row"] in (None, first + at):
+                    self._send_row(batch, at, first + at)
+            first += batch.num_rows
+
+    def _send_row(self, batch: Any, at: int, row: int) -> None:
+        fields = {name: self._field(name, batch.column(name)[at].as_py()) for name in self.fields}
+        sent = 0
+        for number, column in enumerate(self.images):
+            for held in images_in(batch.column(column)[at].as_py()):
+                name = f"{column}{held.place}" if number or held.place else ""
+                data = held.data or b""
+                header = {"row": row, "name": name, "size": len(data), "path": held.path, "fields": fields}
+                messages.send(self.replies, header, data if len(data) <= self.request["bytes"] else b"")
+                sent += 1
+        if not sent:
+            messages.send(self.replies, {"row": row, "fields": fields})
+
+    def _field(self, name: str, cell: object) -> object:
+        names = self.classes.get(name, ())
+        if isinstance(cell, int) and 0 <= cell < len(names):
+            return names[cell]
+        return carried(cell, self.request["longest"])
+
+
+def _timed(each: Iterator[_T]) -> Iterator[_T]:
+    """The same, and the process ends where one of them takes too long."""
+    while True:
+        with _in_time():
+            found = next(each, None)
+        if found is None:
+            return
+        yield found
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """End the process by a signal if what is done here takes too long. Waiting for the parent is none of it."""
+    alarm = getattr(signal, "alarm", lambda seconds: None)  # Windows has none
+    alarm(PATIENCE)
+    try:
+        yield
+    finally:
+        alarm(0)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, MemoryError):  # Arrow's is one
+        return f"needs more than {_MEMORY:,} bytes of memory; write it with smaller row groups"
+    return printable((str(error).strip() or type(error).__name__).splitlines()[0][:200])
+
+
+if __name__ == "__main__":
+    main()
