@@ -33,7 +33,7 @@ HOMES: Mapping[str, set[str]] = {
     "llama_cpp": {"engine"},
     "pathspec": {"images"},
     "platformdirs": {"judge", "models"},
-    "pyarrow": {"evaluate", "images"},
+    "pyarrow": {"evaluate", "images", "output"},
     "pydantic": {"drafting", "models", "output", "verdict"},
     "resvg_py": {"builtin"},
     "rich": {"cli", "output"},
@@ -45,7 +45,7 @@ HOMES: Mapping[str, set[str]] = {
     "torch": {"builtin"},
     "tqdm": {"cli"},
     "typer": {"cli"},
-    "zstandard": {"images"},
+    "zstandard": {"images", "output"},
 }
 """Rooms that may import a library, each of which must. What is not listed is numpy or the standard library's."""
 DYNAMIC = {"import_module", "__import__"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from imagejudge.blocks.manifest import Manifest
 from imagejudge.blocks.parts import Parts, add_line
@@ -81,11 +81,9 @@ def _take(block: Block, parts: Parts, found: Checked) -> str | None:
     return None if lacking is None else f"{printable(lacking)} has no verdict"
 
 
-def write_merged(manifest: Manifest, parts: Parts, stream: BinaryIO) -> None:
-    """Write the verdicts of all blocks, in their order."""
-    for number in range(manifest.blocks):
-        with parts.path(number).open("rb") as part:
-            shutil.copyfileobj(part, stream)
+def merged(manifest: Manifest, parts: Parts) -> Iterator[bytes]:
+    """The lines of all blocks, in their order."""
+    return (line for number in range(manifest.blocks) for line in parts.lines(number))
 
 
 def write_summary(manifest: Manifest, folder: Path, found: Checked) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imagejudge.cli.console import warn
-from imagejudge.cli.verdict_file import load_decisions
+from imagejudge.cli.verdict_file import lines_in, load_decisions
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
@@ -99,7 +99,7 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
 
     try:
         with open_input(path) as file:
-            read = list(read_verdicts(file, str(path)))
+            read = list(read_verdicts(lines_in(file, str(path)), str(path)))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
     labels, verdicts, origin = _labels(data, read)

@@ -10,7 +10,7 @@ import typer
 
 from imagejudge.blocks.manifest import read_manifest
 from imagejudge.blocks.merge import check as check_blocks
-from imagejudge.blocks.merge import write_merged, write_summary
+from imagejudge.blocks.merge import merged, write_summary
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import as_list
 from imagejudge.cli.console import console, say
@@ -18,7 +18,9 @@ from imagejudge.cli.output import ExitZero, FailOnChoice, OnError, OnErrorChoice
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.existing import exists
 from imagejudge.errors import UsageError
+from imagejudge.output.packing import Packing
 from imagejudge.output.stats import FailOn
+from imagejudge.output.verdict_files import save_lines
 from imagejudge.output.writing import writing
 
 INCOMPLETE = 2
@@ -29,7 +31,12 @@ def merge(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write all verdicts here, in the order of the blocks."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write all verdicts here, in the order of the blocks: .jsonl, .jsonl.gz, .jsonl.zst, .parquet.",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of -o.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
@@ -47,6 +54,7 @@ def merge(
         raise UsageError("--check writes nothing", "leave out -o")
     if output is not None and exists(output) and not overwrite:
         raise UsageError(f"{output} is there already", "name another file with -o, or replace it with --overwrite")
+    packing = Packing.PLAIN if output is None else Packing.named(output)
     try:
         manifest = read_manifest(folder)
     except FileNotFoundError:
@@ -63,12 +71,8 @@ def merge(
         sys.stdout.write(as_list(lacking) + "\n")
         raise typer.Exit(INCOMPLETE)
     if output is not None:
-        with (
-            writing(output, "name a file in a folder that exists, with -o"),
-            replacing(output) as fresh,
-            fresh.open("wb") as stream,
-        ):
-            write_merged(manifest, parts, stream)
+        with writing(output, "name a file in a folder that exists, with -o"), replacing(output) as fresh:
+            save_lines(merged(manifest, parts), fresh, packing)
     if not check:
         write_summary(manifest, folder, found)
     if found.given_up:

@@ -30,6 +30,7 @@ from imagejudge.output.resume import Identity, ResumableFile
 from imagejudge.output.sarif import Sarif
 from imagejudge.output.stats import FailOn, Stats
 from imagejudge.output.text import VERDICT_STYLES, Lines
+from imagejudge.output.verdict_files import open_record
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 STDOUT = "-"
@@ -74,7 +75,7 @@ class OutputOptions:
             "--output",
             "-o",
             metavar="FILE",
-            help="Write JSON Lines here, and resume where a file from an earlier run ends.",
+            help="Write verdicts here, and resume a file from an earlier run: .jsonl, .jsonl.gz, .jsonl.zst, .parquet.",
             rich_help_panel="Output",
         ),
     ] = None
@@ -147,7 +148,7 @@ class Output:
         self._record: ResumableFile | None = None
         if options.output is not None and str(options.output) != STDOUT:
             how = {"overwrite": options.overwrite, "mix": options.mix, "retry_errors": retry_errors}
-            self._record = ResumableFile(options.output, identity, **how, wanted=wanted, check=check)
+            self._record = open_record(options.output, identity, **how, wanted=wanted, check=check)
             if not self._record.locked:
                 warn(f"no locks where {options.output} lies: do not let two scans write to it at once")
 
@@ -156,7 +157,9 @@ class Output:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._record is not None:
-            self._record.close()
+            with contextlib.closing(self._record):
+                if kind is None:
+                    self._record.finish()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             judged = self.tally.images
             have = "has its" if judged == 1 else "have their"

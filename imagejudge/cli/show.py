@@ -20,12 +20,17 @@ from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.output.choice import Choice
 from imagejudge.output.jsonl import Latest
+from imagejudge.output.packing import Packing
 from imagejudge.output.recalled import recalled
+from imagejudge.output.verdict_files import save_lines
 from imagejudge.output.writing import writing
-from imagejudge.verdict import Outcome
+from imagejudge.verdict import Outcome, line_of
 
 _NAMING_RULES = (Format.CSV, Format.SARIF)
 """Formats that say something of every rule before, or beside, what they say of images."""
+
+
+_HINT = "name a file in a folder that exists, with -o"
 
 
 @grouped
@@ -77,11 +82,22 @@ def show(
         raise UsageError(f"{target} is there already", "name another file with -o, or replace it with --overwrite")
     if form is None:
         form = Format.TEXT if target is None and sys.stdout.isatty() else Format.JSONL
+    if target is not None and form is not Format.JSONL and Packing.named(target) is not Packing.PLAIN:
+        raise UsageError(f"{target} would be JSON Lines or a table of them", "add --format jsonl, or name another file")
     with opened(verdicts) as lines:
         chosen = choice.choice(lines, [Outcome.UNSAFE] if form is Format.PATHS else [])
         constitution = recalled(lines if form in _NAMING_RULES else ())
+        if target is not None and form is Format.JSONL:
+            _save(lines, chosen, target)
+            return
         with _stream(target) as stream:
             _write(lines, chosen, form, stream, constitution, nul=print0)
+
+
+def _save(lines: Latest, chosen: Choice, target: Path) -> None:
+    packing = Packing.named(target)
+    with writing(target, _HINT), replacing(target) as fresh:
+        save_lines((line_of(verdict) for verdict in lines if chosen.takes(verdict)), fresh, packing)
 
 
 def _write(
@@ -103,7 +119,7 @@ def _stream(target: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     with (
-        writing(target, "name a file in a folder that exists, with -o"),
+        writing(target, _HINT),
         replacing(target) as fresh,
         fresh.open("w", encoding="utf-8", newline="") as stream,
     ):

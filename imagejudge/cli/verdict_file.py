@@ -21,7 +21,9 @@ from imagejudge.errors import UsageError
 from imagejudge.output.choice import Choice, rules_named
 from imagejudge.output.decisions import Decisions, read_decisions
 from imagejudge.output.jsonl import Latest, keep
+from imagejudge.output.packing import is_cut, unpacked
 from imagejudge.output.recalled import recalled
+from imagejudge.output.table_file import lines_beside
 from imagejudge.verdict import Outcome
 
 STDIN = "-"
@@ -77,21 +79,36 @@ def opened(name: str) -> Iterator[Latest]:
             seekable = name != STDIN and file.seekable()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-            hint = "`imagejudge scan -o FILE` writes them"
+            so_far = lines_beside(Path(name))
+            hint = (
+                f"what there is so far is in {so_far}" if is_file(so_far) else "`imagejudge scan -o FILE` writes them"
+            )
             raise UsageError(f"the verdicts {name} cannot be read: {why}", hint) from error
+        text = lines_in(file, name)
         if not seekable:  # a pipe can be read only once
             kept = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
-            _keep(file, kept, _shown(name))
-            file = cast("BinaryIO", kept)
-        lines = Latest(file, _shown(name))
+            _keep(text, kept, _shown(name))
+            text = cast("BinaryIO", kept)
+        lines = Latest(text, _shown(name))
         if lines.torn:
             warn(f"the last line of {_shown(name)} was cut off when its writer was stopped, and is left out")
+        elif is_cut(text):
+            warn(f"{_shown(name)} has no end: its writer was stopped, or still writes")
         yield lines
 
 
 def name_of(verdicts: str) -> str:
     """What a page calls a file of verdicts."""
     return "standard input" if verdicts == STDIN else Path(verdicts).name
+
+
+def lines_in(file: BinaryIO, name: str) -> BinaryIO:
+    """The verdict lines in a file that may be compressed, or Parquet: what it begins with tells."""
+
+    def complaint(why: str) -> UsageError:
+        return UsageError(f"{_shown(name)} {why}", "copy it again, or save the lines before the damage with zcat")
+
+    return unpacked(file, complaint)
 
 
 def refuse_to_overwrite(read: Iterable[str | Path | None], **written: Path | None) -> None:

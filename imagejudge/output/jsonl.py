@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO, Final, cast
 
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import UsageError
+from imagejudge.output.packing import Writable
 from imagejudge.verdict import Verdict, line_of, verdict_of
 
 START = b'{"schema":1,"path":'
@@ -158,7 +159,7 @@ class JsonLines:
 
     note = ""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Writable) -> None:
         self._stream = stream
 
     def write(self, verdict: Verdict) -> None:

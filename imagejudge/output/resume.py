@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Container, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -16,10 +17,11 @@ from typing import Any, BinaryIO, Final
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError
-from imagejudge.output.jsonl import LONGEST, JsonLines, is_torn
+from imagejudge.output.jsonl import LONGEST, is_torn
+from imagejudge.output.packing import PackedWriter, Packing, is_cut, packing_of, unpacked
 from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
 from imagejudge.output.writing import writing
-from imagejudge.verdict import Outcome, Verdict, verdict_of
+from imagejudge.verdict import Outcome, Verdict, line_of, verdict_of
 
 try:
     import fcntl
@@ -49,8 +51,10 @@ class Identity:
     """All else that decides a verdict, by name; None in lines of versions that did not say."""
 
 
-class ResumableFile(JsonLines):
+class ResumableFile:
     """A file of verdicts that is resumed where it ended: what is in it need not be judged again.
+
+    It is compressed where its name ends in .gz or .zst. Each time that it is resumed a new member begins then.
 
     Lines that do not hold any more leave it: of several about one path all but the last, those about files that
     changed, and with `retry_errors` those about failures, as far as `wanted` has their paths. A last line that was cut
@@ -75,7 +79,9 @@ class ResumableFile(JsonLines):
         self._retry_errors = retry_errors
         self._wanted = wanted
         self._check = check or Check()
+        self._packing = Packing.named(path)
         self._at: dict[str, int] = {}
+        """Where each path's line begins, in the text; so too below."""
         self._telling: set[int] = set()
         """Where lines begin that say more than that an image is safe."""
         self._approved: set[bytes] = set()
@@ -87,13 +93,14 @@ class ResumableFile(JsonLines):
             with self._writing():
                 if overwrite:
                     self._file.truncate(0)
-                dropped = self._take_in()
-                if dropped or len(self._check.refreshed) * _REFRESHED > len(self._at):
+                dropped, damaged = self._take_in()
+                if dropped or damaged or len(self._check.refreshed) * _REFRESHED > len(self._at):
                     self._rewrite(dropped)
         except BaseException:
-            self._file.close()
+            self._give_up()
             raise
-        super().__init__(self._file)
+        self._writer = PackedWriter(self._file, self._packing)
+        self._broken = False
 
     @property
     def done(self) -> set[str]:
@@ -106,46 +113,70 @@ class ResumableFile(JsonLines):
         A line that is not says that the image is safe, without any exception.
         """
         with self._path.open("rb") as file:
+            text = unpacked(file, self._damaged)
             for at in sorted(self._telling) if telling else sorted(self._at.values()):
-                file.seek(at)
-                verdict = verdict_of(file.readline())
+                text.seek(at)
+                verdict = verdict_of(text.readline())
                 if verdict.path in paths:
                     yield verdict
 
     def write(self, verdict: Verdict) -> None:
-        """Write one line. Raises `OutputError` when there is no room for it."""
+        """Write one line, which others see at once. Raises `OutputError` when there is no room for it."""
         with self._writing():
-            super().write(verdict)
+            self._broken = True
+            self._writer.write(line_of(verdict))
+            self._writer.flush()
+            self._broken = False
+
+    def finish(self) -> None:
+        """Make of the lines what is asked for, where that is more than lines: nothing more is written."""
 
     def close(self) -> None:
         """Close the file. Raises `OutputError` when something is left to write and cannot be written."""
-        with self._writing():
-            self._file.close()
+        with self._writing(), closing(self._file):
+            if not self._broken:  # nothing may follow half a compressed line; so it is taken out when it is resumed
+                self._writer.finish()
+
+    def _give_up(self) -> None:
+        self._file.close()
+
+    @property
+    def _shown(self) -> Path:
+        """The file as it was named."""
+        return self._path
 
     def _writing(self) -> AbstractContextManager[None]:
-        return writing(self._path, "free space, then run the same command again: it resumes where it stopped")
+        return writing(self._shown, "free space, then run the same command again: it resumes where it stopped")
 
-    def _take_in(self) -> set[int]:
-        """Read all lines and cut off the last if it is torn; gives where those begin that do not hold any more."""
+    def _take_in(self) -> tuple[set[int], bool]:
+        """Read all lines; gives where those begin that do not hold any more, and whether it is to be written anew."""
         dropped: set[int] = set()
         at = 0
-        self._file.seek(0)
-        for number, text in enumerate(lines_of(self._file, LONGEST, self._not_a_verdict), 1):
-            if is_torn(text):
-                self._file.truncate(at)
+        torn = False
+        text = self._lines()
+        for number, one in enumerate(lines_of(text, LONGEST, self._not_a_verdict), 1):
+            if torn := is_torn(one):
                 break
-            line = self._line(text, number)
+            line = self._line(one, number)
             if (before := self._at.get(line.path)) is not None:
                 dropped.add(before)
                 self._telling.discard(before)
             self._at[line.path] = at
-            if line.verdict != Outcome.SAFE or EXCEPTED in text:
+            if line.verdict != Outcome.SAFE or EXCEPTED in one:
                 self._telling.add(at)
             if not self._holds(line):
                 dropped.add(at)
-            at += len(text)
-        self._file.seek(at)
-        return dropped
+            at += len(one)
+        as_named = packing_of(text) is self._packing
+        if torn and as_named and self._packing is Packing.PLAIN:
+            self._file.truncate(at)
+            torn = False
+        self._file.seek(0, os.SEEK_END)
+        return dropped, torn or is_cut(text) or (at > 0 and not as_named)
+
+    def _lines(self) -> BinaryIO:
+        """All that an earlier run wrote, from the first line on."""
+        return unpacked(self._file, self._damaged)
 
     def _holds(self, line: Line) -> bool:
         if not self._check(line):
@@ -182,7 +213,7 @@ class ResumableFile(JsonLines):
 
     def _not_a_verdict(self, number: int) -> OutputError:
         return OutputError(
-            f"{self._path}:{number}: this is not a verdict, so nothing was added to the file",
+            f"{self._shown}:{number}: this is not a verdict, so nothing was added to the file",
             "name another file with `output`, or discard what is in this one with `overwrite`",
         )
 
@@ -199,9 +230,15 @@ class ResumableFile(JsonLines):
         if words := difference(here if isinstance(here, dict) else {}, now or {}):
             raise self._refused(f"was written with {words}")
 
+    def _damaged(self, why: str) -> OutputError:
+        return OutputError(
+            f"{self._shown} {why}, so nothing was added to the file",
+            "name another file with `output`, or discard what is in this one with `overwrite`",
+        )
+
     def _refused(self, why: str) -> OutputError:
         return OutputError(
-            f"{self._path} {why}",
+            f"{self._shown} {why}",
             "name another file with `output`, start afresh with `overwrite`, or allow both in one with `mix`",
         )
 
@@ -212,7 +249,6 @@ class ResumableFile(JsonLines):
                 new, _ = _open_locked(fresh)
                 if_failed.callback(_abandon, new)
                 self._at, telling = self._copy(new, dropped)
-                new.flush()
             if_failed.pop_all()
         self._file.close()
         self._file, self._telling = new, telling
@@ -222,18 +258,19 @@ class ResumableFile(JsonLines):
         held, refreshed = {at: path for path, at in self._at.items()}, self._check.refreshed
         begins: dict[str, int] = {}
         telling: set[int] = set()
-        self._file.seek(0)
         before = after = 0
-        for text in self._file:
+        writer = PackedWriter(new, self._packing)
+        for line in self._lines():
             path = held.get(before)
             if path is not None and before not in dropped:
-                kept = restamped(text, refreshed[path]) if path in refreshed else text
-                new.write(kept)
+                kept = restamped(line, refreshed[path]) if path in refreshed else line
+                writer.write(kept)
                 begins[path] = after
                 if before in self._telling:
                     telling.add(after)
                 after += len(kept)
-            before += len(text)
+            before += len(line)
+        writer.finish()
         return begins, telling
 
 
