@@ -39,3 +39,12 @@ def pairs(*images: bytes | None, paths: Sequence[str | None] = ()) -> pa.Array:
     """A column as Hugging Face has it."""
     names = list(paths) or [None] * len(images)
     return pa.array([{"bytes": data, "path": name} for data, name in zip(images, names, strict=True)], PAIR)
+
+
+def write_arrow(path: Path, columns: Mapping[str, Any], rows: int, *, indexed: bool = False) -> Path:
+    """Record batches of so many rows, as a stream, as the library datasets saves it, or as a file with an index."""
+    table = pa.table(dict(columns))
+    start = pa.ipc.new_file if indexed else pa.ipc.new_stream
+    with pa.OSFile(str(path), "wb") as file, start(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return path

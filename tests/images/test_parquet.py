@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from damaged_files import mutated
 from pyarrow import parquet
-from tables import PAIR, pairs, png, write_parquet
+from tables import PAIR, pairs, png, write_arrow, write_parquet
 
 from imagejudge.images.find import find_images
 from imagejudge.images.names import Unread
@@ -66,6 +66,29 @@ def test_a_column_of_bytes_is_found_by_what_the_bytes_begin_with(type_: pa.DataT
     jpg = pa.array([png(1), png(2)]).cast(type_)
     write_parquet(Path("a.parquet"), {"sha256": hashes, "key": ["a", "b"], "jpg": jpg})
     assert told("a.parquet") == {"a.parquet::0": png(1), "a.parquet::1": png(2)}
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_arrow_files_are_read_as_parquet_is(indexed: bool) -> None:
+    columns = {"n": range(5), "image": pairs(*map(png, range(5)))}
+    write_arrow(Path("a.arrow"), columns, 2, indexed=indexed)
+    assert told(".") == {f"./a.arrow::{row}": png(row) for row in range(5)}
+    assert told("a.arrow::4") == {"a.arrow::4": png(4)}
+
+
+def test_a_record_batch_with_offsets_that_lead_out_of_it_is_told_and_the_others_stand() -> None:
+    data = write_arrow(Path("a.arrow"), {"image": pairs(*map(png, range(6)))}, 2).read_bytes()
+    size = len(png(0))
+    right, wrong = (b"".join(each.to_bytes(4, "little") for each in (0, size, end)) for end in (2 * size, 2**31 - 1))
+    head, first, second, third = data.split(right)  # one in each batch
+    Path("a.arrow").write_bytes(head + right + first + wrong + second + right + third)
+    assert [path.rpartition("::")[2] for path in told("a.arrow")] == ["0", "1", "record batch 1", "4", "5"]
+
+
+def test_an_arrow_file_that_is_cut_off_is_told() -> None:
+    data = write_arrow(Path("a.arrow"), {"image": pairs(*map(png, range(6)))}, 2).read_bytes()
+    Path("a.arrow").write_bytes(data[:-700])
+    assert [path.rpartition("::")[2] for path in told("a.arrow")] == ["0", "1", "2", "3", "record batch 2"]
 
 
 def test_further_columns_and_lists_have_names_of_their_own() -> None:
@@ -271,8 +294,7 @@ def test_no_damage_ends_more_than_its_own_file(kind: str) -> None:
     columns = {"image": pairs(*map(png, range(20))), "caption": [f"c{n}" for n in range(20)]}
     path = Path(f"a.{kind}")
     if kind == "arrow":
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, pa.table(columns).schema) as writer:
-            writer.write_table(pa.table(columns), max_chunksize=5)
+        write_arrow(path, columns, 5)
     else:
         write_parquet(path, columns, row_group_size=5)
     whole = path.read_bytes()

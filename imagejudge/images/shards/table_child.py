@@ -74,7 +74,7 @@ class _Parquet:
     """Parts are row groups."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = parquet.ParquetFile(file, buffer_size=_BUFFER, page_checksum_verification=True)
+        self._file = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
         self.schema = self._file.schema_arrow
         self.rows: int | None = self._file.metadata.num_rows
 
@@ -142,7 +142,7 @@ def main() -> None:
     }
     messages.send(replies, opened)
     if not addresses and (images or request["images"] is not None):
-        _read(table, request, images, replies)
+        _read(_open(request), request, images, replies)  # anew: of a stream, its beginning was read
         messages.send(replies, {"end": True})
 
 
