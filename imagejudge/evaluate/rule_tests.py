@@ -15,7 +15,7 @@ from pathlib import Path
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
-from imagejudge.images.find import find_images
+from imagejudge.evaluate.examples import images_below
 from imagejudge.verdict import RuleStatus, Verdict
 
 VIOLATING, BORDERLINE = "violating", "borderline"
@@ -48,8 +48,8 @@ def find_examples(folder: Path, constitution: Constitution) -> dict[str, Example
             known = ", ".join(sorted(rules))
             raise UsageError(f"{printable(place)}: the constitution has no such rule enabled", f"its rules: {known}")
         for kind in kinds:
-            for ref in find_images([str(place / kind)], respect_gitignore=False):
-                found[ref.path] = Example(ref.path, place.name, kind == VIOLATING)
+            for path in images_below(place / kind):
+                found[path] = Example(path, place.name, kind == VIOLATING)
     if not found:
         raise UsageError(f"{printable(folder)}: no examples were found", _SHAPE)
     return found

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from make_images import encode, quarters
 from pyarrow import parquet
+from tars import write_tar
 
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import load_dataset
@@ -402,3 +403,58 @@ def test_parquet_files_are_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.parquet")
     assert "x.parquet cannot be read as Parquet: it is no file" in complaint(tmp_path, "huggingface")
     assert "x.parquet is neither a file nor a folder" in complaint(tmp_path / "x.parquet", "unsafebench")
+
+
+def sample(key: str, class_: str | None = None, **described: Any) -> dict[str, bytes]:
+    """An image with what is said of it."""
+    said = {f"{key}.cls": class_.encode()} if class_ is not None else {}
+    return {f"{key}.png": key.encode(), **said} | ({f"{key}.json": json.dumps(described).encode()} if described else {})
+
+
+def test_webdataset(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    write_tar(tmp_path / "train" / "a.tar", sample("d/1", "1\n") | sample("2", "0", rule="knife fire", source="web"))
+    write_tar(tmp_path / "test-0.tar.gz", sample("3", "true"))
+    found = items(tmp_path, "webdataset")
+    assert [(item.label.name.rpartition("/")[2], item.data, item.label.unsafe) for item in found] == [
+        ("test-0.tar.gz::3.png", b"3", True),
+        ("1.png", b"d/1", True),
+        ("a.tar::2.png", b"2", False),
+    ]
+    assert (found[2].label.rules, found[2].label.source) == (("knife", "fire"), "web")
+    assert [item.path for item in found] == [item.label.name for item in found]
+    assert [item.data for item in items(tmp_path, "webdataset", split="test")] == [b"3"]
+    assert [item.data for item in items(tmp_path / "train" / "a.tar", "webdataset", split="train")] == [b"d/1", b"2"]
+
+
+def test_webdataset_with_labels_in_json(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", sample("1", label="unsafe") | sample("2", "9", label="safe"))
+    assert [item.label.unsafe for item in items(path, "webdataset")] == [True, False]
+    path = write_tar(tmp_path / "b.tar", {"1.png": b"", "1.rating": b"porn", "2.rating": b"cats", "2.png": b""})
+    found = items(path, "webdataset", columns={"label": "rating"}, unsafe=("porn",))
+    assert [item.label.unsafe for item in found] == [True, False]
+
+
+def test_webdataset_without_labels(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", sample("1", "1") | sample("2") | sample("3", "0"))
+    dataset = load_dataset(path, "webdataset", Reading())
+    assert dataset.count == len(list(dataset.items)) == 2
+    assert dataset.notes == (f"1 of 3 images have no label and are left out: {path}::2.png",)
+    assert "has no column 'cls'; found: source" in complaint(write_tar(path, sample("1", source="x")), "webdataset")
+    assert "'cls' is '7', which says neither safe nor unsafe" in complaint(
+        write_tar(path, sample("1", "7")), "webdataset"
+    )
+    assert "no image has a label" in complaint(write_tar(path, sample("1", "")), "webdataset")
+    assert "holds no labelled images" in complaint(write_tar(path, {}), "webdataset")
+    path.write_bytes(write_tar(path, sample("1", "1")).read_bytes()[:1600])
+    assert "a.tar::@1024: the tar is cut off within 1.cls" in complaint(path, "webdataset")
+    (tmp_path / "d").mkdir()
+    assert "has no *.tar file" in complaint(tmp_path / "d", "webdataset")
+    assert "images in tars are known by their names" in complaint(path, "webdataset", columns={"image": "x"})
+
+
+@pytest.mark.parametrize("adapter", ["folder", "huggingface"])
+def test_files_of_many_images_are_not_passed_over_in_folders_of_labels(tmp_path: Path, adapter: str) -> None:
+    write(tmp_path, "unsafe/a.png", "safe/b.png")
+    write_tar(tmp_path / "safe" / "c.tar", {"1.png": PNG})
+    assert f"{tmp_path}/safe/c.tar holds many images, where each should be a file" in complaint(tmp_path, adapter)

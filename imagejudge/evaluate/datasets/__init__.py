@@ -20,6 +20,7 @@ ADAPTERS = {
     "llavaguard": "llavaguard:load",
     "mmsafeaware": "mmsafeaware:load",
     "huggingface": "huggingface:load",
+    "webdataset": "webdataset:load",
 }
 """By name, a module of this folder and its function; imported when called, so that help need not wait for it."""
 _TABLES = ("csv", "jsonl", "llavaguard")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imagejudge.errors import UsageError
+from imagejudge.evaluate.examples import images_below
 from imagejudge.evaluate.labels import Dataset, Item, Label, Reading, missing
-from imagejudge.images.find import find_images
 
 _WHOLE = ("unsafe", "safe")
 _BY_RULE = ("violating", "borderline")
@@ -39,8 +39,8 @@ def _pair(root: Path, names: tuple[str, str], rules: tuple[str, ...]) -> Iterato
     for name in names:
         if name not in _folders(root):
             raise missing(f"folder {name!r}", str(root), (entry.name for entry in root.iterdir()), _HINT)
-        for ref in find_images([str(root / name)], respect_gitignore=False):
-            yield Item(ref.path, label=Label(ref.path, name == names[0], rules))
+        for path in images_below(root / name):
+            yield Item(path, label=Label(path, name == names[0], rules))
 
 
 def _folders(root: Path) -> list[str]:

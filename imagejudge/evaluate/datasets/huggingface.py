@@ -10,8 +10,8 @@ from pathlib import Path
 from imagejudge.common.existing import is_folder
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet, table
+from imagejudge.evaluate.examples import images_below
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
-from imagejudge.images.find import find_images
 
 _METADATA = ("metadata.csv", "metadata.jsonl")
 
@@ -41,8 +41,8 @@ def _by_folders(path: Path, reading: Reading) -> Dataset:
         raise UsageError(f"{path} has no columns", "leave out `column`")
     columns = Columns(str(path), ["label"], {}, reading)
     items = [
-        Item(ref.path, label=columns.label({"label": folder.name}, ref.path))
+        Item(path, label=columns.label({"label": folder.name}, path))
         for folder in folders
-        for ref in find_images([str(folder)], respect_gitignore=False)
+        for path in images_below(folder)
     ]
     return Dataset(items, len(items))

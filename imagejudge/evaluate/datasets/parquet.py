@@ -70,11 +70,14 @@ def _whole(file: Path) -> Iterator[None]:
         raise UsageError(problem, "fetch it again, or leave it out") from None
 
 
-def files_of(path: Path, split: str) -> list[Path]:
-    """The Parquet files at or below a path; of one split, those whose name begins with it or whose folder is it."""
-    files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
+def files_of(path: Path, split: str, endings: tuple[str, ...] = (".parquet",)) -> list[Path]:
+    """The files at or below a path whose names end so; of one split, those whose name begins with it or whose folder
+    is it.
+    """
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.name.endswith(endings))
     if not files:
-        raise missing("*.parquet file", str(path), (entry.name for entry in path.iterdir()), "name their folder")
+        found = (entry.name for entry in path.iterdir())
+        raise missing(f"*{endings[0]} file", str(path), found, "name their folder")
     chosen = [file for file in files if not split or file.name.startswith(split) or file.parent.name == split]
     if not chosen:
         raise missing(f"split {split!r}", str(path), (file.name for file in files), "correct `split`")
