@@ -33,7 +33,7 @@ HOMES: Mapping[str, set[str]] = {
     "llama_cpp": {"engine"},
     "pathspec": {"images"},
     "platformdirs": {"judge", "models"},
-    "pyarrow": {"evaluate", "images", "output"},
+    "pyarrow": {"images", "output"},
     "pydantic": {"drafting", "models", "output", "verdict"},
     "resvg_py": {"builtin"},
     "rich": {"cli", "output"},

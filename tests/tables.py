@@ -44,6 +44,7 @@ def pairs(*images: bytes | None, paths: Sequence[str | None] = ()) -> pa.Array:
 def write_arrow(path: Path, columns: Mapping[str, Any], rows: int, *, indexed: bool = False) -> Path:
     """Record batches of so many rows, as a stream, as the library datasets saves it, or as a file with an index."""
     table = pa.table(dict(columns))
+    path.parent.mkdir(parents=True, exist_ok=True)
     start = pa.ipc.new_file if indexed else pa.ipc.new_stream
     with pa.OSFile(str(path), "wb") as file, start(file, table.schema) as writer:
         writer.write_table(table, max_chunksize=rows)

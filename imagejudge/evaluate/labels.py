@@ -27,7 +27,7 @@ class Label:
     """What is true of one image."""
 
     name: str
-    """Its path; or the table it is held in, `#`, and its row from 0."""
+    """Its path; or the table it is held in, `::`, and its row from 0."""
     unsafe: bool
     """Whether it violates any rule."""
     rules: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ SHARED_EXTENSIONS: Final = frozenset((".ts", ".mts"))
 TAR_ENDINGS: Final = (".tar", ".tgz", ".tar.gz", ".tar.zst")
 PARQUET_ENDINGS: Final = (".parquet",)
 ARROW_ENDINGS: Final = (".arrow",)
+TABLE_ENDINGS: Final = (*PARQUET_ENDINGS, *ARROW_ENDINGS)
 INSTALL_SHARDS: Final = "pip install imagejudge[shards]"
 """What makes all of them readable."""
 SEPARATOR: Final = "::"
@@ -75,7 +76,7 @@ def is_image(name: str) -> bool:
 
 def is_shard(name: str) -> bool:
     """Whether it is called as a file of many images."""
-    return name.lower().endswith((*TAR_ENDINGS, *PARQUET_ENDINGS, *ARROW_ENDINGS))
+    return name.lower().endswith((*TAR_ENDINGS, *TABLE_ENDINGS))
 
 
 def is_found_shard(name: str) -> bool:

@@ -328,7 +328,7 @@ def test_a_missing_image_costs_one_row(run: Run, pair: Options, rules: Options, 
 def test_the_page_finds_pictures_in_tables(run: Run, images: Path, tmp_path: Path) -> None:
     data = [{"bytes": (images / "0000.png").read_bytes(), "path": None}, {"bytes": b"broken", "path": None}]
     parquet.write_table(pa.table({"image": data, "label": [1, 0]}), tmp_path / "t.parquet")
-    write_verdicts(tmp_path, verdict("t.parquet#0", "safe", {}), verdict("t.parquet#1", "unsafe", {}))
+    write_verdicts(tmp_path, verdict("t.parquet::0", "safe", {}), verdict("t.parquet::1", "unsafe", {}))
     command = ("evaluate", "t.parquet", "--adapter", "huggingface", "--verdicts", "v.jsonl", "--html", "p.html", "-q")
     assert run(*command).returncode == 0
     page = (tmp_path / "p.html").read_text("utf-8")

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from make_images import encode, quarters
 from pyarrow import parquet
+from tables import write_arrow
 from tars import write_tar
 
 from imagejudge.errors import UsageError
@@ -173,7 +174,7 @@ def test_unsafebench(tmp_path: Path) -> None:
     assert len(items(tmp_path, "unsafebench")) == 4
     safe, unsafe = items(tmp_path, "unsafebench", split="test")
     assert safe.data == PNG
-    assert safe.label.name.endswith("test-00000-of-00001.parquet#0")
+    assert safe.label.name.endswith("test-00000-of-00001.parquet::0")
     assert (safe.label.unsafe, safe.label.category, safe.label.source) == (
         False,
         "Public and personal health",
@@ -186,7 +187,7 @@ def test_unsafebench(tmp_path: Path) -> None:
 def test_what_is_not_unsafebench(tmp_path: Path) -> None:
     assert "no *.parquet file; found: nothing" in complaint(tmp_path, "unsafebench")
     file = unsafebench(tmp_path / "test.parquet", category=["Hate", "self harm"])
-    with pytest.raises(UsageError, match=r"test\.parquet#1: 'category' is 'self harm'"):  # before anything is judged
+    with pytest.raises(UsageError, match=r"test\.parquet::1: 'category' is 'self harm'"):  # before anything is judged
         load_dataset(tmp_path, "unsafebench", Reading())
     unsafebench(file, safety_label=["Safe", "Harmful"])
     assert "'harmful', which says neither" in complaint(tmp_path, "unsafebench")
@@ -376,7 +377,7 @@ def test_parquet_rows_without_image_or_label(tmp_path: Path) -> None:
     dataset = load_dataset(file, "huggingface", Reading())
     assert [item.data for item in dataset.items] == [PNG, b"", b""]
     assert dataset.count == 3
-    assert dataset.notes == (f"1 of 4 rows have no label and are left out: {file}#3",)
+    assert dataset.notes == (f"1 of 4 rows have no label and are left out: {file}::3",)
     file = write_parquet(tmp_path / "y.parquet", {"image": images[:2], "label": pa.array([None, None], pa.int64())})
     assert "no row has a label in 'label'" in complaint(file, "huggingface")
     (tmp_path / "z.parquet").write_bytes(file.read_bytes()[:-50])
@@ -401,7 +402,7 @@ def test_parquet_that_is_damaged_within(tmp_path: Path) -> None:
 
 def test_parquet_files_are_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.parquet")
-    assert "x.parquet cannot be read as Parquet: it is no file" in complaint(tmp_path, "huggingface")
+    assert "x.parquet cannot be read as Parquet: is a pipe" in complaint(tmp_path, "huggingface")
     assert "x.parquet is neither a file nor a folder" in complaint(tmp_path / "x.parquet", "unsafebench")
 
 
@@ -458,3 +459,19 @@ def test_files_of_many_images_are_not_passed_over_in_folders_of_labels(tmp_path:
     write(tmp_path, "unsafe/a.png", "safe/b.png")
     write_tar(tmp_path / "safe" / "c.tar", {"1.png": PNG})
     assert f"{tmp_path}/safe/c.tar holds many images, where each should be a file" in complaint(tmp_path, adapter)
+
+
+def test_arrow_files_as_the_library_datasets_saves_them(tmp_path: Path) -> None:
+    columns = {"image": [{"bytes": PNG, "path": None}] * 3, "label": ["safe", "unsafe", None]}
+    write_arrow(tmp_path / "train" / "data-00000-of-00001.arrow", columns, 2)
+    write_arrow(tmp_path / "train" / "cache-1.arrow", columns, 2)
+    found = items(tmp_path, "huggingface", split="train")
+    assert [item.label.unsafe for item in found] == [False, True]
+    assert found[1].label.name == f"{tmp_path}/train/data-00000-of-00001.arrow::1"
+    assert found[1].data == PNG
+
+
+@pytest.mark.parametrize("cells", [[1, 2], [[PNG, PNG], [PNG]]])
+def test_a_column_that_does_not_hold_one_image_a_row(tmp_path: Path, cells: list[Any]) -> None:
+    write_parquet(tmp_path / "x.parquet", {"image": cells, "label": [1, 0]})
+    assert "x.parquet: 'image' does not hold one image a row" in complaint(tmp_path, "huggingface")

@@ -156,12 +156,12 @@ def test_an_image_in_memory_is_the_same_image(items: list[Item], tmp_path: Path)
     run(items, "clue", cache=cache)
     engine = Counting()
     held = [
-        Item.of(Label(f"x.parquet#{n}", item.label.unsafe), Path(item.label.name).read_bytes())
+        Item.of(Label(f"x.parquet::{n}", item.label.unsafe), Path(item.label.name).read_bytes())
         for n, item in enumerate(items)
     ]
     tried = run(held, "clue", engine=engine, cache=Cache(tmp_path / "cache"))
     assert engine.pictures == []
-    assert [each.cases["clue"].verdict.path for each in tried] == ["x.parquet#0", "x.parquet#1", "x.parquet#2"]
+    assert [each.cases["clue"].verdict.path for each in tried] == ["x.parquet::0", "x.parquet::1", "x.parquet::2"]
 
 
 def test_what_cannot_be_read_is_an_error_for_every_method(tmp_path: Path) -> None:

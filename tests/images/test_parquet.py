@@ -207,14 +207,15 @@ def test_columns_are_carried_as_json_has_them() -> None:
         "label": [1, 7],
         "scores": [[0.5, float("nan")], []],
         "raw": [b"abc", b""],
+        "URL": ["u", "v"],
     }
     label = {"_type": "ClassLabel", "names": ["safe", "unsafe"]}
     write_parquet(Path("a.parquet"), columns, features={"image": {"_type": "Image"}, "label": label})
-    keep = ("caption", "label", "scores", "raw", "none")
+    keep = ("url", "caption", "label", "scores", "raw", "none")
     refs = list(members("a.parquet", LIMITS, lambda path: True, lambda *what: None, keep))
     assert [ref.fields for ref in refs] == [
-        {"caption": None, "label": "unsafe", "scores": [0.5, None], "raw": None},
-        {"caption": "a cat", "label": 7, "scores": [], "raw": None},
+        {"caption": None, "label": "unsafe", "scores": [0.5, None], "raw": None, "URL": "u"},
+        {"caption": "a cat", "label": 7, "scores": [], "raw": None, "URL": "v"},
     ]
 
 

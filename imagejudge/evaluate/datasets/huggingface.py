@@ -1,4 +1,4 @@
-"""Any Hugging Face data set on disk: Parquet files, or an imagefolder with a metadata file or a folder for each label.
+"""Any Hugging Face data set on disk: tables with images, or an imagefolder with metadata or a folder for each label.
 
 See huggingface.co/docs/datasets/image_dataset for the imagefolder's shape.
 """
@@ -17,8 +17,8 @@ _METADATA = ("metadata.csv", "metadata.jsonl")
 
 
 def load(path: Path, reading: Reading) -> Dataset:
-    """Parquet where there is any, else an imagefolder."""
-    if path.is_file() or any(path.rglob("*.parquet")):
+    """Parquet or Arrow files where there are any, else an imagefolder."""
+    if path.is_file() or parquet.files_below(path):
         return parquet.load(path, {"image": "image"}, reading)
     if reading.split:
         if not is_folder(path / reading.split):

@@ -1,80 +1,56 @@
-"""Parquet files with images in them, as Hugging Face data sets are kept. Knows no data set in particular."""
+"""Parquet and Arrow files with labelled images, as Hugging Face data sets are kept. Knows no data set in particular."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import json
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from imagejudge.common.existing import is_file
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
+from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Reading, missing
+from imagejudge.images.names import ARROW_ENDINGS, SEPARATOR, TABLE_ENDINGS, is_found_shard
+from imagejudge.images.read import Unreadable, open_regular
+from imagejudge.images.shards.table import BrokenPart, BrokenTable, Cell, Schema, TableReader, Wanted
 
 _SHOWN = 5
 """Rows without a label that are named."""
-_ROWS = 16
-"""Rows that are in memory at once, with their images."""
+_LARGEST = 2**31
+"""Bytes of an image; what the scan's limit is, is asked when it is judged."""
 
 Check = Callable[[Mapping[str, Any], str], None]
 """Given a row and its name, raises `UsageError` when a cell says what it cannot."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """A file whose labels were looked at."""
+
+    path: Path
+    columns: Columns
+    rows: int
+    unlabelled: Collection[int]
+
+
 def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = lambda row, name: None) -> Dataset:
-    """The rows of all Parquet files at or below a path; images are read from them as they are needed."""
-    parquet = _pyarrow()
-    files = [(file, _opened(file, parquet)) for file in files_of(path, reading.split)]
-    columns = {file: Columns(str(file), table.schema_arrow.names, usual, reading) for file, table in files}
-    unlabelled = {file: _check_labels(file, table, columns[file], reading) for file, table in files}
-    for file, table in files:
-        _check_rows(file, table, columns[file], unlabelled[file], check)
-
-    def items() -> Iterator[Item]:
-        for file, table in files:
-            names = _class_names(table, columns[file])
-            for number, row in enumerate(_rows(file, table, columns[file])):
-                name = f"{file}#{number}"
-                if number in unlabelled[file]:
-                    continue
-                row[columns[file].names["label"]] = _named(columns[file].value(row, "label"), names)
-                yield Item.of(
-                    columns[file].label(row, name), image_in(columns[file].value(row, "image"), file.parent, name)
-                )
-
-    rows, lost = sum(table.metadata.num_rows for _, table in files), sum(map(len, unlabelled.values()))
-    names = [f"{file}#{number}" for file, numbers in unlabelled.items() for number in numbers]
-    shown = ", ".join(names[:_SHOWN]) + ", ..." * (lost > _SHOWN)
-    notes = (f"{lost:,} of {rows:,} rows have no label and are left out: {shown}",) if lost else ()
-    return Dataset(items(), rows - lost, notes)
+    """The rows of all files at or below a path; images are read from them as they are needed."""
+    if find_spec("pyarrow") is None:
+        raise UsageError("reading Parquet needs one more package", "pip install 'imagejudge[evaluate]'")
+    files = [_labelled(file, usual, reading, check) for file in files_of(path, reading.split)]
+    rows = sum(file.rows for file in files)
+    lost = [_name(file.path, row) for file in files for row in sorted(file.unlabelled)]
+    shown = ", ".join(lost[:_SHOWN]) + ", ..." * (len(lost) > _SHOWN)
+    notes = (f"{len(lost):,} of {rows:,} rows have no label and are left out: {shown}",) if lost else ()
+    return Dataset((item for file in files for item in _items(file)), rows - len(lost), notes)
 
 
-def _opened(file: Path, parquet: Any) -> Any:
-    if not is_file(file):  # a pipe or a device has no end to begin at
-        raise UsageError(f"{file} cannot be read as Parquet: it is no file", "give a file")
-    with _whole(file):
-        return parquet.ParquetFile(file)
-
-
-@contextlib.contextmanager
-def _whole(file: Path) -> Iterator[None]:
-    """Say of which file it is that something in it cannot be read: damage may show only when rows are."""
-    from pyarrow import ArrowException
-
-    try:
-        yield
-    except (ArrowException, OSError, ValueError) as error:
-        problem = f"{file} cannot be read as Parquet: {error}"[:300].strip()
-        raise UsageError(problem, "fetch it again, or leave it out") from None
-
-
-def files_of(path: Path, split: str, endings: tuple[str, ...] = (".parquet",)) -> list[Path]:
+def files_of(path: Path, split: str, endings: tuple[str, ...] = TABLE_ENDINGS) -> list[Path]:
     """The files at or below a path whose names end so; of one split, those whose name begins with it or whose folder
     is it.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.name.endswith(endings))
+    files = [path] if path.is_file() else files_below(path, endings)
     if not files:
         found = (entry.name for entry in path.iterdir())
         raise missing(f"*{endings[0]} file", str(path), found, "name their folder")
@@ -84,85 +60,78 @@ def files_of(path: Path, split: str, endings: tuple[str, ...] = (".parquet",)) -
     return chosen
 
 
-def image_in(cell: object, folder: Path, name: str) -> Path | bytes:
-    """An image from a cell: bytes, Hugging Face's `{bytes, path}`, a path below the file's folder, or Base64.
-
-    A path at which there is nothing is given too: reading it will say so, at the cost of this row.
-    """
-    if isinstance(cell, Mapping):
-        path, cell = cell.get("path"), cell.get("bytes")
-        if not cell and isinstance(path, str) and path:
-            return folder / path
-    if cell is None:
-        return b""  # judged as the empty file it is, so that its row is counted among the errors
-    if isinstance(cell, bytes):
-        return cell
-    if isinstance(cell, str) and len(cell) < 1000 and is_file(folder / cell):
-        return folder / cell
-    if isinstance(cell, str):
-        try:
-            return base64.b64decode(cell, validate=True)
-        except (binascii.Error, ValueError):
-            return folder / cell
-    raise UsageError(f"{name} holds no image", "name the right column with `column` image=NAME")
+def files_below(folder: Path, endings: tuple[str, ...] = TABLE_ENDINGS) -> list[Path]:
+    """All files in a folder whose names end so and that hold data, in order."""
+    return sorted(file for file in folder.rglob("*") if file.name.endswith(endings) and is_found_shard(file.name))
 
 
-def _rows(file: Path, table: Any, columns: Columns) -> Iterator[dict[str, Any]]:
-    batches = table.iter_batches(batch_size=_ROWS, columns=sorted(set(columns.names.values())))
-    while True:
-        with _whole(file):
-            batch = next(batches, None)
-            rows = [] if batch is None else batch.to_pylist()
-        if batch is None:
-            return
-        yield from rows
-
-
-def _check_labels(file: Path, table: Any, columns: Columns, reading: Reading) -> list[int]:
-    """Complain of labels before anything is judged: they are quickly read without images. Gives the rows without."""
-    column, names = columns.names["label"], _class_names(table, columns)
-    with _whole(file):
-        rows = table.read(columns=[column]).column(column).to_pylist()
-    if rows and all(value is None for value in rows):
-        raise UsageError(f"{file}: no row has a label in {column!r}", "name the right column with `column` label=NAME")
-    values = list({str(value): _named(value, names) for value in rows if value is not None}.values())
+def _labelled(file: Path, usual: Mapping[str, str], reading: Reading, check: Check) -> _Labelled:
+    """Complain of labels and all other cells before anything is judged: they are quickly read without images."""
+    wanted = {*PARTS, *usual.values(), *reading.columns.values()}
+    with _opened(file, Wanted(images=(), fields=tuple(sorted(wanted)))) as table:
+        columns = Columns(str(file), table.schema.columns, usual, reading)
+        _check_images(file, columns, table.schema)
+        rows = [cell.fields for cell in _cells(file, table)]
+    label = columns.names["label"]
+    labels = [row[label] for row in rows]
+    if labels and all(value is None for value in labels):
+        raise UsageError(f"{file}: no row has a label in {label!r}", "name the right column with `column` label=NAME")
+    values = list({str(value): value for value in labels if value is not None}.values())
     for value in values:
-        columns.label({column: value}, str(file))
+        columns.label({label: value}, str(file))
     words = {word.lower() for word in reading.unsafe}
     if words and not words & {str(value).lower() for value in values}:
-        raise missing(f"label {reading.unsafe[0]!r}", str(file), map(str, names or values), "correct `unsafe`")
-    return [number for number, value in enumerate(rows) if value is None]
-
-
-def _check_rows(file: Path, table: Any, columns: Columns, unlabelled: Container[int], check: Check) -> None:
-    """Complain of all other cells before anything is judged, too."""
-    names = set(columns.names.values()) - {columns.names["image"]}
-    with _whole(file):
-        rows = table.read(columns=sorted(names)).to_pylist()
+        found = table.schema.classes.get(label, values)
+        raise missing(f"label {reading.unsafe[0]!r}", str(file), map(str, found), "correct `unsafe`")
+    unlabelled = {number for number, value in enumerate(labels) if value is None}
     for number, row in enumerate(rows):
         if number not in unlabelled:
-            check(row, f"{file}#{number}")
+            check(row, _name(file, number))
+    return _Labelled(file, columns, len(rows), unlabelled)
 
 
-def _class_names(table: Any, columns: Columns) -> Sequence[str]:
-    """Names of the whole numbers in the label column, which Hugging Face keeps beside the table; empty: none."""
-    kept = (table.schema_arrow.metadata or {}).get(b"huggingface")
-    try:
-        found = json.loads(kept) if kept else {}
-    except (ValueError, RecursionError):  # not what Hugging Face writes: the column speaks for itself
-        return ()
-    for key in ("info", "features", columns.names["label"], "names"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else ()
+def _check_images(file: Path, columns: Columns, schema: Schema) -> None:
+    name = columns.names["image"]
+    if name not in schema.single:
+        raise UsageError(
+            f"{file}: {name!r} does not hold one image a row", "name the right column with `column` image=NAME"
+        )
 
 
-def _named(value: object, names: Sequence[str]) -> object:
-    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+def _items(file: _Labelled) -> Iterator[Item]:
+    image = file.columns.names["image"]
+    fields = tuple(name for part, name in file.columns.names.items() if part != "image")
+    with _opened(file.path, Wanted(images=(image,), fields=fields, most_bytes=_LARGEST)) as table:
+        for cell in _cells(file.path, table):
+            if cell.row not in file.unlabelled:
+                label = file.columns.label(cell.fields, _name(file.path, cell.row))
+                # A row without an image is judged as the empty file, so that it is counted among the errors; a path at
+                # which there is nothing is given too: reading it will say so, at the cost of this row.
+                yield Item.of(label, cell.data if cell.path is None else file.path.parent / cell.path)
 
 
-def _pyarrow() -> Any:
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise UsageError("reading Parquet needs one more package", "pip install 'imagejudge[evaluate]'") from None
-    return parquet
+@contextlib.contextmanager
+def _opened(file: Path, wanted: Wanted) -> Iterator[TableReader]:
+    stream: BinaryIO | Unreadable = open_regular(str(file))
+    if isinstance(stream, Unreadable):
+        raise UsageError(f"{file} cannot be read as Parquet: {stream.message}", "fetch it again, or leave it out")
+    with stream:
+        try:
+            reader = TableReader(stream, arrow=file.name.endswith(ARROW_ENDINGS), wanted=wanted)
+        except BrokenTable as broken:
+            raise UsageError(f"{file} cannot be read as Parquet: {broken}", "fetch it again, or leave it out") from None
+        with reader:
+            yield reader
+
+
+def _cells(file: Path, table: TableReader) -> Iterator[Cell]:
+    """Rows and images. Damage may show only when they are read."""
+    for found in table:
+        if isinstance(found, BrokenPart):
+            problem = f"{file} cannot be read as Parquet: {found.message}"
+            raise UsageError(problem, "fetch it again, or leave it out")
+        yield found
+
+
+def _name(file: Path, row: int) -> str:
+    return f"{file}{SEPARATOR}{row}"

@@ -10,10 +10,9 @@ from importlib.util import find_spec
 from typing import Final
 
 from imagejudge.images.names import (
-    ARROW_ENDINGS,
     INSTALL_SHARDS,
-    PARQUET_ENDINGS,
     SEPARATOR,
+    TABLE_ENDINGS,
     Unread,
     is_shard,
     shard_of,
@@ -22,8 +21,7 @@ from imagejudge.images.read import Limits, Unreadable
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import parquet, tar
 
-_TABLES: Final = (*PARQUET_ENDINGS, *ARROW_ENDINGS)
-_LIBRARIES: Final = {".tar.zst": "zstandard", **dict.fromkeys(_TABLES, "pyarrow")}
+_LIBRARIES: Final = {".tar.zst": "zstandard", **dict.fromkeys(TABLE_ENDINGS, "pyarrow")}
 """What reads shards of an ending, where that is no part of Python."""
 
 
@@ -83,7 +81,7 @@ def _members(
     """The images in a shard whose paths are `wanted`, and what is wrong with the shard itself; of a table, one row."""
     if not can_read(shard):
         yield ImageRef(shard, trouble=Unreadable("shard", f"cannot be read without its library: {INSTALL_SHARDS}"))
-    elif shard.lower().endswith(_TABLES):
+    elif shard.lower().endswith(TABLE_ENDINGS):
         yield from parquet.members(shard, limits, wanted, passed_over, keep_fields, row)
     else:
         yield from tar.members(shard, limits, wanted, passed_over, keep_fields)

@@ -42,10 +42,11 @@ def images_in(cell: object, place: str = "") -> Iterator[Held]:
                 yield from images_in(each, f"{place}/{number}")
         case dict():
             data, path = cell.get("bytes"), cell.get("path")
-            if isinstance(data, bytes):
+            path = path if isinstance(path, str) else ""
+            if isinstance(data, bytes) and (data or not path):
                 yield Held(place, data, None)
-            elif isinstance(path, str) and path:
-                yield Held(place, None, path)
+            elif path:
+                yield Held(place, None, path[:_LONGEST_PATH])
         case bytes():
             yield Held(place, cell, None)
         case str() if cell:

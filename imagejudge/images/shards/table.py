@@ -32,7 +32,7 @@ class Wanted:
     images: Sequence[str] | None = None
     """Columns; None: those that are found to have images."""
     fields: Sequence[str] = ()
-    """Other columns; those that there are not are left out."""
+    """Other columns, also in lower case; those that there are not are left out."""
     row: int | None = None
     """The only row, from 0; None: all."""
     most_bytes: int = 100_000_000
@@ -51,6 +51,8 @@ class Schema:
     classes: dict[str, list[str]]
     """Names of the whole numbers in a column, which Hugging Face keeps beside the table."""
     images: Sequence[str]
+    single: Sequence[str]
+    """Columns whose cells may hold one image each, by their type."""
     addresses: bool
     """The images are only addresses; then no row is read."""
     verdicts: bool

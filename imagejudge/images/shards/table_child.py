@@ -137,6 +137,7 @@ def main() -> None:
         "rows": table.rows,
         "classes": class_names(table.schema.metadata),
         "images": images,
+        "single": [field.name for field in table.schema if _holds(field.type, _is_either) and not _is_list(field.type)],
         "addresses": addresses,
         "verdicts": b"imagejudge" in (table.schema.metadata or {}),
     }
@@ -168,11 +169,19 @@ def _columns_of_images(request: Mapping[str, Any], schema: Any) -> tuple[list[st
 
 
 def _holds(type_: Any, is_kind: Callable[[Any], bool]) -> bool:
-    if types.is_list(type_) or types.is_large_list(type_) or types.is_dictionary(type_):
+    if _is_list(type_) or types.is_dictionary(type_):
         return _holds(type_.value_type, is_kind)
     if types.is_struct(type_):
         return any(field.name in ("bytes", "path") and is_kind(field.type) for field in type_)
     return is_kind(type_)
+
+
+def _is_list(type_: Any) -> bool:
+    return any(is_kind(type_) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
+
+
+def _is_either(type_: Any) -> bool:
+    return _is_bytes(type_) or _is_text(type_)
 
 
 def _is_bytes(type_: Any) -> bool:
@@ -202,7 +211,7 @@ def _sample(request: Mapping[str, Any], column: str) -> list[Any]:
 
 
 def _read(table: _Table, request: Mapping[str, Any], images: Sequence[str], replies: BinaryIO) -> None:
-    fields = [name for name in request["fields"] if name in table.schema.names]
+    fields = [name for name in table.schema.names if {name, name.lower()} & set(request["fields"])]
     reading = _Reading(images, fields, class_names(table.schema.metadata), request, replies)
     row, first, number = request["row"], 0, 0
     try:
