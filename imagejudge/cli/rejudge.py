@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +22,9 @@ from imagejudge.cli.scan import identity_of, write_all
 from imagejudge.cli.verdict_file import Verdicts, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.errors import UsageError
-from imagejudge.images.read import Limits, Source, read_image
-from imagejudge.images.ref import ImageRef
+from imagejudge.images.read import Limits, Source
+from imagejudge.images.ref import ImageRef, source_of
+from imagejudge.images.shards import named as named_images
 from imagejudge.judge.judge import Judge
 from imagejudge.judge.plan import Plan, judging_settings
 from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecorded, answered_with
@@ -127,17 +128,21 @@ def _ask(lacking: Sequence[UnansweredImage], again: Rejudge, judge: Judge, out: 
         words = difference(answered_with(recorded), answered_with(judge.plan.settings))
         if recorded is not None and words:
             raise UsageError(f"the recorded answers were made with {words}", "ask with the same options")
-    refs, gone = [], []
-    for each in lacking:
-        source = read_image(each.path, judge.plan.limits)
-        if isinstance(source, Source) and source.sha256 == each.sha256:
-            refs.append(ImageRef(each.path))
-        else:
-            gone.append(each)
+    wanted = {each.path: each for each in lacking}
+    asked: set[str] = set()
+
+    def unchanged() -> Iterator[ImageRef]:
+        for ref in named_images(wanted, judge.plan.limits):
+            source = source_of(ref, judge.plan.limits)
+            if isinstance(source, Source) and source.sha256 == wanted[ref.path].sha256:
+                asked.add(ref.path)
+                yield dataclasses.replace(ref, fields=wanted[ref.path].line.fields)
+
+    scanner = Scanner(judge.plan, Recorded(judge.cache, again, lacking), judge.engines)
+    write_all(scanner.run(unchanged()), len(lacking), out)
+    gone = [each for each in lacking if each.path not in asked]
     if gone:
         warn(f"{len(gone):,} of these images are gone or were changed since, so that they cannot be asked about")
-    scanner = Scanner(judge.plan, Recorded(judge.cache, again, lacking), judge.engines)
-    write_all(scanner.run(refs), len(refs), out)
     return gone
 
 

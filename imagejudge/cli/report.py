@@ -24,7 +24,7 @@ from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
 from imagejudge.output.report.page import Origin, Pictures, page
 from imagejudge.output.report.records import Records, records
-from imagejudge.output.report.thumbnails import inlined, linked, made
+from imagejudge.output.report.thumbnails import MOST, MOST_LINKED, inlined, linked, made
 from imagejudge.output.writing import writing
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ def _thumbnails(found: Records, pictures: Pictures, folder: Path | None) -> Gene
     """Lines for the page; closing ends the threads that make them."""
     if pictures is Pictures.NONE:
         return
-    with closing(made(found.subjects, Limits())) as each:
+    with closing(made(found.subjects, Limits(), MOST if folder is None else MOST_LINKED)) as each:
         shown = _progress(each, "thumbnail", len(found.subjects))
         if folder is None:
             yield from inlined(shown)

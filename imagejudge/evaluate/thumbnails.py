@@ -12,9 +12,8 @@ from io import BytesIO
 from imagejudge.evaluate.metrics import Case
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits, Unreadable
-from imagejudge.images.ref import ImageRef
+from imagejudge.images.ref import ImageRef, source_of
 from imagejudge.images.thumbnail import frame_of
-from imagejudge.judge.opened_image import source_of
 
 SIDE = 160
 """Most pixels of the longer side."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from imagejudge.images.read import Stamp, Unreadable
+from imagejudge.images.read import Limits, Source, Stamp, Unreadable, given_image, read_image
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 Fields: TypeAlias = Mapping[str, JsonValue]
@@ -27,3 +27,11 @@ class ImageRef:
     """Why there is nothing to judge, where that is known already."""
     fields: Fields | None = field(default=None, hash=False, repr=False)
     """None where none were asked for, or nothing can lie beside it."""
+
+
+def source_of(ref: ImageRef, limits: Limits) -> Source | Unreadable:
+    """The bytes of a file, or those that were given."""
+    if ref.trouble is None and ref.data is None:
+        return read_image(ref.path, limits)
+    source = ref.trouble or given_image(ref.path, ref.data or b"", limits)
+    return replace(source, stamp=ref.stamp)

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from imagejudge.images.decode import decode_image
 from imagejudge.images.picture import Picture
-from imagejudge.images.read import Limits, Source, Unreadable, read_image
+from imagejudge.images.read import Limits, Source, Unreadable
 from imagejudge.images.video.reader import is_video, video_frame
 
 
@@ -21,9 +21,8 @@ def webp(picture: Picture, side: int, quality: int) -> bytes:
     return file.getvalue()
 
 
-def judged_picture(path: str, sha256: str | None, frame: int, limits: Limits) -> Picture | Unreadable:
+def judged_picture(source: Source | Unreadable, sha256: str | None, frame: int, limits: Limits) -> Picture | Unreadable:
     """The frame that a verdict is about, or why it cannot be shown; that the file is another one now, for example."""
-    source = read_image(path, limits)
     if isinstance(source, Unreadable):
         return source
     if source.sha256 != sha256:

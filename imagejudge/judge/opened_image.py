@@ -15,8 +15,8 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from imagejudge.errors import EngineFailure
 from imagejudge.images.decode import DECODE_VERSION, Decoded, Frame, decode_image
 from imagejudge.images.picture import Picture
-from imagejudge.images.read import Limits, Source, Stamp, Unreadable, given_image, read_image
-from imagejudge.images.ref import ImageRef
+from imagejudge.images.read import Limits, Source, Stamp, Unreadable
+from imagejudge.images.ref import ImageRef, source_of
 from imagejudge.images.video import pyav
 from imagejudge.images.video.reader import VIDEO_VERSION, Decoders, VideoPictures, is_video, sample_video
 from imagejudge.judge.cached_view import AnswerKey, ImageAnswers, frame_part
@@ -161,14 +161,6 @@ def _video(source: Source, answers: ImageAnswers, limits: Limits, decoders: Deco
         for index, seconds, digest in known["sampled"]
     )
     return facts, frames, pictures, known["step"]
-
-
-def source_of(ref: ImageRef, limits: Limits) -> Source | Unreadable:
-    """The bytes of a file, or those that were given."""
-    if ref.trouble is None and ref.data is None:
-        return read_image(ref.path, limits)
-    source = ref.trouble or given_image(ref.path, ref.data or b"", limits)
-    return dataclasses.replace(source, stamp=ref.stamp)
 
 
 def _frames(decoded: Decoded | Unreadable | None) -> Sequence[Frame]:

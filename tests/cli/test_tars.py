@@ -174,3 +174,54 @@ def test_blocks_are_tars_and_carry_fields_too(run: Run, base: Options, tmp_path:
     others = run("scan", "a.tar", "b.tar", *base, "-o", "out", "--shard", "0/1")
     assert others.returncode == 2
     assert b"--keep-field txt" in others.stderr
+
+
+def test_pages_show_members(run: Run, base: Options, tmp_path: Path) -> None:
+    for name in ("a.tar.gz", "b.tar"):
+        write_tar(tmp_path / name, MEMBERS)
+    Image.new("RGB", (8, 6)).save(tmp_path / "c.png")
+    run("scan", "a.tar.gz", "b.tar", "c.png", *base, "-o", "v.jsonl")
+    page = run("report", "v.jsonl", "-o", "page.html")
+    assert b"written: 9 images in page.html" in page.stderr
+    assert b"2 images without a thumbnail" in page.stderr  # those that are no images
+    run("report", "v.jsonl", "-o", "other.html", "--thumbnails", "small")
+    assert len(list((tmp_path / "small").iterdir())) == 3  # by their bytes
+    write_tar(tmp_path / "b.tar", {"1.bmp": MEMBERS["1.bmp"], "2.bmp": b"changed"})
+    page = run("report", "v.jsonl", "-o", "page.html")
+    assert b"4 images without a thumbnail" in page.stderr
+    explained = run("explain", "a.tar.gz::2.bmp", *base, "--html", "one.html")
+    assert explained.returncode == 0
+    assert b"UklGR" in (tmp_path / "one.html").read_bytes()  # a WebP in base64
+
+
+def test_members_are_judged_again_with_other_rules(run: Run, base: Options, tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", MEMBERS)
+    run("scan", "a.tar", *base, "--select", "knife", "--keep-field", "txt", "-o", "v.jsonl")
+    again = run("rejudge", "v.jsonl", "-c", "rules.toml", "--no-reasoning", "--missing", "left.txt", "-o", "r.jsonl")
+    assert again.returncode == 2
+    assert (tmp_path / "left.txt").read_text().splitlines() == ["a.tar::1.bmp", "a.tar::2.bmp", "a.tar::d/3.bmp"]
+    again = run("rejudge", "v.jsonl", *base, "-o", "r.jsonl", "--no-cache")
+    found = rows((tmp_path / "r.jsonl").read_bytes())
+    assert {row["path"]: (len(row["rules"]), row["fields"]) for row in found if row["rules"]} == {
+        "a.tar::1.bmp": (2, {"txt": "dark"}),
+        "a.tar::2.bmp": (2, {"txt": "bright"}),
+        "a.tar::d/3.bmp": (2, {}),
+    }
+
+
+def test_members_are_not_acted_upon(run: Run, base: Options, tmp_path: Path) -> None:
+    before = write_tar(tmp_path / "a.tar", MEMBERS).read_bytes()
+    run("scan", "a.tar", *base, "-o", "v.jsonl")
+    done = run("apply", "v.jsonl", "--delete", "--yes")
+    assert done.returncode == 2
+    assert b"refused    a.tar::2.bmp: held in another file: only files of their own can be acted upon" in done.stdout
+    assert (tmp_path / "a.tar").read_bytes() == before
+
+
+def test_findings_in_members_can_be_accepted(run: Run, base: Options, tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", {name: data for name, data in MEMBERS.items() if name != "4.bmp"})
+    run("scan", "a.tar", *base, "-o", "v.jsonl")
+    assert run("baseline", "add", "v.jsonl", "--baseline", "b.toml").returncode == 0
+    done = run("scan", "a.tar", *base, "-b", "b.toml")
+    assert done.returncode == 0
+    assert b"1 unsafe (1 accepted)" in done.stderr

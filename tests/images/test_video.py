@@ -23,7 +23,7 @@ from imagejudge.errors import EngineFailure
 from imagejudge.images.find import find_images
 from imagejudge.images.names import Unread
 from imagejudge.images.picture import Picture
-from imagejudge.images.read import Limits, Unreadable
+from imagejudge.images.read import Limits, Unreadable, read_image
 from imagejudge.images.thumbnail import judged_picture
 from imagejudge.images.video import pyav, reader
 from imagejudge.images.video.container import container_of
@@ -291,7 +291,7 @@ def test_closing_ends_what_another_thread_waits_for() -> None:
 def test_the_judged_frame_as_a_thumbnail(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(shades())
-    picture = judged_picture(str(path), source(shades()).sha256, 30, Limits())
+    picture = judged_picture(read_image(str(path), Limits()), source(shades()).sha256, 30, Limits())
     assert isinstance(picture, Picture)
     assert abs(picture.rgb[0] - 80) < 6
 

@@ -59,6 +59,28 @@ def expand(
             yield ref
 
 
+def named(paths: Iterable[str], limits: Limits) -> Iterator[ImageRef]:
+    """The images at these paths alone: files, and members of shards, each of which is read once, where it comes first.
+
+    Of members that are not there any more, nothing is said.
+    """
+    wanted = set(paths)
+    places = dict.fromkeys(shard_of(path) or path for path in paths)
+    for ref in expand(map(ImageRef, places), limits, done=_Others(wanted)):
+        if ref.path in wanted:
+            yield ref
+
+
+class _Others:
+    """Contains all paths but some."""
+
+    def __init__(self, paths: Container[str]) -> None:
+        self._paths = paths
+
+    def __contains__(self, path: object) -> bool:
+        return path not in self._paths
+
+
 def _one(path: str, shard: str, limits: Limits, keep_fields: Collection[str]) -> ImageRef:
     """A single member."""
     row = parquet.row_of(path.removeprefix(shard + SEPARATOR))

@@ -94,6 +94,7 @@ function addressOf(image) {
   if (meta.pictures === "none") return null;
   if (meta.pictures === "served") return `image/${image.index}`;
   if (/^[\\/]{2}/.test(image.path)) return null; // another machine
+  if (/\.(tar|tgz|tar\.gz|tar\.zst|parquet|arrow)::/i.test(image.path)) return null; // within a file
   if (/^[A-Za-z]:[\\/]/.test(image.path)) return "file:///" + encoded(image.path.replaceAll("\\", "/")).replace("%3A", ":");
   return (image.path.startsWith("/") ? "file://" : meta.root) + encoded(image.path);
 }
