@@ -35,6 +35,7 @@ HOMES: Mapping[str, set[str]] = {
     "platformdirs": {"judge", "models"},
     "pyarrow": {"images", "output"},
     "pydantic": {"drafting", "models", "output", "verdict"},
+    "ray": {"blocks"},
     "resvg_py": {"builtin"},
     "rich": {"cli", "output"},
     "sqlite3": {"judge"},

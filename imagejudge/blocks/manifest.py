@@ -105,7 +105,11 @@ def agree(folder: Path, asked: Asked, blocks: Callable[[], Iterable[Block]]) -> 
             if not all(_BEGINNING.fullmatch(entry.name) for entry in folder.iterdir()):
                 raise OutputError(f"{folder} holds other files", _OTHER) from None
             found = _begin(folder, asked, blocks())
-    _compare(folder, found, asked)
+    compare(folder, found, asked.identity)
+    if found.inputs != asked.inputs:
+        raise _refused(folder, f"other images ({found.words}, now {asked.words})")
+    if found.folder != asked.folder:
+        raise _refused(folder, f"paths that begin in {found.folder}, and this is {asked.folder}")
     return found
 
 
@@ -138,17 +142,14 @@ def _plan_file(folder: Path, digest: str) -> Path:
     return folder / f"blocks-{digest[:12]}.jsonl"
 
 
-def _compare(folder: Path, found: Manifest, asked: Asked) -> None:
+def compare(folder: Path, found: Manifest, identity: Identity) -> None:
+    """Raise `UsageError` where verdicts are to be given by something else than those that are there."""
     for name in ("constitution", "model", "method"):
-        here, now = getattr(found, name), getattr(asked.identity, name)
+        here, now = getattr(found, name), getattr(identity, name)
         if here != now:
             raise _refused(folder, f"another {name} ({here}, now {now})")
-    if words := difference(found.settings, asked.identity.settings or {}):
+    if words := difference(found.settings, identity.settings or {}):
         raise _refused(folder, words)
-    if found.inputs != asked.inputs:
-        raise _refused(folder, f"other images ({found.words}, now {asked.words})")
-    if found.folder != asked.folder:
-        raise _refused(folder, f"paths that begin in {found.folder}, and this is {asked.folder}")
 
 
 def _refused(folder: Path, what: str) -> UsageError:

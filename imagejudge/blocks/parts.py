@@ -2,15 +2,16 @@
 
 parts/part-00017.jsonl      the verdicts of block 17
 parts/.part-00017.2.tmp     what its second attempt has written so far
-tries/00017.2               the second attempt began, and neither ended nor was called off
+tries/00017.2               holds whose the second attempt is: it began, and neither ended nor was called off
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,9 @@ _HINT: Final = "free space, then run the same command again: what is done stays 
 class Parts:
     """The files of all blocks in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, worker: str | None = None) -> None:
+        """`worker` is written into the files of this one's attempts; None: the machine and the process."""
+        self._worker = worker or f"{platform.node()} {os.getpid()}"
         self._parts = folder / "parts"
         self._tries = folder / "tries"
 
@@ -79,11 +82,19 @@ class Parts:
             raise
         self._forget_tries(number)
 
+    def call_off(self, number: int, worker: str) -> None:
+        """Forget the attempt at a block by this worker, who was ended on purpose."""
+        for attempt in range(1, ATTEMPTS + 1):
+            with suppress(FileNotFoundError):
+                if self._try(number, attempt).read_text() == worker:
+                    self._try(number, attempt).unlink()
+
     def _begin(self, number: int) -> int | None:
         for attempt in range(1, ATTEMPTS + 1):
             with writing(self._tries, _HINT):
                 try:
-                    self._try(number, attempt).touch(exist_ok=False)
+                    with self._try(number, attempt).open("x") as file:
+                        file.write(self._worker)
                 except FileExistsError:
                     continue
             return attempt

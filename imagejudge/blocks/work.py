@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass
 
 from imagejudge.blocks.parts import ATTEMPTS, Parts
 from imagejudge.blocks.plan import Block
@@ -21,25 +22,26 @@ GIVEN_UP = "block"
 """The kind of failure of all images of a block in which too many runs died."""
 
 
-def do(
-    block: Block,
-    parts: Parts,
-    judge: Judge,
-    finished: Callable[[Verdict], Verdict],
-    passed_over: Callable[[str, Unread], None],
-    keep_fields: Collection[str] = (),
-) -> Stats:
-    """Judge a block into its file, each verdict as `finished` gives it back; what it amounts to.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with a block, by whichever process."""
 
-    `passed_over` is told of what in shards is no image, and `keep_fields` carried, as `expand` does.
+    finished: Callable[[Verdict], Verdict]
+    """What becomes of each verdict before it is written."""
+    keep_fields: Collection[str] = ()
+    """Fields of samples in shards that are carried into the verdict line."""
 
-    Where as many runs as `ATTEMPTS` died in it, each of its inputs has a verdict `error` instead.
-    """
-    with parts.attempt(block.number) as attempt:
-        refs = expand(map(ImageRef, block.inputs), judge.plan.limits, passed_over=passed_over, keep_fields=keep_fields)
-        verdicts = _given_up(block, judge.plan) if attempt is None else judge.judge_all(refs)
-        with contextlib.closing(verdicts):
-            return parts.write(block.number, attempt, map(finished, verdicts))
+    def do(self, block: Block, parts: Parts, judge: Judge, passed_over: Callable[[str, Unread], None]) -> Stats:
+        """Judge a block into its file; what it amounts to. `passed_over` is told of what in shards is no image.
+
+        Where as many runs as `ATTEMPTS` died in it, each of its inputs has a verdict `error` instead.
+        """
+        with parts.attempt(block.number) as attempt:
+            refs = map(ImageRef, block.inputs)
+            images = expand(refs, judge.plan.limits, passed_over=passed_over, keep_fields=self.keep_fields)
+            verdicts = _given_up(block, judge.plan) if attempt is None else judge.judge_all(images)
+            with contextlib.closing(verdicts):
+                return parts.write(block.number, attempt, map(self.finished, verdicts))
 
 
 def _given_up(block: Block, plan: Plan) -> Generator[Verdict, None, None]:

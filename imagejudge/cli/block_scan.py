@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tqdm import tqdm
 
-from imagejudge.blocks.manifest import Asked, agree
+from imagejudge.blocks.manifest import Asked, Manifest, agree
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import IMAGES, Block, Listed, cut
-from imagejudge.blocks.work import do
+from imagejudge.blocks.work import Work
 from imagejudge.cli.block_options import BlockOptions
 from imagejudge.cli.console import say
-from imagejudge.cli.option_names import shown
 from imagejudge.cli.output import STDOUT, OutputOptions
 from imagejudge.cli.signals import watch_preemption
 from imagejudge.common.text import printable
@@ -65,16 +66,30 @@ def folder_for(how: BlockOptions, output: OutputOptions, *, retry_errors: bool) 
     return folder
 
 
+Judging: TypeAlias = Callable[[Manifest, Sequence[Block], Parts, "tqdm[Any]"], Generator[Stats, None, None]]
+"""Judges blocks, and gives what each amounts to as soon as it is done; may show on the bar what is under way."""
+
+
+def here(judge: Judge, work: Work, unread: Counter[Unread]) -> Judging:
+    """Judge blocks in this process, one after another."""
+
+    def judged(
+        manifest: Manifest, blocks: Sequence[Block], parts: Parts, bar: tqdm[Any]
+    ) -> Generator[Stats, None, None]:
+        del manifest, bar
+        for block in blocks:
+            yield work.do(block, parts, judge, lambda _, what: unread.update((what,)))
+
+    return judged
+
+
 def scan_blocks(
-    judge: Judge,
-    how: BlockOptions,
     folder: Path,
     asked: Asked,
     find: Callable[[], Iterable[ImageRef]],
-    *,
+    how: BlockOptions,
+    judging: Judging,
     output: OutputOptions,
-    passed_over: Callable[[str, Unread], None],
-    keep_fields: Sequence[str],
 ) -> Stats:
     """Judge the chosen blocks, but for those that are done; gives what all of them amount to.
 
@@ -91,23 +106,26 @@ def scan_blocks(
     if output.overwrite:
         for block in mine:
             parts.forget(block.number)
-    done = parts.done().intersection(block.number for block in mine)
-    if done:
-        say("resumed", f"{len(done):,} of {_blocks(mine)} done already", "bold cyan")
-    tally = Stats()
+    done = parts.done()
+    left = [block for block in mine if block.number not in done]
+    tally, count = Stats(), len(mine) - len(left)
+    if count:
+        say("resumed", f"{count:,} of {_blocks(mine)} done already", "bold cyan")
+        for block in mine:
+            if block.number in done:
+                tally.add_all(parts.count(block.number))
     hidden = output.quiet or not sys.stderr.isatty()
     try:
-        with tqdm(total=len(mine), unit="block", disable=hidden, dynamic_ncols=True) as bar:
-            for block in mine:
-                known = block.number in done
-                judged = (
-                    parts.count(block.number) if known else do(block, parts, judge, shown, passed_over, keep_fields)
-                )
-                tally.add_all(judged)
-                done.add(block.number)
+        with (
+            tqdm(total=len(mine), initial=count, unit="block", disable=hidden, dynamic_ncols=True) as bar,
+            contextlib.closing(judging(manifest, left, parts, bar)) as judged,
+        ):
+            for stats in judged:
+                tally.add_all(stats)
+                count += 1
                 bar.update()
     except KeyboardInterrupt:
-        say("interrupted", f"{len(done):,} of {_blocks(mine)} done; run the same command again to go on", "bold yellow")
+        say("interrupted", f"{count:,} of {_blocks(mine)} done; run the same command again to go on", "bold yellow")
         raise
     return tally
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import Any
 
 from imagejudge import models
 from imagejudge.cli.console import beside_progress, warn
@@ -41,7 +43,24 @@ def prepared(
 
     `ignored` gives rules that are not applied to the file at a path, in the place of the settings.
     """
-    with Judge(
+    make = recipe(rules, model, images, cache_options, settings)
+    how: dict[str, Any] = {"ignored": ignored} if ignored else {}
+    with make(warn=warn, notify=_silent if quiet else beside_progress, **how) as judge:
+        if judge.files.name == models.BUILTIN and not quiet:
+            warn(models.BUILTIN_NOTE)
+        yield judge
+
+
+def recipe(
+    rules: RuleOptions,
+    model: ModelOptions,
+    images: ImageOptions,
+    cache_options: CacheOptions,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+) -> partial[Judge]:
+    """What makes the `Judge` of a scan, here or in another process: it can be pickled."""
+    return partial(
+        Judge,
         load_rules(rules),
         model=model_choice(model),
         method=rules.as_method(),
@@ -49,14 +68,9 @@ def prepared(
         engine_limits=engine_limits(model),
         keep_answers=not cache_options.no_cache,
         cache_folder=cache_options.cache_dir,
-        ignored=ignored or settings.ignored,
+        ignored=settings.ignored,
         settings=ignore_settings(settings),
-        warn=warn,
-        notify=_silent if quiet else beside_progress,
-    ) as judge:
-        if judge.files.name == models.BUILTIN and not quiet:
-            warn(models.BUILTIN_NOTE)
-        yield judge
+    )
 
 
 def ignore_settings(settings: Settings) -> dict[str, str | int]:

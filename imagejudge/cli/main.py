@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
-from imagejudge.cli.signals import Stopped, leave_if_stopped, told_to_stop, watch_signals
+from imagejudge.cli.signals import INTERRUPTED, exit_code, leave_if_stopped, watch_signals
 from imagejudge.common.crash_log import CrashLog
 from imagejudge.common.text import printable
 from imagejudge.engine.allowance import room_hint
@@ -52,8 +52,8 @@ class _Program(TyperGroup):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except Stopped as stopped:  # to Typer it is Ctrl-C, and 130
-            raise typer.Exit(stopped.code) from stopped
+        except KeyboardInterrupt as stopped:  # to Typer it is always Ctrl-C; and Ray raises it anew
+            raise typer.Exit(exit_code() or INTERRUPTED) from stopped
         except BrokenPipeError as error:  # Typer would leave with 1 and say nothing
             raise OutputError(UNREAD) from error
 
@@ -67,11 +67,11 @@ class _Program(TyperGroup):
         except Exception as error:
             if unwritten() is None:
                 _explain(error)
-        if not told_to_stop(code) and (why := unwritten()) is not None:
+        if code != exit_code() and (why := unwritten()) is not None:
             say("error", why, "bold red")
             code = FAILED
         if standalone_mode:
-            if told_to_stop(code):
+            if code == exit_code():
                 leave_if_stopped()
             sys.exit(code)
         return code

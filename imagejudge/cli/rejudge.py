@@ -18,7 +18,7 @@ from imagejudge.cli.factory import ignore_settings, load_rules, prepared
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
-from imagejudge.cli.scan import identity_of, write_all
+from imagejudge.cli.scan import write_all
 from imagejudge.cli.verdict_file import Verdicts, opened, refuse_to_overwrite
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.errors import UsageError
@@ -31,7 +31,7 @@ from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecord
 from imagejudge.judge.scanner import Scanner
 from imagejudge.output.paths import Paths
 from imagejudge.output.recorded import SameDigest
-from imagejudge.output.resume import difference
+from imagejudge.output.resume import Identity, difference
 from imagejudge.verdict import Verdict
 
 
@@ -73,7 +73,7 @@ def rejudge(
         now = judging_settings(ignore_settings(settings))
         plan = Plan(constitution, rules.as_method(), first.model, "", Limits(), settings=now, ignored=settings.ignored)
         again = Rejudge(plan)
-        identity = dataclasses.replace(identity_of(plan), settings=again.settings(first))
+        identity = dataclasses.replace(Identity.of(plan), settings=again.settings(first))
         with Output(output, constitution, identity, check=SameDigest(lines.digests())) as out:
             out.go_on(out.done)
             lacking = _replay(lines, first, again, out)

@@ -13,21 +13,23 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
+from imagejudge.blocks.work import Work
 from imagejudge.cli.block_options import BlockOptions
-from imagejudge.cli.block_scan import asked_by, folder_for, scan_blocks
+from imagejudge.cli.block_scan import asked_by, folder_for, here, scan_blocks
 from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import warn
-from imagejudge.cli.factory import prepared
+from imagejudge.cli.factory import prepared, recipe
 from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.option_names import shown
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions, end
+from imagejudge.cli.ray_scan import on_ray
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images, read_list
 from imagejudge.images.names import HOW_TO_JUDGE, PLURALS, Unread, is_shard
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import expand
-from imagejudge.judge.plan import Plan
 from imagejudge.output.recorded import SameFile, WithMembers
 from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
@@ -118,13 +120,16 @@ def scan(
         return refs
 
     fields = sorted({name.removeprefix(".").lower() for name in keep_field or []})
-    how: dict[str, Any]
     if by_blocks.wanted:
         folder = folder_for(by_blocks, output, retry_errors=retry_errors)
         with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
-            asked = asked_by(identity_of(judge.plan), named, patterns, by_blocks, fields)
-            how = {"output": output, "passed_over": passed_over, "keep_fields": fields}
-            tally = scan_blocks(judge, by_blocks, folder, asked, find, **how)
+            asked = asked_by(Identity.of(judge.plan), named, patterns, by_blocks, fields)
+            work = Work(shown, fields)
+            judging = here(judge, work, unread)
+            if by_blocks.ray is not None:
+                make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call))
+                judging = on_ray(by_blocks, folder, make, work, unread)
+            tally = scan_blocks(folder, asked, find, by_blocks, judging, output)
         end(tally, judge.constitution, output, passed_over=_in_words(unread))
         return
     refs = find()
@@ -132,8 +137,8 @@ def scan(
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
         found = WithMembers({ref.path for ref in refs})
         check = SameFile(found, judge.plan.limits)
-        how = {"retry_errors": retry_errors, "wanted": found, "check": check}
-        with Output(output, judge.constitution, identity_of(judge.plan), **how) as out:
+        how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}
+        with Output(output, judge.constitution, Identity.of(judge.plan), **how) as out:
             done = out.go_on(found)
             left = [ref for ref in refs if ref.path not in done]
             images = expand(left, judge.plan.limits, done=done, passed_over=passed_over, keep_fields=fields)
@@ -158,11 +163,6 @@ def _named(paths: list[str], files_from: Path | None, null: bool) -> Iterator[st
                 yield from read_list(listed, null)
         except OSError as error:
             raise UsageError(f"the list {files_from} cannot be read: {error.strerror}", "check --files-from") from error
-
-
-def identity_of(plan: Plan) -> Identity:
-    """What all verdicts by one plan share."""
-    return Identity(plan.model, plan.constitution.label, plan.method.label, plan.settings)
 
 
 def _nothing_found(unread: Counter[Unread]) -> UsageError:

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C; the other signals have 128 and their number."""
 PREEMPTED: Final = 75
 """Exit code of a scan by blocks that a scheduler told to stop: the same command goes on (EX_TEMPFAIL of sysexits.h)."""
 
@@ -21,10 +23,6 @@ _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", 
 
 class Stopped(KeyboardInterrupt):
     """The program was told to stop. Whatever ends well after Ctrl-C also ends well after this."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.code = _codes.get(number, 128 + number)
 
 
 _codes: dict[int, int] = {}
@@ -55,9 +53,9 @@ def watch_preemption() -> None:
             signal.signal(number, _stop)
 
 
-def told_to_stop(code: int) -> bool:
-    """Whether a program leaves with this exit code because of a signal."""
-    return _number is not None and code in (PREEMPTED, 128 + _number)
+def exit_code() -> int | None:
+    """With what a program leaves that a signal told to stop; None where none did."""
+    return None if _number is None else _codes.get(_number, 128 + _number)
 
 
 def _stop(number: int, frame: Any) -> None:
@@ -79,12 +77,12 @@ def leave_if_stopped() -> None:
     Nothing is waited for: a signal that comes while the main thread takes a lock can leave it taken for good, and a
     thread that waits for it would keep the program from ending. All files are closed by now.
     """
-    if _number is None:
+    if (code := exit_code()) is None:
         return
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(_codes.get(_number, 128 + _number))
+    os._exit(code)
 
 
 @contextlib.contextmanager

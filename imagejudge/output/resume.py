@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError
+from imagejudge.judge.plan import Plan
 from imagejudge.output.jsonl import LONGEST, is_torn
 from imagejudge.output.packing import PackedWriter, Packing, is_cut, packing_of, unpacked
 from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
@@ -49,6 +50,11 @@ class Identity:
     method: str
     settings: Mapping[str, str | int] | None = field(default=None, hash=False)
     """All else that decides a verdict, by name; None in lines of versions that did not say."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Identity:
+        """What all verdicts by one plan share."""
+        return cls(plan.model, plan.constitution.label, plan.method.label, plan.settings)
 
 
 class ResumableFile:

@@ -10,46 +10,19 @@ import tarfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from blocks_engine import DEADLY, put_engine, rows
 from conftest_cli import PROGRAM, Run
 from PIL import Image
 
 Options = Sequence[str]
-DEADLY = 13
-"""The green of a picture that kills."""
-ENGINE = f"""
-import os, signal, time
-from imagejudge.engine.scripted import Scripted
-
-def answer(picture, question):
-    if picture is not None and picture.rgb[1] == {DEADLY}:
-        os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(60)
-    return 0.5 if picture is None else 0.02 + 0.96 * picture.rgb[0] / 255
-
-class Engine(Scripted):
-    def view(self, picture, first=(), *, same_image=False):
-        time.sleep(float(os.environ.get("LOOK", "0")))
-        return super().view(picture, first)
-
-def load(options):
-    return Engine(answer)
-"""
 
 
 @pytest.fixture(autouse=True)
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that finds bright pictures unsafe, looks as long as LOOK says, and kills the program for some."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "deadly.py").write_text(ENGINE)
-    (site / "sitecustomize.py").write_text(
-        "import imagejudge.judge.engines\nimagejudge.judge.engines.ENGINE = 'deadly:load'\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    put_engine(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture
@@ -61,12 +34,6 @@ def folder(tmp_path: Path) -> Path:
         Image.new("RGB", (8, 6), (250 if number == 9 else number, 0, number)).save(made / f"{number}.png")
     (made / "broken.png").write_bytes(b"\x89PNG\r\n")
     return made
-
-
-def rows(data: bytes) -> list[dict[str, Any]]:
-    """Without what differs from run to run: a file that was just written has no stamp."""
-    found = [json.loads(line) for line in data.splitlines()]
-    return [{name: value for name, value in row.items() if name not in ("seconds", "file")} for row in found]
 
 
 def shard(which: str, *more: str) -> list[str]:
