@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = "imagejudge"
 ORDER = (
     *("errors", "common", "constitution", "prompts", "verdict", "images", "engine", "models", "judge", "output"),
-    *("blocks", "drafting", "evaluate", "cli", "builtin"),
+    *("blocks", "ray", "drafting", "evaluate", "cli", "builtin"),
 )
 """Rooms from the one that knows nothing to those that know the rest. None knows its followers; no two share a rank."""
 FACES = ("__init__", "__main__")
@@ -21,7 +21,7 @@ FACES = ("__init__", "__main__")
 TRAINING = (*("shape", "scenes", "language", "network", "benchmark"), "__main__")
 """The same order within the training code."""
 LINES = 350
-ENTRIES = 17
+ENTRIES = 18
 HOMES: Mapping[str, set[str]] = {
     "PIL": {"images", "evaluate", "builtin"},
     "av": {"images"},

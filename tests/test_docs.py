@@ -64,7 +64,11 @@ def test_ci_calls_the_readme_s_test_command() -> None:
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text("utf-8")
 
 
-EXAMPLES = re.findall(r"^```python\n(.*?)^```$", (DOCS / "api.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+EXAMPLES = [
+    example
+    for page in ("api.md", "scale.md")
+    for example in re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
