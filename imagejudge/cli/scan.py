@@ -72,7 +72,7 @@ def scan(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Carry this member of the same sample of a shard into the line, such as txt or json. Repeatable.",
+            help="Carry this into the line: a member of the same sample, or a column. Repeatable.",
             rich_help_panel="Images",
         ),
     ] = None,

@@ -238,6 +238,13 @@ def test_huggingface_imagefolder(tmp_path: Path) -> None:
     (tmp_path / "test" / "metadata.jsonl").write_text('{"file_name": "metadata/c.png", "label": "unsafe"}\n')
     (item,) = items(tmp_path, "huggingface", split="test")
     assert item.label.unsafe
+    (tmp_path / "test" / "metadata.jsonl").unlink()
+    columns = {"file_name": ["metadata/c.png"], "label": ["safe"]}
+    file = write_parquet(tmp_path / "test" / "metadata.parquet", columns)
+    (item,) = items(tmp_path, "huggingface", split="test")
+    assert (Path(item.path).name, item.label.unsafe) == ("c.png", False)
+    file.write_bytes(file.read_bytes()[:-9])
+    assert "metadata.parquet cannot be read" in complaint(tmp_path, "huggingface", split="test")
     assert "no split 'dev'; found: test, train" in complaint(tmp_path, "huggingface", split="dev")
     assert "no Parquet file, metadata file or folder of a label; found: b.png" in complaint(
         tmp_path / "train" / "cats", "huggingface"

@@ -12,8 +12,11 @@ from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet, table
 from imagejudge.evaluate.examples import images_below
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
+from imagejudge.images.metadata import rows_of_table
+from imagejudge.images.names import SEPARATOR
+from imagejudge.images.shards.table import BrokenTable
 
-_METADATA = ("metadata.csv", "metadata.jsonl")
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def load(path: Path, reading: Reading) -> Dataset:
@@ -27,8 +30,18 @@ def load(path: Path, reading: Reading) -> Dataset:
     reading = Reading(reading.columns, reading.unsafe)
     for name in _METADATA:
         if (path / name).is_file():
-            return table.dataset_of(path / name, table.read_rows(path / name), {"image": "file_name"}, reading)
+            return table.dataset_of(path / name, _rows(path / name), {"image": "file_name"}, reading)
     return _by_folders(path, reading)
+
+
+def _rows(file: Path) -> table.Table:
+    if file.suffix != ".parquet":
+        return table.read_rows(file)
+    try:
+        rows = rows_of_table(str(file), lambda name: True)
+        return table.Table([(f"{file}{SEPARATOR}{number}", row) for number, row in enumerate(rows)])
+    except BrokenTable as broken:
+        raise UsageError(f"{file} cannot be read: {broken}", "write it again") from None
 
 
 def _by_folders(path: Path, reading: Reading) -> Dataset:

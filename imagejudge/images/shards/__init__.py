@@ -6,9 +6,11 @@ A member of a shard is named by the shard's path, `::`, and its name in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Final
 
+from imagejudge.images.metadata import FolderMetadata
 from imagejudge.images.names import (
     INSTALL_SHARDS,
     SEPARATOR,
@@ -43,9 +45,10 @@ def expand(
 
     One image is held at a time. Members whose paths are `done` are left out, and not read. A shard that is broken gives
     a last one with the `trouble` of kind `shard`, whose path says where. A path `SHARD::NAME` gives that member alone.
-    `passed_over` is told of members that are no images, and of shards that hold none. `keep_fields` names members of
-    the same sample (`shards.sample`) or columns of the same row that are carried with each image.
+    `passed_over` is told of members that are no images, and of shards that hold none. `keep_fields` names what is
+    carried with each image: members of the same sample (`shards.sample`), or columns of a table or a folder's metadata.
     """
+    beside = FolderMetadata(keep_fields)
     for ref in refs:
         if ref.data is not None or ref.trouble is not None:
             yield ref
@@ -56,7 +59,7 @@ def expand(
         elif (shard := shard_of(ref.path)) is not None:
             yield _one(ref.path, shard, limits, keep_fields)
         else:
-            yield ref
+            yield replace(ref, fields=beside.of(ref.path)) if keep_fields else ref
 
 
 def named(paths: Iterable[str], limits: Limits) -> Iterator[ImageRef]:
