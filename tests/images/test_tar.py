@@ -13,7 +13,7 @@ from imagejudge.images.find import find_images
 from imagejudge.images.names import Unread
 from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
-from imagejudge.images.shards import expand
+from imagejudge.images.shards import expand, tar
 
 LIMITS = Limits()
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
@@ -77,6 +77,26 @@ def test_one_member_can_be_named() -> None:
     }
     Path("a.tar::z.png").write_bytes(b"a file of its own")
     assert told("a.tar::z.png") == {"a.tar::z.png": None}
+
+
+def test_members_that_are_named_side_by_side_are_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tar(Path("a.tar.gz"), {f"{number}.png": b"%d" % number for number in range(50)})
+    opened = []
+    real = tar.members
+    monkeypatch.setattr(tar, "members", lambda shard, *rest: opened.append(shard) or real(shard, *rest))
+    names = [f"a.tar.gz::{number}.png" for number in (40, 99, 3)]
+    missing = ("missing", "no image of this name is in the shard; check its name")
+    assert told(*names, "b.png") == {names[2]: b"3", names[0]: b"40", names[1]: missing, "b.png": None}
+    assert opened == ["a.tar.gz"]
+
+
+def test_members_of_a_broken_tar_say_so() -> None:
+    whole = write_tar(Path("a.tar"), {"1.png": b"1", "2.png": bytes(3000)}).read_bytes()
+    Path("a.tar").write_bytes(whole[:2000])
+    assert told("a.tar::1.png", "a.tar::2.png") == {
+        "a.tar::1.png": b"1",
+        "a.tar::2.png": ("shard", "the tar is cut off within 2.png"),
+    }
 
 
 def test_what_is_done_is_left_out() -> None:

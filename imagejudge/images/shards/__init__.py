@@ -5,9 +5,10 @@ A member of a shard is named by the shard's path, `::`, and its name in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import chain, groupby
 from typing import Final
 
 from imagejudge.images.metadata import FolderMetadata
@@ -25,6 +26,8 @@ from imagejudge.images.shards import parquet, tar
 
 _LIBRARIES: Final = {".tar.zst": "zstandard", **dict.fromkeys(TABLE_ENDINGS, "pyarrow")}
 """What reads shards of an ending, where that is no part of Python."""
+
+_NO_MEMBER: Final = Unreadable("missing", "no image of this name is in the shard; check its name")
 
 
 def can_read(name: str) -> bool:
@@ -44,55 +47,55 @@ def expand(
     """The images in shards, in the order they lie there, and all other images as they are.
 
     One image is held at a time. Members whose paths are `done` are left out, and not read. A shard that is broken gives
-    a last one with the `trouble` of kind `shard`, whose path says where. A path `SHARD::NAME` gives that member alone.
-    `passed_over` is told of members that are no images, and of shards that hold none. `keep_fields` names what is
-    carried with each image: members of the same sample (`shards.sample`), or columns of a table or a folder's metadata.
+    a last one with the `trouble` of kind `shard`, whose path says where. A path `SHARD::NAME` gives that member alone;
+    the shard is read once for several in a row. `passed_over` is told of members that are no images, and of shards that
+    hold none. `keep_fields` names what is carried with each image: members of the same sample (`shards.sample`), or
+    columns of a table or a folder's metadata.
     """
     beside = FolderMetadata(keep_fields)
-    for ref in refs:
-        if ref.data is not None or ref.trouble is not None:
-            yield ref
-        elif is_shard(ref.path):
-            for member in _members(ref.path, limits, lambda path: path not in done, passed_over, keep_fields):
-                if member.path not in done:
-                    yield member
-        elif (shard := shard_of(ref.path)) is not None:
-            yield _one(ref.path, shard, limits, keep_fields)
-        else:
-            yield replace(ref, fields=beside.of(ref.path)) if keep_fields else ref
+    for shard, group in groupby(refs, _shard_of_member):
+        if shard is not None:
+            yield from _chosen([ref.path for ref in group], shard, limits, keep_fields)
+            continue
+        for ref in group:
+            if ref.data is not None or ref.trouble is not None:
+                yield ref
+            elif is_shard(ref.path):
+                for member in _members(ref.path, limits, lambda path: path not in done, passed_over, keep_fields):
+                    if member.path not in done:
+                        yield member
+            else:
+                yield replace(ref, fields=beside.of(ref.path)) if keep_fields else ref
+
+
+def _shard_of_member(ref: ImageRef) -> str | None:
+    """The shard that has to be read for what is named as a member of it."""
+    return None if ref.data is not None or ref.trouble is not None or is_shard(ref.path) else shard_of(ref.path)
 
 
 def named(paths: Iterable[str], limits: Limits) -> Iterator[ImageRef]:
-    """The images at these paths alone: files, and members of shards, each of which is read once, where it comes first.
+    """The images at these paths: files, and members of shards, each of which is read once, where it comes first."""
+    places: dict[str, list[ImageRef]] = {}
+    for path in paths:
+        places.setdefault(shard_of(path) or path, []).append(ImageRef(path))
+    return expand(chain.from_iterable(places.values()), limits)
 
-    Of members that are not there any more, nothing is said.
-    """
-    wanted = set(paths)
-    places = dict.fromkeys(shard_of(path) or path for path in paths)
-    for ref in expand(map(ImageRef, places), limits, done=_Others(wanted)):
-        if ref.path in wanted:
+
+def _chosen(paths: Sequence[str], shard: str, limits: Limits, keep_fields: Collection[str]) -> Iterator[ImageRef]:
+    """Members by their paths, in the order of the shard; then what cannot be found of them."""
+    left = dict.fromkeys(paths)
+    row = parquet.row_of(paths[0].removeprefix(shard + SEPARATOR)) if len(left) == 1 else None
+    missing = ImageRef(shard, trouble=_NO_MEMBER)
+    for ref in _members(shard, limits, left.__contains__, lambda path, what: None, keep_fields, row):
+        if ref.path in left:
+            del left[ref.path]
             yield ref
-
-
-class _Others:
-    """Contains all paths but some."""
-
-    def __init__(self, paths: Container[str]) -> None:
-        self._paths = paths
-
-    def __contains__(self, path: object) -> bool:
-        return path not in self._paths
-
-
-def _one(path: str, shard: str, limits: Limits, keep_fields: Collection[str]) -> ImageRef:
-    """A single member."""
-    row = parquet.row_of(path.removeprefix(shard + SEPARATOR))
-    for ref in _members(shard, limits, path.__eq__, lambda path, what: None, keep_fields, row):
-        if ref.path == path:
-            return ref
-        if ref.trouble is not None:  # that of the shard itself
-            return ImageRef(path, stamp=ref.stamp, trouble=ref.trouble)
-    return ImageRef(path, trouble=Unreadable("missing", "no image of this name is in the shard; check its name"))
+            if not left:
+                return
+        elif ref.trouble is not None:  # that of the shard itself
+            missing = ref
+    for path in left:
+        yield replace(missing, path=path)
 
 
 def _members(

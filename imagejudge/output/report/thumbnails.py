@@ -55,7 +55,7 @@ def made(subjects: Sequence[Subject], limits: Limits, most: int = MOST) -> Gener
         def one(subject: Subject) -> bytes | str:
             if shard_of(subject.path) is None:
                 return thumbnail(subject, limits)
-            return of_members.pop(subject.path, "not in the shard, or too many come before it")
+            return of_members.pop(subject.path, "too many come before it")
 
         yield from prefetch(lambda subject: pool.submit(one, subject), subjects, _AHEAD)
     finally:
