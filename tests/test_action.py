@@ -44,7 +44,9 @@ def run(step: Path, args: str, src: str = "art", summary: str = "true") -> subpr
 
 
 def test_what_is_found_is_annotated_kept_and_summed_up(step: Path) -> None:
-    done = run(step, "--constitution stickers --model builtin --ignore 'drug-use'", "art/a b\nart/harmless.png\n")
+    done = run(
+        step, "--constitution stickers --model builtin --ignore 'drug-use'", "\nart/a b\n  \nart/harmless.png\n\n"
+    )
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("::error file=art/a b/bleeding.png")
     outputs = dict(line.split("=", 1) for line in (step / "runner" / "output").read_text().splitlines())

@@ -16,9 +16,11 @@ import typer
 from rich.text import Text
 
 from imagejudge.cli.console import console, say, table, warn
+from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
 from imagejudge.cli.options import grouped
 from imagejudge.cli.signals import unbroken
 from imagejudge.cli.verdict_file import ChoiceOptions, load_decisions, opened
+from imagejudge.common.existing import is_folder
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output.acting import GONE, Acting, Row, State, common_root
@@ -146,11 +148,14 @@ def apply(
     if reviewed and decisions is None:
         raise UsageError("--reviewed is about a review", "name its file with --decisions")
     record = UndoFile(undo_file or _new_name())
-    if os.path.lexists(record.path):
-        raise UsageError(f"{record.path} is there already", "name a new file with --undo-file")
+    refuse_existing(record.path, "undo_file")
+    if what[1] is not None:
+        refuse_to_overwrite([], **{what[0]: what[1]}, undo_file=record.path)
     decided = Decisions() if decisions is None else load_decisions(decisions)
     with opened(verdicts) as lines:
         chosen = choice.choice(lines, [Outcome.UNSAFE])
+        if root is not None and not is_folder(root):
+            raise UsageError(f"--root {root} is no folder", "name one that holds the images")
         acting = Acting(*what, root or common_root(path for path, _ in lines.subjects()))
         say("root", str(acting.root), "bold cyan")
         found = (decided.applied(verdict) for verdict in lines if not reviewed or decided.about(verdict))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
+from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.verdict_file import Verdicts, load_decisions, opened
 from imagejudge.common.existing import exists
 from imagejudge.common.text import printable
@@ -46,6 +47,7 @@ def add(
     """
     if len(reason) > MAX_REASON:
         raise UsageError(f"the reason is {len(reason):,} characters long", f"write at most {MAX_REASON:,}")
+    refuse_to_overwrite([verdicts, from_], baseline=file)
     decisions = None if from_ is None else load_decisions(from_)
     known = baseline.load_baseline(file) if exists(file) else Baseline()
     with opened(verdicts) as found:

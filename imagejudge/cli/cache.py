@@ -7,6 +7,7 @@ import typer
 from imagejudge.cli.factory import open_cache
 from imagejudge.cli.help import Command
 from imagejudge.cli.options import CacheDir, CacheOptions
+from imagejudge.common.text import counted
 from imagejudge.errors import OutputError
 
 app = typer.Typer(
@@ -34,4 +35,4 @@ def clear(cache_dir: CacheDir = None) -> None:
         cleared = opened.clear()
     if not cleared:
         raise OutputError("the answers cache could not be cleared", "wait for other scans, or delete its folder")
-    typer.echo(f"forgot {answers:,} answers")
+    typer.echo(f"forgot {counted(answers, 'answer')}")

@@ -27,7 +27,7 @@ from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reop
 from imagejudge.cli.options import CacheOptions, MethodName, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.settings_file import Settings
 from imagejudge.common.atomic_write import write_atomically
-from imagejudge.common.text import printable
+from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Constitution, Thresholds, find_constitution, shipped_constitutions
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
@@ -115,7 +115,8 @@ def calibrate(
     images = samples(cases)
     usable = told(images, plan)
     if len(usable) < len(images):
-        warn(f"{len(images) - len(usable):,} images are left out: too little is recorded to judge them by these rules")
+        left_out = counted(len(images) - len(usable), "image is", "images are")
+        warn(f"{left_out} left out: too little is recorded to judge by these rules")
     parts = split_samples(usable, target)
     hidden = quiet or not sys.stderr.isatty()
 

@@ -83,7 +83,7 @@ def new(
         with file.open("x", encoding="utf-8") as opened:
             opened.write(with_options(template(file.stem)))
     except FileExistsError:
-        raise UsageError(f"{file}: exists already", "give another name; nothing is ever overwritten") from None
+        raise UsageError(f"{file} is there already", "give another name; nothing is ever overwritten") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
     typer.echo(f"wrote {printable(file)}")

@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from imagejudge.cli.console import say, warn
+from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
 from imagejudge.cli.options import grouped
-from imagejudge.cli.output import images
-from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, opened, refuse_to_overwrite
+from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, opened
 from imagejudge.common.atomic_write import replacing
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.output.interchange import LOCAL_FILES, LeftOut, fiftyone, labelling_view, metadata, tasks
 from imagejudge.output.recalled import recalled
@@ -78,8 +79,8 @@ def convert(
                 output.mkdir(parents=True, exist_ok=True)
             files = {output / name: parts for name, parts in fiftyone(chosen, left_out).items()}
         for path in files:
-            if path.exists() and not overwrite:
-                raise UsageError(f"{path} is there already", "name another with -o, or replace it with --overwrite")
+            refuse_to_overwrite([verdicts], output=path)
+            refuse_existing(path, overwrite=overwrite)
         for path, parts in files.items():
             with (
                 writing(path, "name a place in a folder that exists, with -o"),
@@ -89,4 +90,4 @@ def convert(
                 stream.writelines(parts)
             say("written", str(path), "bold green")
     for why, count in left_out.items():
-        warn(f"{images(count)} {why} left out")
+        warn(f"{counted(count, 'image')} {why} left out")

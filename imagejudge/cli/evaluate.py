@@ -20,6 +20,7 @@ from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import prepared
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reopened
+from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import (
     CacheOptions,
     ConstitutionChoice,
@@ -30,10 +31,9 @@ from imagejudge.cli.options import (
     grouped,
 )
 from imagejudge.cli.settings_file import Settings
-from imagejudge.cli.verdict_file import refuse_to_overwrite
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
-from imagejudge.common.text import quiet_json
+from imagejudge.common.text import counted, quiet_json
 from imagejudge.errors import UsageError
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.engines import file_digests
@@ -115,7 +115,7 @@ def evaluate(
     run that was stopped resumes where it was. Exits with 0 whatever the figures are.
     """
     del isolated, config  # they have had their effect
-    read = [data.verdicts, data.labels, data.dataset, trial.constitution]
+    read = [data.verdicts, data.labels, data.dataset, trial.constitution, *model.files]
     refuse_to_overwrite(read, output=output, json=json_, html=html)
     if data.verdicts is not None:
         if trial.methods or trial.perturb:
@@ -223,7 +223,7 @@ def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:
                 bar.update()
         except KeyboardInterrupt:
             left = dataset.count - len(judged)
-            say("interrupted", f"{left:,} images left; run the same command again to resume", "bold yellow")
+            say("interrupted", f"{counted(left, 'image')} left; run the same command again to resume", "bold yellow")
             raise
     return judged
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imagejudge.cli.console import console, table
-from imagejudge.common.text import printable
+from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Thresholds
 from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
@@ -51,7 +51,7 @@ def show_halves(counts: Mapping[str, tuple[Count, Count]], now: Thresholds, chos
         _title(
             out,
             name,
-            f"{before.images:,} images, {before.unsafe:,} of them unsafe; unsure as safe, unrecorded as wrong",
+            f"{counted(before.images, 'image')}, {before.unsafe:,} of them unsafe; unsure as safe, unrecorded as wrong",
         )
         old, new = before.rates, after.rates
         rows = [(_TITLES.get(rate, rate), _wide(old[rate]), _wide(new[rate])) for rate in _SHORT]
@@ -108,7 +108,7 @@ def _detail(out: Console, name: str, metrics: Metrics) -> None:
             rows.add_row(title, *(_share(values[each]) for each in CONVENTIONS))
     out.print(rows)
     out.print(
-        f"score of {pooled.scored:,} images: AUROC {_wide(pooled.auroc)}, AUPRC {_wide(pooled.auprc)},\n"
+        f"score of {counted(pooled.scored, 'image')}: AUROC {_wide(pooled.auroc)}, AUPRC {_wide(pooled.auprc)},\n"
         f"calibration error (ECE) {_share(pooled.ece)}"
     )
     out.print(_cost(metrics.cost))
@@ -122,14 +122,14 @@ def _detail(out: Console, name: str, metrics: Metrics) -> None:
 
 def _counts(group: Group) -> str:
     return (
-        f"{group.images:,} images, {group.unsafe:,} of them unsafe; "
+        f"{counted(group.images, 'image')}, {group.unsafe:,} of them unsafe; "
         f"judged unsure: {group.unsure:,} ({_percent(group.unsure_rate)}), "
         f"not judged: {group.errors:,} ({_percent(group.errors_rate)})"
     )
 
 
 def _cost(cost: Costs) -> str:
-    seconds = "not known" if cost.seconds is None else f"{cost.seconds:.3g} s (of {cost.timed:,} images)"
+    seconds = "not known" if cost.seconds is None else f"{cost.seconds:.3g} s (of {counted(cost.timed, 'image')})"
     return f"per image: {_mean(cost.questions)} questions, {_mean(cost.reasonings)} reasonings, time {seconds}"
 
 
@@ -162,7 +162,7 @@ def _groups(
 
 def _compare(out: Console, methods: Mapping[str, Metrics], convention: Convention) -> None:
     groups = [metrics.pooled for metrics in methods.values()]
-    count = f"{max(group.images for group in groups):,} images"
+    count = counted(max(group.images for group in groups), "image")
     _title(out, "all images together", f"{count}, {_WORDS[convention]}; acc.: accuracy, over: over-safety")
     rows = table()
     rows.add_column("", overflow="fold")

@@ -17,8 +17,8 @@ from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, table
 from imagejudge.cli.factory import prepared
 from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
-from imagejudge.cli.verdict_file import refuse_to_overwrite
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import clock, printable
 from imagejudge.constitution import Constitution
@@ -65,7 +65,7 @@ def explain(
     removed. gap: Yes over No in nats. off: probability of anything but Yes and No.
     """
     del isolated, config  # they have had their effect
-    refuse_to_overwrite([image, rules.constitution], html=html)
+    refuse_to_overwrite([image, rules.constitution, *model.files], html=html)
     with prepared(rules, model, images, cache, in_force(call)) as judge:
         verdict = judge.judge(image)
     if verdict.error is not None:

@@ -1,14 +1,30 @@
-"""Help in plain text: options in their groups, none cut short at 80 columns. Typer's boxes do neither."""
+"""Commands with help in plain text: options in their groups, none cut short at 80 columns. Typer's boxes do neither."""
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 from typer.core import TyperCommand
 
+from imagejudge.errors import UsageError
+
+_MAY_BE_EMPTY: Final = {"--reason", "--image-prefix"}
+
 
 class Command(TyperCommand):
-    """A command whose help lists its options by their `rich_help_panel`."""
+    """A command whose help lists its options by their `rich_help_panel`, and that refuses empty values of options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Read a command line. An empty value is most often an unset variable, and an empty path the current folder."""
+        valued = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
+        for before, word in pairwise(["", *args]):
+            if before == "--":
+                break
+            name, _, value = (before, "", word) if before in valued else word.partition("=")
+            if name in valued - _MAY_BE_EMPTY and not value and word != name:
+                raise UsageError(f"{name} is empty", "give a value, or leave the option out")
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write one section for each group, in the order in which the groups first appear."""

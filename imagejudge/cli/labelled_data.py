@@ -12,6 +12,7 @@ import typer
 from imagejudge.cli.console import warn
 from imagejudge.cli.verdict_file import lines_in, load_decisions
 from imagejudge.common.open_input import open_input
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
 
@@ -105,9 +106,9 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     labels, verdicts, origin = _labels(data, read)
     matched = match(labels, verdicts)
     if matched.unlabelled:
-        warn(f"{matched.unlabelled:,} images have a verdict but no label; they are left out")
+        warn(f"{counted(matched.unlabelled, 'image has', 'images have')} a verdict but no label: left out")
     if matched.unjudged:
-        warn(f"{matched.unjudged:,} images have a label but no verdict; they are left out")
+        warn(f"{counted(matched.unjudged, 'image has', 'images have')} a label but no verdict: left out")
     return matched, origin
 
 

@@ -14,9 +14,10 @@ from imagejudge.blocks.merge import merged, write_summary
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import as_list
 from imagejudge.cli.console import console, say
+from imagejudge.cli.named_files import refuse_existing
 from imagejudge.cli.output import ExitZero, FailOnChoice, OnError, OnErrorChoice, counts_of, leave
 from imagejudge.common.atomic_write import replacing
-from imagejudge.common.existing import exists
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.output.packing import Packing
 from imagejudge.output.stats import FailOn
@@ -52,8 +53,8 @@ def merge(
     """
     if check and output is not None:
         raise UsageError("--check writes nothing", "leave out -o")
-    if output is not None and exists(output) and not overwrite:
-        raise UsageError(f"{output} is there already", "name another file with -o, or replace it with --overwrite")
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
     packing = Packing.PLAIN if output is None else Packing.named(output)
     try:
         manifest = read_manifest(folder)
@@ -67,7 +68,7 @@ def merge(
     if found.wrong:
         say("hint", "judge them again with --blocks and --overwrite", "bold cyan")
     if lacking := sorted({*found.missing, *found.wrong}):
-        say("incomplete", f"{len(lacking):,} of {manifest.blocks:,} blocks are not done", "bold red")
+        say("incomplete", f"not done: {len(lacking):,} of {counted(manifest.blocks, 'block')}", "bold red")
         sys.stdout.write(as_list(lacking) + "\n")
         raise typer.Exit(INCOMPLETE)
     if output is not None:

@@ -228,6 +228,11 @@ class ModelOptions:
         int, typer.Option(metavar="N", min=1, help="Restart an engine after so many images.", rich_help_panel="Model")
     ] = 2000
 
+    @property
+    def files(self) -> tuple[str | None, ...]:
+        """What may be files that are read."""
+        return self.model, self.mmproj, self.chat_template, self.prompt_style
+
 
 @dataclass(frozen=True, slots=True)
 class WriterOptions:

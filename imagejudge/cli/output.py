@@ -17,7 +17,7 @@ from tqdm import tqdm
 from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.option_names import shown
 from imagejudge.cli.signals import unbroken
-from imagejudge.common.text import printable
+from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.output import Sink, baseline
@@ -163,7 +163,7 @@ class Output:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             judged = self.tally.images
             have = "has its" if judged == 1 else "have their"
-            say("interrupted", f"{images(judged)} {have} verdict; {self._way_on()}", "bold yellow")
+            say("interrupted", f"{counted(judged, 'image')} {have} verdict; {self._way_on()}", "bold yellow")
         if kind is None and self._shown is not None:
             self._shown.close()
             if self._shown.note:
@@ -186,7 +186,7 @@ class Output:
         """Take in what an earlier run wrote about these images; gives those of them that have their line."""
         done = {path for path in self.done if path in paths}
         if self._record is not None and (changed := len(self._record.changed)):
-            say("changed", f"{images(changed)} since their line was written; judged again", "bold cyan")
+            say("changed", f"{counted(changed, 'image')} since their line was written; judged again", "bold cyan")
         if done and self._record is not None:
             told = 0
             for verdict in self._record.recorded(done, telling=self._shown is None):
@@ -288,14 +288,9 @@ def sink(
             return Sarif(stream.buffer, constitution)
 
 
-def images(number: int) -> str:
-    """So many images, in words."""
-    return f"{number:,} image" if number == 1 else f"{number:,} images"
-
-
 def counts_of(tally: Stats) -> Text:
     """How many images there are, and of each verdict, for standard error."""
-    counts = Text(f"{images(tally.images)}: ")
+    counts = Text(f"{counted(tally.images, 'image')}: ")
     return counts.append(Text(", ").join(_count(tally, outcome) for outcome in Outcome if tally.outcomes[outcome]))
 
 

@@ -16,11 +16,13 @@ from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import ignore_settings, load_rules, prepared
 from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import write_all
-from imagejudge.cli.verdict_file import Verdicts, opened, refuse_to_overwrite
+from imagejudge.cli.verdict_file import Verdicts, opened
 from imagejudge.common.atomic_write import write_atomically
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits, Source
 from imagejudge.images.ref import ImageRef, source_of
@@ -62,7 +64,8 @@ def rejudge(
     counted, and listed with --missing; with --model they are opened and what is missing is asked, and only that.
     """
     del isolated, config  # they have had their effect
-    refuse_to_overwrite([verdicts, rules.constitution], output=output.output, missing=missing)
+    read = [verdicts, rules.constitution, output.baseline, *model.files]
+    refuse_to_overwrite(read, output=output.output, missing=missing)
     constitution = load_rules(rules)
     settings = in_force(call)
     with opened(verdicts) as lines:
@@ -102,8 +105,9 @@ def _replay(lines: Iterable[Verdict], first: Verdict, again: Rejudge, out: Outpu
             lacks[unrecorded.lack] += 1
     if lacks:
         (lack, times), *others = lacks.most_common()
-        more = f" and {len(others):,} other lacks" if others else ""
-        say("missing", f"{len(lacking):,} images need new answers: {lack} ({times:,}){more}", "bold yellow")
+        more = f" and {counted(len(others), 'other lack')}" if others else ""
+        need = counted(len(lacking), "image needs", "images need")
+        say("missing", f"{need} new answers: {lack} ({times:,}){more}", "bold yellow")
     return lacking
 
 
@@ -142,7 +146,7 @@ def _ask(lacking: Sequence[UnansweredImage], again: Rejudge, judge: Judge, out: 
     write_all(scanner.run(unchanged()), len(lacking), out)
     gone = [each for each in lacking if each.path not in asked]
     if gone:
-        warn(f"{len(gone):,} of these images are gone or were changed since, so that they cannot be asked about")
+        warn(f"{counted(len(gone), 'image')} of these cannot be asked about: gone, or changed since")
     return gone
 
 

@@ -15,10 +15,11 @@ import typer
 from tqdm import tqdm
 
 from imagejudge.cli.console import say, warn
+from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import grouped
-from imagejudge.cli.output import images
-from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, name_of, opened, refuse_to_overwrite
+from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, name_of, opened
 from imagejudge.common.atomic_write import replacing
+from imagejudge.common.text import counted
 from imagejudge.constitution import find_constitution, load_constitution, shipped_constitutions
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
@@ -62,7 +63,7 @@ def report(
     """
     if thumbnails is not None and no_images:
         raise UsageError("--thumbnails and --no-images contradict each other", "leave out one of them")
-    refuse_to_overwrite([verdicts, constitution], output=output)
+    refuse_to_overwrite([verdicts, constitution], output=output, thumbnails=thumbnails)
     found, digest = gathered(verdicts, choice, constitution)
     here = output.resolve().parent
     folder = "" if thumbnails is None else _address(thumbnails.resolve(), here)
@@ -76,14 +77,15 @@ def report(
         closing(_thumbnails(found, pictures, thumbnails)) as lines,
     ):
         file.writelines(page(found, origin, pictures, _counted(lines, shown)))
-    say("written", f"{images(len(found.rows))} in {output}", "bold green")
+    say("written", f"{counted(len(found.rows), 'image')} in {output}", "bold green")
     if found.left_out:
-        warn(f"it holds the worst; {images(found.left_out)} are left out: choose some with --only")
+        left_out = counted(found.left_out, "image is", "images are")
+        warn(f"it holds the worst; {left_out} left out: choose some with --only")
     if missing := shown[False]:
-        warn(f"{images(missing)} without a thumbnail: the page says why")
+        warn(f"{counted(missing, 'image')} without a thumbnail: the page says why")
     if not no_images and (beyond := len(found.rows) - shown.total()):
         hint = "" if thumbnails else ": --thumbnails DIR has room for 50,000"
-        warn(f"the worst have thumbnails, {images(beyond)} are left out{hint}")
+        warn(f"the worst have thumbnails, {counted(beyond, 'image is', 'images are')} left out{hint}")
 
 
 def gathered(verdicts: str, choice: ChoiceOptions, constitution: str | None) -> tuple[Records, str]:

@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 
 from imagejudge.cli.console import say
+from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import grouped
 from imagejudge.cli.report import NoImages, Rules, gathered
 from imagejudge.cli.signals import Stopped
 from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, name_of
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
 from imagejudge.output.decision_file import DecisionFile
@@ -44,8 +46,9 @@ def review(
     """
     if decisions is None and verdicts == STDIN:
         raise UsageError("decisions about standard input need a file", "name it with --decisions")
-    found, digest = gathered(verdicts, choice, constitution)
     file = decisions or Path(f"{verdicts}.decisions.jsonl")
+    refuse_to_overwrite([verdicts, constitution], decisions=file)
+    found, digest = gathered(verdicts, choice, constitution)
     with contextlib.closing(DecisionFile(file)) as made:
         pictures = Pictures.NONE if no_images else Pictures.SERVED
         origin = Origin(name_of(verdicts), digest, served=True)
@@ -63,4 +66,4 @@ def review(
             except Stopped:
                 raise
             except KeyboardInterrupt:
-                say("ended", f"{len(made):,} decisions in {file}", "bold green")
+                say("ended", f"{counted(len(made), 'decision')} in {file}", "bold green")

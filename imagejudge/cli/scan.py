@@ -20,6 +20,7 @@ from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import warn
 from imagejudge.cli.factory import prepared, recipe
 from imagejudge.cli.image_options import ImageOptions
+from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.option_names import shown
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions, end
@@ -99,6 +100,8 @@ def scan(
         raise UsageError("nothing to scan was named", "give files or folders, or - for a list on standard input")
     if null and files_from is None and STDIN not in (paths or []):
         raise UsageError("-0 is about how a list ends its paths, and there is no list", "add - or --files-from LIST")
+    read = [*(paths or []), files_from, rules.constitution, output.baseline, *model.files]
+    refuse_to_overwrite(read, output=output.output)
     named = list(dict.fromkeys(_named(paths or [], files_from, null)))  # an endless list may be of one path
     unread = Counter[Unread]()
 

@@ -138,7 +138,9 @@ def _value(table: Table, name: str, option: Option, folder: Path, report: Report
             for place, item in table.items(name, limit=1000)
         ]
     value = table.get(name, option.kind)
-    if option.choices and value is not None and value not in option.choices:
+    if value == "":
+        table.complain(name, f"{name!r} is empty")
+    elif option.choices and value is not None and value not in option.choices:
         table.complain(name, f"{name!r} is {quote(str(value))}", f"write one of {', '.join(option.choices)}")
     if option.is_file and isinstance(value, str) and exists(folder / value):
         return str(folder / value)

@@ -11,11 +11,11 @@ from typing import Annotated, TextIO
 import typer
 
 from imagejudge.cli.console import warn
+from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
 from imagejudge.cli.options import grouped
 from imagejudge.cli.output import STDOUT, Format, sink
-from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, opened, refuse_to_overwrite
+from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, opened
 from imagejudge.common.atomic_write import replacing
-from imagejudge.common.existing import exists
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.output.choice import Choice
@@ -78,8 +78,8 @@ def show(
         raise UsageError("-0 is about paths", "add --format paths")
     target = None if output is None or str(output) == STDOUT else output
     refuse_to_overwrite([verdicts], output=target)
-    if target is not None and exists(target) and not overwrite:
-        raise UsageError(f"{target} is there already", "name another file with -o, or replace it with --overwrite")
+    if target is not None:
+        refuse_existing(target, overwrite=overwrite)
     if form is None:
         form = Format.TEXT if target is None and sys.stdout.isatty() else Format.JSONL
     if target is not None and form is not Format.JSONL and Packing.named(target) is not Packing.PLAIN:

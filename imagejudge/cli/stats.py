@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from imagejudge.cli.console import console, say, table, warn
-from imagejudge.cli.verdict_file import STDIN, Verdicts, name_of, opened, refuse_to_overwrite
+from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.cli.verdict_file import STDIN, Verdicts, name_of, opened
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError

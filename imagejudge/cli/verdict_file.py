@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, BinaryIO, Final, cast
@@ -13,7 +13,7 @@ from typing import IO, Annotated, BinaryIO, Final, cast
 import typer
 
 from imagejudge.cli.console import warn
-from imagejudge.common.existing import is_file, is_same
+from imagejudge.common.existing import is_file
 from imagejudge.common.open_input import open_input
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
@@ -109,15 +109,6 @@ def lines_in(file: BinaryIO, name: str) -> BinaryIO:
         return UsageError(f"{_shown(name)} {why}", "copy it again, or save the lines before the damage with zcat")
 
     return unpacked(file, complaint)
-
-
-def refuse_to_overwrite(read: Iterable[str | Path | None], **written: Path | None) -> None:
-    """Raise `UsageError` where a file that is written, by the name of its option, is one that is read."""
-    inputs = [each for each in read if each is not None and is_file(each)]
-    for option, file in written.items():
-        if file is not None and any(is_same(file, each) for each in inputs):
-            name = "-o" if option == "output" else f"--{option}"
-            raise UsageError(f"{name} names a file that is read", "name another one")
 
 
 def load_decisions(file: Path) -> Decisions:

@@ -21,9 +21,9 @@ def quiet_json(text: str) -> str:
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def counted(number: int, noun: str) -> str:
-    """So many things: a number, and their name, of which the plural is regular."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, one: str, many: str = "") -> str:
+    """So many things: `1 image`, `2 images`; `many` where more is another word, or a verb follows."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def clock(seconds: float) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imagejudge.common.existing import is_file
+from imagejudge.common.text import counted
 from imagejudge.evaluate.labels import Label
 from imagejudge.output.decisions import LONGEST, Decisions, Truth, decision_of
 from imagejudge.verdict import Outcome, Verdict
@@ -48,8 +49,9 @@ def labels_of(decisions: Decisions, verdicts: Sequence[Verdict]) -> Decided:
     labels = {key: label for key, label in found.items() if label is not None}
     names = {label.name for label in labels.values()}
     same = [each for each in verdicts if each.path not in names or (each.path, each.sha256) in labels]
-    left_out = f"{len(found) - len(labels):,} images are left out: somebody looked, but not whether they are safe"
-    return Decided(list(labels.values()), same, () if len(found) == len(labels) else (left_out,))
+    lost = len(found) - len(labels)
+    left_out = f"{counted(lost, 'image is', 'images are')} left out: somebody looked, but decided nothing about safety"
+    return Decided(list(labels.values()), same, (left_out,) if lost else ())
 
 
 def _label(decisions: Decisions, verdict: Verdict) -> Label | None:

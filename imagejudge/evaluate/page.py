@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagejudge.common.text import printable
+from imagejudge.common.text import counted, printable
 from imagejudge.evaluate.curves import Column, Point, histogram, precision_recall
 from imagejudge.evaluate.metrics import CONVENTIONS, Case, Finding, Group, Metrics, about, whole
 from imagejudge.evaluate.mistakes import Mistake, Mistakes, false_alarms, missed
@@ -80,6 +80,7 @@ def page(found: Evaluation, images: Images, limits: Limits) -> str:
         style=Markup(style),  # noqa: S704 - ours
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         conventions=CONVENTIONS,
+        counted=counted,
         sections=_sections(found, images, limits),
         robustness=found.robustness,
         document=document,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, TypeAlias
 
+from imagejudge.common.text import counted
 from imagejudge.constitution import Constitution, Rule, Thresholds
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Sample, SampleSplit, Target, count, missed
@@ -93,8 +94,8 @@ def sweep(images: Sequence[Sample], plan: Plan, target: Target, watch: Watch = i
     found = {each: count(images, plan, each) for each in watch(list(_choices(now, images)))}
     best = max(each.rate(target.rate) for each in found.values())
     if best < target.least:
-        raise _unreached(target, f"the best, on {len(images):,} images, {best:.3f}")
-    reaching = [each for each, counted in found.items() if counted.rate(target.rate) >= target.least]
+        raise _unreached(target, f"the best, on {counted(len(images), 'image')}, {best:.3f}")
+    reaching = [each for each, counts in found.items() if counts.rate(target.rate) >= target.least]
     return min(reaching, key=lambda each: (*_price(found[each], target), _distance(each, now)))
 
 
@@ -120,7 +121,7 @@ def conformal(images: Sequence[Sample], plan: Plan, target: Target, watch: Watch
         best = each
     if best is None:
         raise _unreached(
-            target, f"{len(lost):,} of {len(unsafe):,} unsafe images are missed at best, and {allowed:,} may be"
+            target, f"at best {len(lost):,} of {counted(len(unsafe), 'unsafe image')} missed, and {allowed:,} may be"
         )
     return best
 

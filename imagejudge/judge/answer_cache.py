@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import platformdirs
 
+from imagejudge.common.text import counted
 from imagejudge.judge.cached_view import AnswerKey, ImageAnswers
 
 T = TypeVar("T")
@@ -220,7 +221,7 @@ class Cache:
             self._try(lambda db: db.execute(f"PRAGMA busy_timeout={int(_PATIENCE * 1000)}"), None)
             self._keep([])
         if self._waiting:
-            self._say(f"{len(self._waiting):,} answers could not be kept: {self.path} is still held")
+            self._say(f"{counted(len(self._waiting), 'answer')} could not be kept: {self.path} is still held")
         with self._lock:
             if self._db is not None:
                 self._db.close()

@@ -30,6 +30,7 @@ GONE: Final = "gone"
 OUTSIDE: Final = "outside the root"
 TAKEN: Final = "something else is at its new place"
 _NEVER_READ: Final = "could not be read when it was judged"
+_VIDEO: Final = "videos are not censored: move or delete it, or cut out with other tools what its line says when"
 _WITHIN: Final = "held in another file: only files of their own can be acted upon"
 _LINK: Final = "a link: name what it leads to"
 _NO_FILE: Final = "no file"
@@ -154,6 +155,8 @@ class Acting:
         """Why nothing is left to do; empty: something is. Raises `_Refusal`."""
         if verdict.sha256 is None:
             raise _Refusal(_NEVER_READ)
+        if self.action is Action.CENSOR and verdict.sampled is not None:
+            raise _Refusal(_VIDEO)
         if self._folder is not None and source.is_relative_to(self._folder):
             return "in that folder already"
         if not os.path.lexists(source):

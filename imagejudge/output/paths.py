@@ -9,6 +9,7 @@ import os
 from collections.abc import Collection
 from typing import BinaryIO
 
+from imagejudge.common.text import counted
 from imagejudge.verdict import Outcome, Verdict
 
 
@@ -34,7 +35,8 @@ class Paths:
         """Whether a reader can be misled."""
         if not self._broken:
             return ""
-        return f"{self._broken:,} of these paths hold a newline and look like several; `print0` tells them apart"
+        broken = counted(self._broken, "path holds a newline and looks", "paths hold a newline and look")
+        return f"{broken} like several; `print0` tells them apart"
 
     def write(self, verdict: Verdict) -> None:
         """Write the path, if its verdict is wanted."""

@@ -355,6 +355,8 @@ def test_what_is_no_undo_file_is_refused_before_anything_is_done(run: Run, tmp_p
         (["--undo", "u"], "--undo needs no verdicts"),
         (["--move", "d"], "is the folder that the images are in"),
         (["--move", "v.jsonl"], "is no folder"),
+        (["--move", "q", "--root", "none"], "--root none is no folder"),
+        (["--move", "q", "--root", "v.jsonl"], "--root v.jsonl is no folder"),
         (["--move", "q", "--undo-file", "v.jsonl"], "is there already"),
         (["--move", "q", "--reviewed"], "name its file with --decisions"),
         (["--move", "q", "--decisions", "none"], "none cannot be read"),
@@ -495,3 +497,15 @@ def test_no_name_is_too_hostile(run: Run, tmp_path: Path) -> None:
     assert done.stdout.count(b"\n") == len(HOSTILE)
     assert not set("\x1b\x07\x9b\u202e\u2066\x7f") & set(done.stdout.decode())
     assert b"bug" not in done.stderr
+
+
+def test_a_video_is_not_censored_and_it_is_said_what_to_do(run: Run, tmp_path: Path) -> None:
+    tree = plant(tmp_path / "d", ["film.mp4"])
+    sampled = {"method": "every", "seconds": 1.0, "frames": 3}
+    (tmp_path / "v.jsonl").write_bytes(line("d/film.mp4", tree["film.mp4"], sampled=sampled))
+    for really in ([], ["--yes"]):
+        done = run("apply", "v.jsonl", "--censor", "q", *really)
+        assert done.returncode == 2
+        assert b"refused    d/film.mp4: videos are not censored: move or delete it" in done.stdout
+    assert not (tmp_path / "q").exists()
+    assert run("apply", "v.jsonl", "--move", "q", "--yes").returncode == 0

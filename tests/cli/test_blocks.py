@@ -132,7 +132,7 @@ def test_another_start_with_others_is_refused(run: Run, base: Options, tmp_path:
     [
         (["--shard", "0/2"], b"name one with -o"),
         (["--shard", "0/2", "-o", "-"], b"name one with -o"),
-        (["--shard", "0/2", "-o", "rules.toml"], b"name one with -o"),
+        (["--shard", "0/2", "-o", "rules.toml"], b"-o names a file that is read"),
         (["--shard", "2/2", "-o", "out"], b"--shard 2/2 is no part of a whole"),
         (["--shard", "auto", "-o", "out"], b"there is no SLURM_ARRAY_TASK_ID"),
         (["--blocks", "x", "-o", "out"], b"--blocks x is no list of numbers"),

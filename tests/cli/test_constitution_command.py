@@ -118,7 +118,7 @@ def test_new_writes_a_file_without_reproach(run: Run, tmp_path: Path) -> None:
 def test_new_never_overwrites(run: Run, rules_file: Path) -> None:
     done = run("constitution", "new", rules_file)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"exists already" in done.stderr
+    assert b"is there already" in done.stderr
     assert rules_file.read_text() == RULES
 
 

@@ -127,7 +127,7 @@ def test_what_does_not_match_is_told(run: Run, judged: None, tmp_path: Path) -> 
     write_verdicts(tmp_path, *rows[:2], verdict("other.png", "safe", {"fire": "clear"}))
     done = run(*SCORED)
     assert done.returncode == 0
-    assert b"1 images have a verdict but no label" in done.stderr
+    assert b"1 image has a verdict but no label" in done.stderr
     assert b"4 images have a label but no verdict" in done.stderr
 
 

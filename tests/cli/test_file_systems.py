@@ -122,7 +122,7 @@ def test_answers_that_could_never_be_kept_are_counted(tmp_path: Path) -> None:
         memory.add(AnswerKey("0", b"p"), [1.0, 0.0])
         cache.save("m", "i", memory)
         cache.close()
-    assert said[-1].startswith("1 answers could not be kept")
+    assert said[-1].startswith("1 answer could not be kept")
 
 
 @contextlib.contextmanager

@@ -466,7 +466,7 @@ def test_images_that_changed_are_not_asked_about(
     paint(folder / "bad.png", DARK)
     done = run("rejudge", "v.jsonl", "-c", "other.toml", *pair, "--missing", "missing")
     assert done.returncode == 2
-    assert b"1 of these images are gone or were changed since" in done.stderr
+    assert b"1 image of these cannot be asked about: gone, or changed since" in done.stderr
     assert len(lines(done.stdout)) == 3
     assert (tmp_path / "missing").read_bytes() == b"d/bad.png\n"
 

@@ -201,7 +201,7 @@ def test_what_cannot_be_done_is_refused(serve: Serve, tmp_path: Path) -> None:
         (["verdicts.jsonl"], b"somebody else is deciding"),
         (["verdicts.jsonl", "--decisions", "x", "--port", port], b"cannot be used"),
         (["-"], b"--decisions"),
-        (["verdicts.jsonl", "--decisions", "verdicts.jsonl"], b"not a decision of this version"),
+        (["verdicts.jsonl", "--decisions", "verdicts.jsonl"], b"--decisions names a file that is read"),
     ):
         done = subprocess.run([PROGRAM, "review", *arguments], cwd=tmp_path, capture_output=True, timeout=60, input=b"")
         assert (done.returncode, done.stdout) == (2, b""), arguments
@@ -243,8 +243,8 @@ def test_decisions_are_what_verdicts_are_measured_by(serve: Serve, run: Run, tmp
     done = run("evaluate", "--verdicts", "verdicts.jsonl", "--labels", name, "--json", "m.json", "-q")
     assert done.returncode == 0, done.stderr
     assert done.stderr == (
-        b"warning: 1 images are left out: somebody looked, but not whether they are safe\n"
-        b"warning: 2 images have a verdict but no label; they are left out\n"
+        b"warning: 1 image is left out: somebody looked, but decided nothing about safety\n"
+        b"warning: 2 images have a verdict but no label: left out\n"
     )
     pooled = json.loads((tmp_path / "m.json").read_text())["methods"]["clue"]["pooled"]
     assert (pooled["images"], pooled["unsafe"], pooled["unsure"]) == (2, 1, 1)

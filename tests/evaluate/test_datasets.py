@@ -288,7 +288,7 @@ def test_mmsafeaware(tmp_path: Path) -> None:
     found = [item.label for item in items(tmp_path, "mmsafeaware")]
     assert [label.unsafe for label in found] == [False, True, True, False]
     assert found[0].sentence == "What is N 128?"
-    assert load_dataset(tmp_path, "mmsafeaware", Reading()).notes == ("1 of 5 sentences have no image",)
+    assert load_dataset(tmp_path, "mmsafeaware", Reading()).notes == ("no image for 1 of 5 sentences",)
 
 
 def test_what_is_not_mmsafeaware(tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ def test_one_bad_row_is_lost_alone_and_shown(tmp_path: Path, line: str, words: s
     dataset = load_dataset(tmp_path / "x.jsonl", "jsonl", Reading())
     assert dataset.count == len(list(dataset.items)) == 5
     (note,) = dataset.notes
-    assert note.startswith(f"1 of 6 rows of {tmp_path / 'x.jsonl'} are left out: ")
+    assert note.startswith(f"left out: 1 of 6 rows of {tmp_path / 'x.jsonl'}: ")
     assert words in note
     (tmp_path / "x.jsonl").write_text("\n".join([line] * 3 + GOOD))
     assert f"3 of 8 rows of {tmp_path / 'x.jsonl'} cannot be used: " in complaint(tmp_path / "x.jsonl", "jsonl")
@@ -384,7 +384,7 @@ def test_parquet_rows_without_image_or_label(tmp_path: Path) -> None:
     dataset = load_dataset(file, "huggingface", Reading())
     assert [item.data for item in dataset.items] == [PNG, b"", b""]
     assert dataset.count == 3
-    assert dataset.notes == (f"1 of 4 rows have no label and are left out: {file}::3",)
+    assert dataset.notes == (f"left out, without a label: 1 of 4 rows: {file}::3",)
     file = write_parquet(tmp_path / "y.parquet", {"image": images[:2], "label": pa.array([None, None], pa.int64())})
     assert "no row has a label in 'label'" in complaint(file, "huggingface")
     (tmp_path / "z.parquet").write_bytes(file.read_bytes()[:-50])
@@ -447,7 +447,7 @@ def test_webdataset_without_labels(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", sample("1", "1") | sample("2") | sample("3", "0"))
     dataset = load_dataset(path, "webdataset", Reading())
     assert dataset.count == len(list(dataset.items)) == 2
-    assert dataset.notes == (f"1 of 3 images have no label and are left out: {path}::2.png",)
+    assert dataset.notes == (f"left out, without a label: 1 of 3 images: {path}::2.png",)
     assert "has no column 'cls'; found: source" in complaint(write_tar(path, sample("1", source="x")), "webdataset")
     assert "'cls' is '7', which says neither safe nor unsafe" in complaint(
         write_tar(path, sample("1", "7")), "webdataset"

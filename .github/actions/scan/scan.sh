@@ -6,7 +6,7 @@ set -uo pipefail
 # Words as in a shell, quotes included, but nothing in them is carried out or filled in.
 words=$(xargs --no-run-if-empty printf '%s\n' <<< "$ARGS") || exit 2
 mapfile -t args < <(grep . <<< "$words")
-mapfile -t paths < <(grep . <<< "$SRC")
+mapfile -t paths < <(grep '[^[:space:]]' <<< "$SRC")
 verdicts=$RUNNER_TEMP/verdicts.jsonl
 sarif=$RUNNER_TEMP/imagejudge.sarif
 rm -f "$verdicts" "$sarif"

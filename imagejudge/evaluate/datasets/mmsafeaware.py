@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Dataset, Item, Label, Reading, missing
 
@@ -35,7 +36,9 @@ def load(path: Path, reading: Reading) -> Dataset:
         if number in images
     ]
     lost = len(sentences) - len(items)
-    return Dataset(items, len(items), (f"{lost:,} of {len(sentences):,} sentences have no image",) if lost else ())
+    return Dataset(
+        items, len(items), (f"no image for {lost:,} of {counted(len(sentences), 'sentence')}",) if lost else ()
+    )
 
 
 def _unsafe(number: int) -> bool:

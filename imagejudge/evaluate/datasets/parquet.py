@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Reading, missing
 from imagejudge.images.names import ARROW_ENDINGS, SEPARATOR, TABLE_ENDINGS, is_found_shard
@@ -42,7 +43,7 @@ def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = 
     rows = sum(file.rows for file in files)
     lost = [_name(file.path, row) for file in files for row in sorted(file.unlabelled)]
     shown = ", ".join(lost[:_SHOWN]) + ", ..." * (len(lost) > _SHOWN)
-    notes = (f"{len(lost):,} of {rows:,} rows have no label and are left out: {shown}",) if lost else ()
+    notes = (f"left out, without a label: {len(lost):,} of {counted(rows, 'row')}: {shown}",) if lost else ()
     return Dataset((item for file in files for item in _items(file)), rows - len(lost), notes)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from imagejudge.common.existing import is_file, is_folder
+from imagejudge.common.text import counted
 from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Label, Reading, missing
@@ -178,9 +179,11 @@ def _usable(
     total = len(table.rows) + len(table.lost)
     gone = total - len(left)
     if gone and (not left or gone > max(_FEW, total // _SHARE)):
-        raise UsageError(f"{gone:,} of {total:,} rows of {path} cannot be used: {lost[0].message}", lost[0].hint)
+        raise UsageError(
+            f"{gone:,} of {counted(total, 'row')} of {path} cannot be used: {lost[0].message}", lost[0].hint
+        )
     shown = "; ".join(error.message[:300] for error in lost[:_SHOWN]) + "; ..." * (len(lost) > _SHOWN)
-    return left, (f"{gone:,} of {total:,} rows of {path} are left out: {shown}",) if gone else ()
+    return left, (f"left out: {gone:,} of {counted(total, 'row')} of {path}: {shown}",) if gone else ()
 
 
 def _contradictions(labels: Sequence[tuple[str, Label]]) -> Iterator[tuple[int, int]]:

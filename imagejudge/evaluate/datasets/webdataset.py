@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets.parquet import files_of
 from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Label, Reading
@@ -38,7 +39,7 @@ def load(path: Path, reading: Reading) -> Dataset:
                 yield Item(ref.path, ref.data, ref.stamp, ref.trouble, label=label)
 
     shown = ", ".join(lost[:_SHOWN]) + ", ..." * (len(lost) > _SHOWN)
-    notes = (f"{len(lost):,} of {len(rows):,} images have no label and are left out: {shown}",) if lost else ()
+    notes = (f"left out, without a label: {len(lost):,} of {counted(len(rows), 'image')}: {shown}",) if lost else ()
     return Dataset(items(), len(labels), notes)
 
 

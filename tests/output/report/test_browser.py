@@ -296,7 +296,7 @@ def test_decisions_leave_as_lines_and_come_back(show: Callable[..., Tab], tmp_pa
     extra.write_text(files[0].read_text() + foreign + "\nnonsense\n")
     found.driver.find_element("css selector", "#import").send_keys(str(extra))
     found.wait("decisions.made.size === 3")
-    assert found.texts("#toast") == ["3 decisions read, left out: 1 about other images, 1 lines that are no decision."]
+    assert found.texts("#toast") == ["3 decisions read, left out: 1 about other images, 1 line that is no decision."]
     assert [json.loads(line) for line in found.run("decisions.lines()")] == rows
 
 

@@ -5,6 +5,7 @@ const SAMPLE = 200;
 
 const element = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
+const counted = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 const share = (value) => value.toFixed(2);
 
 function say(words) {
@@ -33,7 +34,7 @@ function refilter() {
   showSelection();
   const count = grid.list.length;
   const all = Object.values(meta.counts).reduce((sum, each) => sum + each, 0);
-  element("shown").textContent = count === images.length ? `${number(count)} images` : `${number(count)} of ${number(images.length)} images`;
+  element("shown").textContent = count === images.length ? counted(count, "image") : `${number(count)} of ${counted(images.length, "image")}`;
   element("shown").title = images.length < all ? `of ${number(all)} in the file` : "";
   element("empty").hidden = count > 0;
   element("clear").hidden = !filters.any;
@@ -184,8 +185,8 @@ async function importFile() {
   if (!file) return;
   const { taken, foreign, wrong } = decisions.read(await file.text());
   element("import").value = "";
-  const rest = [foreign && `${number(foreign)} about other images`, wrong && `${number(wrong)} lines that are no decision`].filter(Boolean);
-  say(`${number(taken)} decisions read${rest.length ? `, left out: ${rest.join(", ")}` : ""}.`);
+  const rest = [foreign && `${number(foreign)} about other images`, wrong && counted(wrong, "line that is no decision", "lines that are no decision")].filter(Boolean);
+  say(`${counted(taken, "decision")} read${rest.length ? `, left out: ${rest.join(", ")}` : ""}.`);
 }
 
 // -- Figures -----------------------------------------------------------------------------------------------------------
@@ -412,7 +413,7 @@ if (window.matchMedia("(max-width: 50rem)").matches) {
 filters.read(location.hash);
 refilter();
 showUnsaved();
-if (meta.leftOut) notice("left-out", `${number(meta.leftOut)} verdicts are not on this page: it holds the ${number(images.length)} worst.`);
+if (meta.leftOut) notice("left-out", `${counted(meta.leftOut, "verdict is", "verdicts are")} not on this page: it holds the ${number(images.length)} worst.`);
 element("grid").focus({ preventScroll: true });
 
 /** Thumbnails come after the script, so that images need not be waited for. */
@@ -427,7 +428,7 @@ function thumbnailsArrived() {
   if (meta.pictures !== "inline" && meta.pictures !== "linked") return;
   const parts = document.querySelectorAll('script[id^="thumbnails-"]').length;
   const lines = parts ? (parts - 1) * LINES + chunk(parts - 1).length : 0;
-  if (lines < images.length) notice("pictures", `The ${number(lines)} worst images have a thumbnail here, ${number(images.length - lines)} have none.`);
+  if (lines < images.length) notice("pictures", `The worst have a thumbnail here: ${number(lines)} of ${counted(images.length, "image")}.`);
 }
 if (document.readyState === "loading") {
   setTimeout(thumbnailsArrived, 50);

@@ -1,0 +1,126 @@
+"""What a command reads is not written over, no two results go to one file, and no option has an empty value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest_cli import Run
+from PIL import Image
+
+from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.errors import UsageError
+from imagejudge.verdict import Verdict, line_of
+
+RULES = """schema = 1
+name = "one"
+version = "1"
+
+[[rules]]
+id = "knife"
+text = "No knives."
+preconditions = [{ ask = "A knife is visible." }]
+"""
+JUDGED = ("-c", "rules.toml", "--model", "builtin")
+SCORED = ("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.csv")
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path) -> None:
+    facts = {"verdict": "safe", "rationale": "", "model": "m", "constitution": "c", "method": "clue", "imagejudge": "0"}
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "rules.toml").write_text(RULES)
+    (tmp_path / "list.txt").write_text("a.png\n")
+    (tmp_path / "base.toml").write_text("schema = 1\n")
+    (tmp_path / "v.jsonl").write_bytes(line_of(Verdict.model_validate({"path": "a.png", "sha256": "a" * 64, **facts})))
+    (tmp_path / "labels.csv").write_text("path,label\na.png,safe\n")
+    (tmp_path / "tasks.xml").symlink_to("v.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        (("scan", "a.png", *JUDGED, "--overwrite", "-o"), "a.png"),
+        (("scan", "a.png", *JUDGED, "--overwrite", "-o"), "rules.toml"),
+        (("scan", "a.png", *JUDGED, "-b", "base.toml", "--overwrite", "-o"), "base.toml"),
+        (("scan", "--files-from", "list.txt", *JUDGED, "--overwrite", "-o"), "list.txt"),
+        (("rejudge", "v.jsonl", "-c", "rules.toml", "-b", "base.toml", "--overwrite", "-o"), "base.toml"),
+        (("explain", "a.png", *JUDGED, "--html"), "rules.toml"),
+        (("convert", "v.jsonl", "--to", "label-studio", "--overwrite", "-o", "tasks.json", "--only"), "safe"),
+        (("review", "v.jsonl", "--decisions"), "v.jsonl"),
+        (("baseline", "add", "v.jsonl", "-b"), "v.jsonl"),
+    ],
+)
+def test_what_is_read_is_not_written_over(run: Run, tmp_path: Path, arguments: tuple[str, ...], file: str) -> None:
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    done = run(*arguments, file)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"names a file that is read" in done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ((*SCORED, "-o", "x", "--json", "./x"), "-o and --json"),
+        ((*SCORED, "--json", "x", "--html", "x"), "--json and --html"),
+        (("rejudge", "v.jsonl", "-c", "rules.toml", "-o", "x", "--missing", "x"), "-o and --missing"),
+        (("report", "v.jsonl", "-o", "x", "--thumbnails", "x"), "-o and --thumbnails"),
+        (("apply", "v.jsonl", "--only", "safe", "--move", "x", "--undo-file", "x"), "--move and --undo-file"),
+    ],
+)
+def test_two_results_do_not_go_to_one_place(run: Run, tmp_path: Path, arguments: tuple[str, ...], names: str) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"{names} name the same place" in done.stderr.decode()
+    assert not (tmp_path / "x").exists()
+
+
+def test_links_and_dots_hide_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    with pytest.raises(UsageError, match="--json and --html name the same place"):
+        refuse_to_overwrite([], json=tmp_path / "link" / "x", html=tmp_path / "there" / ".." / "there" / "x")
+    refuse_to_overwrite(["none", None], json=tmp_path / "x", html=tmp_path / "y")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "overwrites"),
+    [
+        (("show", "v.jsonl", "-o", "a.png"), True),
+        (("convert", "v.jsonl", "--to", "label-studio", "-o", "a.png"), True),
+        (("apply", "v.jsonl", "--move", "q", "--undo-file", "a.png"), False),
+        (("constitution", "new", "a.png"), False),
+    ],
+)
+def test_what_is_there_is_refused_in_the_same_words(run: Run, arguments: tuple[str, ...], overwrites: bool) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"error: a.png is there already" in done.stderr
+    assert (b"replace it with --overwrite" in done.stderr) == overwrites
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("scan", "a.png", *JUDGED, "--cache-dir", ""), "--cache-dir"),
+        (("scan", "a.png", *JUDGED, "--prompt-style="), "--prompt-style"),
+        (("scan", "a.png", *JUDGED, "-o", ""), "-o"),
+        (("show", "v.jsonl", "--only", ""), "--only"),
+        (("baseline", "add", "v.jsonl", "-b", ""), "-b"),
+        (("models", "list", "--cache-dir", ""), ""),
+    ],
+)
+def test_an_option_without_a_value_is_refused(run: Run, tmp_path: Path, arguments: tuple[str, ...], name: str) -> None:
+    before = sorted(tmp_path.iterdir())
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"error: {name} is empty" in done.stderr.decode() if name else done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_empty_words_where_they_mean_something(run: Run, tmp_path: Path) -> None:
+    assert run("baseline", "add", "v.jsonl", "--reason", "").returncode == 0
+    assert run("scan", *JUDGED, "--no-reasoning", "-o", "w.jsonl", "--", "a.png").returncode == 0
+    (tmp_path / "imagejudge.toml").write_text('model = ""\n')
+    assert b"imagejudge.toml:1: 'model' is empty" in run("scan", "a.png").stderr
