@@ -28,7 +28,7 @@ from imagejudge.cli.ray_scan import on_ray
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images, read_list
-from imagejudge.images.names import HOW_TO_JUDGE, PLURALS, Unread, is_shard
+from imagejudge.images.names import HOW_TO_JUDGE, PLURALS, Unread, is_shard, shard_of
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import expand
 from imagejudge.output.recorded import SameFile, WithMembers
@@ -144,7 +144,10 @@ def scan(
         with Output(output, judge.constitution, Identity.of(judge.plan), **how) as out:
             done = out.go_on(found)
             left = [ref for ref in refs if ref.path not in done]
-            images = expand(left, judge.plan.limits, done=done, passed_over=passed_over, keep_fields=fields)
+            named_alone = {ref.path for ref in left if shard_of(ref.path)}  # though their shard may be named, too
+            images = expand(
+                left, judge.plan.limits, done=done | named_alone, passed_over=passed_over, keep_fields=fields
+            )
             known = not any(is_shard(ref.path) for ref in left)
             write_all(judge.judge_all(images), len(left) if known else None, out, done=len(done))
     if not out.tally.images and refs and not allow_empty:

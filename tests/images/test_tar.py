@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tars import packed, tar_of, write_tar
+from videos import needs_pyav
 
 from imagejudge.images.find import find_images
 from imagejudge.images.names import Unread
@@ -166,9 +167,38 @@ def test_what_only_has_the_name_of_a_tar_is_told() -> None:
     Path("a.tar").write_bytes(b"no tar" * 1000)
     Path("empty.tar").write_bytes(b"")
     os.mkfifo("pipe.tar")
-    assert told("a.tar", "empty.tar", "pipe.tar", "/dev/zero.tar") == {
+    Path("zero.tar").symlink_to("/dev/zero")
+    with Path("zeros.tar").open("wb") as file:
+        file.truncate(10**12)
+    more = "the tar goes on for more than 1,048,576 bytes after the mark that ends an archive"
+    assert told("a.tar", "empty.tar", "pipe.tar", "zero.tar", "zeros.tar", "/dev/zero.tar") == {
         "a.tar::@0": ("shard", "the tar is no tar"),
         "empty.tar::@0": ("shard", "the tar is empty, without even the mark that ends an archive"),
         "pipe.tar": ("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first"),
+        "zero.tar": ("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first"),
+        "zeros.tar::@0": ("shard", more),
         "/dev/zero.tar": ("missing", "no such file; check its name"),
     }
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_rubbish_behind_a_tar_is_told(ending: str) -> None:
+    write_tar(Path(f"a{ending}"), {"1.png": b"1"})
+    with Path(f"a{ending}").open("ab") as file:
+        file.write(b"rubbish" * 10)
+    first, (place, trouble) = told(f"a{ending}").items()
+    assert first == (f"a{ending}::1.png", b"1")
+    assert (place, trouble[0]) == (f"a{ending}::@1024", "shard")  # type: ignore[index]
+
+
+@needs_pyav
+def test_videos_are_members_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tar(Path("a.tar"), {"1.mp4": b"v", "2.ts": (b"G" + bytes(187)) * 6, "3.ts": b"let x = 1"})
+    heard: list[Unread] = []
+    refs = expand([ImageRef("a.tar")], Limits(), passed_over=lambda path, what: heard.append(what))
+    assert [ref.path for ref in refs] == ["a.tar::1.mp4", "a.tar::2.ts"]
+    assert heard == [Unread.OTHER]
+    heard.clear()
+    monkeypatch.setattr("imagejudge.images.shards.tar.pyav", lambda: None)
+    assert list(expand([ImageRef("a.tar")], Limits(), passed_over=lambda path, what: heard.append(what))) == []
+    assert heard == [Unread.VIDEO, Unread.OTHER, Unread.OTHER, Unread.EMPTY]

@@ -95,10 +95,14 @@ class _Tar:
             return
         yield from self._sample.begin(entry.name)
         if (why := _why_not(entry.name)) is None:
-            self._has_images = True
             new = self._take(entry.name)
             path = self._path(entry.name) if new else self._place(entry.offset)
-            if wanted(path) and (ref := self._ref(path, entry, stream, new)) is not None:
+            if not wanted(path):
+                self._has_images = True
+            elif (ref := self._ref(path, entry, stream, new)) is None:
+                passed_over(path, Unread.OTHER)
+            else:
+                self._has_images = True
                 yield from self._sample.image(ref)
         elif (field := self._sample.wants(entry.name)) is not None:
             fits = _is_plain(entry) and self._sample.has_room(entry.size)
