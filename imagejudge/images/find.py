@@ -18,7 +18,15 @@ from typing import BinaryIO, Final
 
 from imagejudge.errors import UsageError
 from imagejudge.images.gitignore import patterns
-from imagejudge.images.names import SHARED_EXTENSIONS, VIDEO_EXTENSIONS, Unread, extension, is_found_shard, is_image
+from imagejudge.images.names import (
+    PACKED_ENDINGS,
+    SHARED_EXTENSIONS,
+    VIDEO_EXTENSIONS,
+    Unread,
+    extension,
+    is_found_shard,
+    is_image,
+)
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import can_read
 from imagejudge.images.special_files import is_special
@@ -170,6 +178,8 @@ class _Walk:
                     yield entry.path
                 else:
                     self._passed_over(entry.path, Unread.SHARD)
+            elif name.lower().endswith(PACKED_ENDINGS) and key not in self._named and not level.ignores(name, entry):
+                self._passed_over(entry.path, Unread.PACKED)
 
     def _enter(
         self, stack: list[_Level], path: str, key: str, excluded: Rules, ask_git: Callable[[], Ignored | None]

@@ -22,6 +22,8 @@ VIDEO_EXTENSIONS: Final = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".
 SHARED_EXTENSIONS: Final = frozenset((".ts", ".mts"))
 """Those that program texts (TypeScript) have as well: what such a file begins with tells."""
 TAR_ENDINGS: Final = (".tar", ".tgz", ".tar.gz", ".tar.zst")
+PACKED_ENDINGS: Final = (".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz", ".tar.lzma", ".tar.lz4", ".tar.lz", ".tar.z")
+"""Of tars in a way that is not read."""
 PARQUET_ENDINGS: Final = (".parquet",)
 ARROW_ENDINGS: Final = (".arrow",)
 TABLE_ENDINGS: Final = (*PARQUET_ENDINGS, *ARROW_ENDINGS)
@@ -38,6 +40,7 @@ class Unread(StrEnum):
     """Where what reads videos is not installed."""
     SHARD = "shard"
     """A file of many images, where what reads it is not installed."""
+    PACKED = "tar that is neither plain nor packed by gzip or zstd"
     NESTED = "shard in another shard"
     EMPTY = "shard without an image"
     OTHER = "other member of a shard"
@@ -48,6 +51,7 @@ PLURALS: Final[Mapping[Unread, str]] = MappingProxyType(
     {
         Unread.VIDEO: "videos",
         Unread.SHARD: "shards",
+        Unread.PACKED: "tars that are neither plain nor packed by gzip or zstd",
         Unread.NESTED: "shards in other shards",
         Unread.EMPTY: "shards without an image",
         Unread.OTHER: "other members of shards",
@@ -57,6 +61,7 @@ HOW_TO_JUDGE: Final[Mapping[Unread, str]] = MappingProxyType(
     {
         Unread.VIDEO: f"to judge them: {INSTALL_VIDEO}",
         Unread.SHARD: f"to judge what is in them: {INSTALL_SHARDS}",
+        Unread.PACKED: "to judge what is in them, pack them in one of these ways",
         Unread.NESTED: "to judge what is in them, unpack them first",
         Unread.EMPTY: "members are known as images by how their names end",
         Unread.OTHER: "members are known as images by how their names end",

@@ -373,10 +373,12 @@ def test_what_may_hold_images_and_is_not_read_is_counted(
     (images / "sub").mkdir()
     for name in ("a.tar", "sub/B.TAR.GZ", ".hidden.tar"):
         write_tar(images / name, {"x.txt": b"", "y.json": b"{}", "in.tar": b""})
-    (images / "tar").write_bytes(b"")
+    for name in ("tar", "c.tar.xz", "sub/d.TBZ2"):
+        (images / name).write_bytes(b"")
     done = run("scan", images, *pair, *rules)
     assert b"passed over: 4 other members of shards; members are known as images by how their names" in done.stderr
     assert b"passed over: 2 shards in other shards; to judge what is in them, unpack them first" in done.stderr
+    assert b"passed over: 2 tars that are neither plain nor packed by gzip or zstd; to judge" in done.stderr
     assert b"passed over: 2 shards without an image; members are known as images by how" in done.stderr
     assert b"passed over" not in run("scan", images, *pair, *rules, "--quiet").stderr
     alone = run("scan", images / "sub", *pair, *rules)

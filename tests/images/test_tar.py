@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -202,3 +203,18 @@ def test_videos_are_members_where_they_are_read(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("imagejudge.images.shards.tar.pyav", lambda: None)
     assert list(expand([ImageRef("a.tar")], Limits(), passed_over=lambda path, what: heard.append(what))) == []
     assert heard == [Unread.VIDEO, Unread.OTHER, Unread.OTHER, Unread.EMPTY]
+
+
+def test_without_zstandard_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tar(Path("a.tar.zst"), {"1.png": b"1"})
+    Path("b.tar").write_bytes(Path("a.tar.zst").read_bytes())
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    assert told("b.tar") == {"b.tar::@0": ("shard", "the tar is compressed with zstd: pip install imagejudge[shards]")}
+    monkeypatch.setattr("imagejudge.images.shards.find_spec", lambda name: None)
+    assert told("a.tar.zst") == {
+        "a.tar.zst": ("shard", "cannot be read without its library: pip install imagejudge[shards]")
+    }
+    heard: list[tuple[str, Unread]] = []
+    refs = find_images(["."], passed_over=lambda path, what: heard.append((path, what)))
+    assert [ref.path for ref in refs] == ["./b.tar"]
+    assert heard == [("./a.tar.zst", Unread.SHARD)]

@@ -73,6 +73,7 @@ def test_fields_come_from_before_and_after_the_image(tmp_path: Path) -> None:
     members = {"1.json": b'{"a": [1, null]}', "1.png": b"i", "1.txt": "schön".encode(), "2.txt": b"no", "3.png": b"i"}
     path = write_tar(tmp_path / "a.tar", members)
     assert kept(path, "txt", "json") == {"1.png": {"json": {"a": [1, None]}, "txt": "schön"}, "3.png": {}}
+    assert kept(path, "TXT") == {"1.png": {"txt": "schön"}, "3.png": {}}
     assert kept(path) == {"1.png": None, "3.png": None}
 
 
@@ -111,6 +112,13 @@ def test_a_sample_of_many_images_is_not_held(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", members)
     assert kept(path, "txt", limits=Limits(bytes=100)) == {"v.1.png": {}, "v.2.png": {}, "v.3.png": {"txt": "t"}}
     assert kept(path, "txt", limits=Limits(bytes=200))["v.1.png"] == {"txt": "t"}
+
+
+def test_a_sample_of_many_small_images_is_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar_of([(f"v.{number}.png", b"") for number in range(10_002)] + [("v.txt", b"t")]))
+    found = kept(path, "txt")
+    assert (found["v.0.png"], found["v.10001.png"]) == ({}, {"txt": "t"})
 
 
 def test_images_before_a_break_have_their_fields(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from imagejudge.images.ref import Fields, ImageRef, JsonValue
 
 LONGEST_FIELDS: Final = 1_000_000
 """Bytes of all fields that are carried with an image."""
+_MOST_HELD: Final = 10_000
+"""Images of one sample."""
 _DEEPEST: Final = 100
 """Levels of JSON."""
 
@@ -41,11 +43,11 @@ def field_value(field: str, data: bytes) -> JsonValue:
 class Sample:
     """Holds the images of one sample until its fields are known, which may come after them.
 
-    Of a sample whose images have more than `most` bytes together, those that come first are not held so long.
+    Of a sample of more than 10,000 images, or of more than `most` bytes, those that come first are not held so long.
     """
 
     def __init__(self, wanted: Collection[str], most: int) -> None:
-        self._wanted = wanted
+        self._wanted = {name.lower() for name in wanted}
         self._most = most
         self._key: str | None = None
         self._fields: dict[str, JsonValue] = {}
@@ -74,7 +76,7 @@ class Sample:
             return [ref]
         self._images.append(ref)
         self._held += len(ref.data or b"")
-        return self._released() if self._held > self._most else []
+        return self._released() if self._held > self._most or len(self._images) > _MOST_HELD else []
 
     def wants(self, name: str) -> str | None:
         """The field that a member is, where it is wanted."""
