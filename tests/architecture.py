@@ -24,8 +24,10 @@ LINES = 350
 ENTRIES = 18
 HOMES: Mapping[str, set[str]] = {
     "PIL": {"images", "evaluate", "builtin"},
+    "aiohttp": {"images"},
     "av": {"images"},
     "ctypes": {"engine", "images"},
+    "fsspec": {"images"},
     "gguf": {"builtin"},
     "httpx2": {"models"},
     "huggingface_hub": {"models"},

@@ -26,8 +26,10 @@ from imagejudge.images.names import (
     extension,
     is_found_shard,
     is_image,
+    is_shard,
 )
 from imagejudge.images.ref import ImageRef
+from imagejudge.images.remote import UnknownAddressError, has_name, is_address, list_address
 from imagejudge.images.shards import can_read
 from imagejudge.images.special_files import is_special
 from imagejudge.images.video import pyav
@@ -125,7 +127,9 @@ def _find(paths: Sequence[str], excluded: Rules, walk: _Walk) -> Iterator[str]:
         if key in done:
             continue
         done.add(key)
-        if os.path.isdir(path):
+        if is_address(path):
+            yield from walk.below_address(path, excluded)
+        elif os.path.isdir(path):
             yield from walk.below(path, excluded)
         else:
             yield path
@@ -181,6 +185,35 @@ class _Walk:
             elif name.lower().endswith(PACKED_ENDINGS) and key not in self._named and not level.ignores(name, entry):
                 self._passed_over(entry.path, Unread.PACKED)
 
+    def below_address(self, address: str, excluded: Rules) -> Iterator[str]:
+        """The same at an address; where there is no folder, or none that can be listed, the address itself."""
+        if has_name(address):
+            hint = "put it where fsspec looks for it, such as ~/.netrc: verdicts have the whole address"
+            raise UsageError("an address has the name of a user in it", hint)
+        try:
+            found = [address] if is_image(address) or is_shard(address) else list_address(address)
+        except (OSError, UnknownAddressError):
+            found = [address]
+        for each in found:
+            way = each[len(address) :].strip("/")
+            if each == address:
+                yield each
+            elif not any(part.startswith(".") for part in way.split("/")) and not _is_left_out(way, excluded):
+                if is_image(each):
+                    yield each
+                elif is_found_shard(each.rpartition("/")[2]):
+                    if can_read(each):
+                        yield each
+                    else:
+                        self._passed_over(each, Unread.SHARD)
+                elif extension(each) in VIDEO_EXTENSIONS - SHARED_EXTENSIONS:
+                    if pyav() is not None:
+                        yield each
+                    else:
+                        self._passed_over(each, Unread.VIDEO)
+                elif each.lower().endswith(PACKED_ENDINGS):
+                    self._passed_over(each, Unread.PACKED)
+
     def _enter(
         self, stack: list[_Level], path: str, key: str, excluded: Rules, ask_git: Callable[[], Ignored | None]
     ) -> Iterator[str]:
@@ -214,6 +247,12 @@ class _Walk:
         if entry.is_symlink() or os.path.lexists(os.path.join(entry.path, ".git")):
             return self._git_of(entry.path)
         return None if level.git is None else level.git.below(entry.name)
+
+
+def _is_left_out(way: str, excluded: Rules) -> bool:
+    """Whether a file, or any folder on the way to it, is excluded."""
+    folders = [way[: at + 1] for at, mark in enumerate(way) if mark == "/"]
+    return any(excluded.ignores(each) for each in (*folders, way))
 
 
 def _is_video(entry: os.DirEntry[str]) -> bool:

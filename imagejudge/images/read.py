@@ -9,20 +9,20 @@ import dataclasses
 import errno
 import hashlib
 import os
-import re
 import stat
 import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 from imagejudge.errors import UsageError
+from imagejudge.images.remote import RemoteFile, UnknownAddressError, is_address, open_address, state_of
 from imagejudge.images.special_files import is_special
 
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which a change would show in a file's times: some file systems count in steps of 2 s."""
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _EVERY: Final = 1.0
 _TRIES: Final = 3
 """How often a file is read that changes meanwhile."""
@@ -82,6 +82,10 @@ class Stamp(NamedTuple):
 
 def stamp_now(path: str) -> Stamp | None:
     """What is said of a file now; None when there is none."""
+    if is_address(path):
+        with suppress(OSError, UnknownAddressError):
+            return _stamp(state_of(path))
+        return None
     try:
         return Stamp.of(os.stat(path))  # noqa: PTH116 - Path rewrites "" and "a/"
     except (OSError, ValueError):
@@ -118,6 +122,8 @@ class Source:
 
 def read_image(path: str, limits: Limits) -> Source | Unreadable:
     """Read a regular file of at most `limits.bytes`; anything else is told without waiting for it."""
+    if is_address(path):
+        return _read_address(path, limits)
     try:
         # Before opening, since opening a device may already do something; and again after, since it may have changed.
         status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
@@ -132,13 +138,13 @@ def read_image(path: str, limits: Limits) -> Source | Unreadable:
     return found if found.stamp or found.sha256 else dataclasses.replace(found, stamp=Stamp.of(status))
 
 
-def is_address(path: str) -> bool:
-    """Whether it is written as that of something in a network."""
-    return _ADDRESS.match(path) is not None
+def open_regular(path: str) -> BufferedReader | Unreadable:
+    """A regular file of any size, open for reading; anything else is told without waiting for it.
 
-
-def open_regular(path: str) -> BinaryIO | Unreadable:
-    """A regular file of any size, open for reading; anything else is told without waiting for it."""
+    What lies at an address can be read from front to back alone.
+    """
+    if is_address(path):
+        return _open_address(path)
     try:
         status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
         if refusal := _refuse(path, path, status, _ANY_SIZE):
@@ -152,6 +158,39 @@ def open_regular(path: str) -> BinaryIO | Unreadable:
     except OSError as error:
         return _os_error(path, error)
     return file
+
+
+def state_now(file: BinaryIO) -> Stamp | None:
+    """What is said of an open file now; of one at an address, what was said when it was opened."""
+    return _stamp(file.state) if isinstance(file, RemoteFile) else Stamp.of(os.fstat(file.fileno()))
+
+
+def _stamp(state: tuple[int, int, int] | None) -> Stamp | None:
+    return None if state is None else Stamp(*state)
+
+
+def _open_address(address: str) -> RemoteFile | Unreadable:
+    try:
+        return open_address(address)
+    except UnknownAddressError as error:
+        return Unreadable("missing", str(error))
+    except FileNotFoundError:
+        return Unreadable("missing", "nothing is at this address; check it")
+    except OSError as error:
+        return _os_error(address, error)
+
+
+def _read_address(address: str, limits: Limits) -> Source | Unreadable:
+    file = _open_address(address)
+    if isinstance(file, Unreadable):
+        return file
+    with file:
+        try:
+            data = file.read(limits.bytes + 1)
+        except OSError as error:
+            return _os_error(address, error)
+    found = given_image(address, data, limits)
+    return dataclasses.replace(found, stamp=state_now(file))
 
 
 def given_image(name: str, data: bytes, limits: Limits) -> Source | Unreadable:
@@ -225,8 +264,6 @@ def _os_error(path: str, error: OSError) -> Unreadable:
         with suppress(OSError, ValueError):
             if stat.S_ISLNK(os.lstat(path).st_mode):
                 return Unreadable("missing", "is a symbolic link to a file that does not exist")
-        if is_address(path):
-            return NOT_FETCHED
         return Unreadable("missing", "no such file; check its name")
     if isinstance(error, PermissionError):
         return Unreadable("permission", "may not read this file; give yourself the right to read it")

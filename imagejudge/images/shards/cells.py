@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from imagejudge.images.formats import Refused, sniff
 from imagejudge.images.names import VIDEO_EXTENSIONS, extension, is_image
-from imagejudge.images.read import is_address
+from imagejudge.images.remote import is_address
 from imagejudge.images.video.container import container_of
 
 _LONGEST_PATH: Final = 4096

@@ -19,16 +19,17 @@ from imagejudge.images.read import (
     Source,
     Stamp,
     Unreadable,
-    is_address,
     open_regular,
     read_image,
     too_large,
 )
 from imagejudge.images.ref import ImageRef
+from imagejudge.images.remote import is_address
 from imagejudge.images.shards.table import PARTS, BrokenPart, BrokenTable, Cell, Schema, TableReader, Wanted
 
 _NO_BYTES: Final = Unreadable("missing", "the row has no bytes and no path of an image")
 _NO_IMAGE: Final = Unreadable("missing", "names a file that is not called as an image, which is not opened")
+_NOT_HERE: Final = Unreadable("shard", "tables are read from files alone; download it first")
 _DIGITS: Final = 19
 """Fewer than this has the number of any row."""
 _SHOWN: Final = 20
@@ -50,6 +51,10 @@ def members(
     file = open_regular(shard)
     if isinstance(file, Unreadable):
         yield ImageRef(shard, trouble=file)
+        return
+    if is_address(shard):
+        file.close()
+        yield ImageRef(shard, trouble=_NOT_HERE)
         return
     with file:
         reading = Wanted(fields=tuple(keep_fields), row=row, most_bytes=limits.bytes)

@@ -5,12 +5,12 @@ What is no plain member of a name of its own gives a `trouble`. Nothing is ever 
 
 from __future__ import annotations
 
-import os
 import re
 import tarfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from typing import BinaryIO, Final
+from io import BufferedReader
+from typing import Final
 
 from imagejudge.images.names import (
     SEPARATOR,
@@ -21,7 +21,7 @@ from imagejudge.images.names import (
     is_image,
     is_shard,
 )
-from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, too_large
+from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, state_now, too_large
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards.sample import Sample
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
@@ -56,13 +56,13 @@ def members(
 
 
 class _Tar:
-    def __init__(self, shard: str, file: BinaryIO, limits: Limits, sample: Sample) -> None:
+    def __init__(self, shard: str, file: BufferedReader, limits: Limits, sample: Sample) -> None:
         self._shard = shard
         self._file = file
         self._limits = limits
         self._sample = sample
         self._state = self._now()
-        self._stamp = self._state.settled(time.time_ns())
+        self._stamp = self._state and self._state.settled(time.time_ns())
         self._taken: set[int] = set()
         """Names that were given out, as hashes: there may be millions."""
         self._has_images = False
@@ -117,7 +117,7 @@ class _Tar:
             return ImageRef(path, stamp=self._stamp, trouble=trouble)
         data = stream.data(entry)
         now = self._now()
-        if (now.size, now.modified) != (self._state.size, self._state.modified):
+        if (now and now[:2]) != (self._state and self._state[:2]):
             raise BrokenTar(entry.offset, "changed while it was read; wait until it is written")
         if extension(entry.name) in SHARED_EXTENSIONS and not is_transport_stream(data[:1024]):
             return None
@@ -139,8 +139,8 @@ class _Tar:
             return too_large(self._limits)
         return None if message is None else Unreadable("member", message)
 
-    def _now(self) -> Stamp:
-        return Stamp.of(os.fstat(self._file.fileno()))
+    def _now(self) -> Stamp | None:
+        return state_now(self._file)
 
     def _path(self, name: str) -> str:
         return f"{self._shard}{SEPARATOR}{name}"

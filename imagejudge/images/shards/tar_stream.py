@@ -12,7 +12,8 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Protocol, cast
+from io import BufferedReader
+from typing import Final, Protocol, cast
 
 from imagejudge.images.names import INSTALL_SHARDS
 
@@ -62,7 +63,7 @@ class _Reader(Protocol):
 class TarStream:
     """Iterates over the entries of an open archive; the bytes of the current one can be read. Raises `BrokenTar`."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedReader) -> None:
         self._file = file
         self._errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
         self._at = 0
@@ -88,8 +89,7 @@ class TarStream:
         return data
 
     def _opened(self) -> _Reader:
-        magic = self._file.read(4)
-        self._file.seek(0)
+        magic = self._file.peek(4)[:4]
         if magic[:2] == b"\x1f\x8b":
             return gzip.GzipFile(fileobj=self._file)
         if magic == b"\x28\xb5\x2f\xfd" or magic[1:] == b"\x2a\x4d\x18":
@@ -195,7 +195,7 @@ class TarStream:
         return data
 
     def _skip(self, size: int) -> None:
-        if not self._compressed:
+        if not self._compressed and self._file.seekable():
             if self._at + size > os.fstat(self._file.fileno()).st_size:
                 raise self._cut_off()
             self._file.seek(size, os.SEEK_CUR)

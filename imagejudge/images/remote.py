@@ -1,0 +1,171 @@
+"""Files in a network by their addresses, such as `s3://bucket/a.tar`. fsspec (an extra) reads them.
+
+Credentials are what fsspec finds. What a library says of an error may hold an address with a signature in it, so that
+only its kind is told.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+INSTALL: Final = "pip install imagejudge[remote]"
+"""What makes addresses readable."""
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
+_WITH_NAME: Final = re.compile(r"https?://[^/?#]*@")
+_LOCAL: Final = ("file", "local")
+_CONNECT: Final = 30
+_SILENCE: Final = 60
+"""Seconds in which a server has to say something."""
+_PAUSES: Final = (1, 4)
+"""Seconds before a second and a third try."""
+_BUFFER: Final = 1 << 20
+_MARKS: Final = (
+    "ETag",
+    "etag",
+    "mtime",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "updated",
+    "created",
+    "md5Hash",
+)
+"""What file systems call that which changes with a file's content."""
+_CERTAIN: Final = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+"""What another try does not change."""
+_T = TypeVar("_T")
+
+
+class UnknownAddressError(Exception):
+    """An address that is not read; the message says why, or what to install."""
+
+
+def is_address(path: str) -> bool:
+    """Whether it is written as that of something in a network."""
+    return _ADDRESS.match(path) is not None
+
+
+def has_name(address: str) -> bool:
+    """Whether the name of a user, and maybe a password, is written into it."""
+    return _WITH_NAME.match(address) is not None
+
+
+class RemoteFile(io.BufferedReader):
+    """A file that is open for reading; `state` is its size and two numbers that change with it, where they are told."""
+
+    def __init__(self, raw: io.RawIOBase, state: tuple[int, int, int] | None) -> None:
+        super().__init__(raw, _BUFFER)
+        self.state = state
+
+
+def open_address(address: str) -> RemoteFile:
+    """Open a file to be read once, from front to back. Raises `UnknownAddressError`, or `OSError`."""
+    system, path = _found(address)
+    how = {"block_size": 0} if "http" in address[:5] else {}  # as a stream, which every server can give
+    file = _tried(lambda: system.open(path, "rb", **how))
+    return RemoteFile(_Raw(file), state_of(address))
+
+
+def state_of(address: str) -> tuple[int, int, int] | None:
+    """Size of the file and two numbers that change with its content; None where its server tells nothing of it."""
+    system, path = _found(address)
+    told = _tried(lambda: system.info(path))
+    marks = [str(told[mark]) for mark in _MARKS if told.get(mark)]
+    if not marks:
+        return None
+    number = int.from_bytes(hashlib.sha256("\n".join(marks).encode()).digest()[:7], "big")
+    return int(told.get("size") or 0), number, number
+
+
+def list_address(address: str) -> list[str]:
+    """The addresses of all files below a folder, in the order of their names; of a file, itself alone."""
+    system, root = _found(address)
+    if not _tried(lambda: system.isdir(root)):
+        return [address]
+    paths = _tried(lambda: system.find(root))
+    return [address.rstrip("/") + "/" + path[len(root) :].lstrip("/") for path in sorted(paths)]
+
+
+class _Raw(io.RawIOBase):
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = _tried(lambda: self._file.read(len(buffer)), pauses=())  # a stream cannot be read again
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _found(address: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it."""
+    scheme = address.partition("://")[0]
+    if scheme in _LOCAL:
+        raise UnknownAddressError("is the address of a local file; give its path")
+    try:
+        import fsspec
+    except ImportError:
+        raise UnknownAddressError(f"is an address; to read it: {INSTALL}") from None
+    try:
+        how = {"client_kwargs": {"timeout": _patience()}} if scheme in ("http", "https") else {}
+        system, path = fsspec.core.url_to_fs(address, **how)
+    except ImportError as error:  # which says what to install
+        raise UnknownAddressError(f"is an address that needs one more package: {error}") from None
+    except ValueError:
+        raise UnknownAddressError("is an address of an unknown kind") from None
+    except Exception as error:
+        raise OSError(errno.EIO, _words(error)) from None
+    return system, str(path)
+
+
+def _patience() -> Any:
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
+
+
+def _tried(do: Callable[[], _T], pauses: tuple[int, ...] = _PAUSES) -> _T:
+    """What a call gives, tried again where the network may be at fault."""
+    for pause in (*pauses, None):
+        try:
+            return do()
+        except Exception as error:
+            status = _status(error)
+            if status in (401, 403):
+                raise PermissionError(errno.EACCES, _words(error)) from None
+            if status in (404, 410):
+                raise FileNotFoundError(errno.ENOENT, _words(error)) from None
+            if status is None and isinstance(error, _CERTAIN):
+                raise
+            if pause is None or (status is not None and status < 500):
+                raise OSError(errno.EIO, _words(error)) from None
+            time.sleep(pause)
+    raise AssertionError("the last try ends in one way or the other")
+
+
+def _status(error: Exception) -> int | None:
+    """What an HTTP server answered with; fsspec takes most answers for a file that is not there."""
+    status = getattr(error.__cause__ or error, "status", None)
+    return status if isinstance(status, int) else None
+
+
+def _words(error: Exception) -> str:
+    status = _status(error)
+    return type(error).__name__ if status is None else f"the server answers with {status}"

@@ -1,0 +1,142 @@
+"""Files at addresses: found, read and told apart from those that are not there, without a word of what is secret."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from tables import pairs, png, write_parquet
+from tars import tar_of, write_tar
+
+from imagejudge.errors import UsageError
+from imagejudge.images import remote
+from imagejudge.images.find import find_images
+from imagejudge.images.read import Limits, Source, Unreadable, read_image, stamp_now
+from imagejudge.images.shards import expand
+
+
+@pytest.fixture
+def memory() -> Iterator[fsspec.AbstractFileSystem]:
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Gives files as a whole, as it knows no ranges."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def send_head(self) -> Any:
+        """Refuse what is called private, and fail at what is called broken."""
+        status = 403 if "private" in self.path else 500 if "broken" in self.path else None
+        if status is None:
+            return super().send_head()
+        self.send_error(status)
+        return None
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a folder, `tmp_path`."""
+    monkeypatch.setattr(remote, "_PAUSES", (0,))
+    handler = functools.partial(Handler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def found(*addresses: str, **how: object) -> list[str]:
+    return [ref.path for ref in find_images(addresses, **how)]  # type: ignore[arg-type]
+
+
+def read(address: str, limits: Limits = Limits()) -> bytes | tuple[str, str]:  # noqa: B008 - frozen
+    image = read_image(address, limits)
+    return image.data if isinstance(image, Source) else (image.kind, image.message)
+
+
+def test_a_folder_is_listed_in_order(memory: fsspec.AbstractFileSystem) -> None:
+    for name in ("b.png", "a/c.JPG", "a/d.txt", ".hidden/e.png", "x/f.png", "g.tar", "metadata.parquet"):
+        memory.pipe(f"/data/{name}", b"1")
+    assert found("memory://data") == [f"memory://data/{name}" for name in ("a/c.JPG", "b.png", "g.tar", "x/f.png")]
+    assert found("memory://data/", exclude=["x/", "*.JPG"]) == ["memory://data/b.png", "memory://data/g.tar"]
+    assert found("memory://data/a/d.txt") == ["memory://data/a/d.txt"]  # as it is named
+    assert found("memory://none") == ["memory://none"]
+
+
+def test_an_image_is_read_within_bounds(memory: fsspec.AbstractFileSystem) -> None:
+    memory.pipe("/a.png", png(1))
+    assert read("memory://a.png") == png(1)
+    assert read("memory://a.png", Limits(bytes=10))[0] == "too-large"
+    assert read("memory://b.png") == ("missing", "nothing is at this address; check it")
+    before = stamp_now("memory://a.png")
+    assert before is not None
+    assert before.size == len(png(1))
+    memory.pipe("/a.png", png(2))
+    assert stamp_now("memory://a.png") != before
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".tar.zst"])
+def test_a_tar_is_read_as_a_stream(server: str, tmp_path: Path, ending: str) -> None:
+    images = {f"{number}.png": png(number, 200) for number in range(4)}
+    write_tar(tmp_path / f"a{ending}", {"big.txt": b"x" * 300_000, **images})
+    refs = list(expand(find_images([server]), Limits()))
+    assert {ref.path: ref.data for ref in refs} == {
+        f"{server}/a{ending}::{name}": data for name, data in images.items()
+    }
+    assert len({ref.stamp for ref in refs}) == 1
+    assert refs[0].stamp == stamp_now(f"{server}/a{ending}") is not None
+    (one,) = expand(find_images([f"{server}/a{ending}::2.png"]), Limits())
+    assert one.data == png(2, 200)
+
+
+def test_a_tar_that_is_cut_off_is_told(server: str, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar_of([("a.png", png(1)), ("b.png", png(2))])[:1600])
+    first, last = expand(find_images([f"{server}/a.tar"]), Limits())
+    assert (first.data, last.path) == (png(1), f"{server}/a.tar::@1024")
+    assert last.trouble is not None
+
+
+def test_images_come_by_http(server: str, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.png").write_bytes(png(1))
+    assert found(server) == [f"{server}/d/a.png"]
+    assert read(f"{server}/d/a.png") == png(1)
+    assert read(f"{server}/d/b.png") == ("missing", "nothing is at this address; check it")
+    kind, message = read(f"{server}/private.png?signature=secret")
+    assert (kind, "secret" in str(message)) == ("permission", False)
+    kind, message = read(f"{server}/broken.png?signature=secret")
+    assert (kind, message) == ("io", "cannot be read: the server answers with 500")
+
+
+def test_what_is_missing_for_an_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read("s3://bucket/a.png") == (
+        "missing",
+        "is an address that needs one more package: Install s3fs to access S3",
+    )
+    assert read("nope://x/a.png") == ("missing", "is an address of an unknown kind")
+    assert read("file:///etc/passwd") == ("missing", "is the address of a local file; give its path")
+    monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
+    assert read("s3://x/a.png") == ("missing", "is an address; to read it: pip install imagejudge[remote]")
+
+
+def test_an_address_with_a_password_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(UsageError) as error:
+        found("https://me:secret@example.org/a.png")
+    assert "secret" not in f"{error.value.message} {error.value.hint}"
+
+
+def test_a_table_at_an_address_is_told(memory: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
+    memory.pipe("/a.parquet", write_parquet(tmp_path / "a.parquet", {"image": pairs(png(1))}).read_bytes())
+    (ref,) = expand(find_images(["memory://a.parquet"]), Limits())
+    assert isinstance(ref.trouble, Unreadable)
+    assert ref.trouble.kind == "shard"
