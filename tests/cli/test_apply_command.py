@@ -157,7 +157,7 @@ def test_what_is_not_as_it_was_is_refused_and_counted(run: Run, tmp_path: Path) 
         "1  refused: could not be read when it was judged",
         "1  refused: file name too long",
         "1  refused: gone",
-        "3  refused: held in another file: only files of their own can be acted upon",
+        "3  refused: held in another file; for shards there is `imagejudge filter`",
         "4  refused: no file",
         "2  refused: no file can have this name",
         "2  refused: something else is at its new place",

@@ -255,7 +255,7 @@ def test_members_are_not_acted_upon(run: Run, base: Options, tmp_path: Path) -> 
     run("scan", "a.tar", *base, "-o", "v.jsonl")
     done = run("apply", "v.jsonl", "--delete", "--yes")
     assert done.returncode == 2
-    assert b"refused    a.tar::2.bmp: held in another file: only files of their own can be acted upon" in done.stdout
+    assert b"refused    a.tar::2.bmp: held in another file; for shards there is `imagejudge filter`" in done.stdout
     assert (tmp_path / "a.tar").read_bytes() == before
 
 

@@ -131,3 +131,27 @@ def test_json_is_parsed_and_the_rest_is_text() -> None:
     assert field_value("json", b' {"a": 1.5} ') == {"a": 1.5}
     assert field_value("v.json", b'"\\ud800"') == "\ud800"
     assert field_value("cls", b"3\n") == "3\n"
+
+
+_WRITE = """
+import sys
+import webdataset
+for path in sys.argv[1:]:
+    with webdataset.TarWriter(path) as writer:
+        for number in range(3):
+            key = f"d/{number}" + "x" * 200
+            beside = {"txt": f"no. {number}", "json": {"n": number}, "cls": 1}
+            writer.write({"__key__": key, "png": b"%d" % number, **beside})
+"""
+
+
+def test_what_the_library_writes_is_read(tmp_path: Path) -> None:
+    paths = [tmp_path / f"a{ending}" for ending in (".tar", ".tar.gz")]
+    subprocess.run([sys.executable, "-c", _WRITE, *paths], capture_output=True, check=True)
+    for path in paths:
+        refs = list(expand([ImageRef(str(path))], Limits(), keep_fields=["txt", "json", "cls"]))
+        assert [ref.data for ref in refs] == [b"0", b"1", b"2"]
+        assert [ref.fields for ref in refs] == [
+            {"txt": f"no. {number}", "json": {"n": number}, "cls": "1"} for number in range(3)
+        ]
+        assert [ref.path.partition("::")[2] for ref in refs] == [f"d/{number}{'x' * 200}.png" for number in range(3)]
