@@ -131,7 +131,7 @@ def test_a_real_crash_costs_one_image(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 PHASES = {
-    "reading": "imagejudge.judge.opened_image.read_image",
+    "reading": "imagejudge.images.ref.read_image",
     "decoding": "imagejudge.judge.opened_image.decode_image",
     "asking": "imagejudge.judge.scanner.inquire",
     "concluding": "imagejudge.judge.scanner.summarise",
