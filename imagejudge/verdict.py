@@ -69,6 +69,21 @@ class By(_QuickValue, StrEnum):
     THRESHOLD = "threshold"
 
 
+class Steps(_QuickValue, StrEnum):
+    """Which steps a line has."""
+
+    ALL = "all"
+    ASKED = "asked"
+    """Those of statements that were asked."""
+    FOUND = "found"
+    """All those of rules that are not clear."""
+    NONE = "none"
+
+
+STEPS: Final = "steps"
+"""Among a line's settings: which steps it has, where that is not all."""
+
+
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
@@ -240,14 +255,28 @@ class Verdict(_Row):
     fields: Mapping[str, Any] | None = None
     """What lies beside the image in its shard and was asked for, by name; null where nothing was, and for what cannot
     be carried."""
+    score: Probability | None = None
+    """What speaks for a violation, as `evaluate` ranks images, in lines without the steps that tell it; else null."""
     model: str
     constitution: str
     method: str
     settings: Mapping[str, str | int] | None = None
-    """All else that decides a verdict: options and versions by name. Null in lines of versions that did not say."""
+    """All else that decides a verdict: options and versions by name; and `steps`, where the line has not all of them.
+    Null in lines of versions that did not say."""
     imagejudge: str
     seconds: Timing = Timing()
     error: Failure | None = None
+
+
+def steps_in(verdict: Verdict) -> Steps:
+    """Which steps a line has."""
+    told = (verdict.settings or {}).get(STEPS, Steps.ALL)
+    return next((steps for steps in Steps if steps == told), Steps.NONE)
+
+
+def has_all_steps(verdict: Verdict) -> bool:
+    """Whether a line has the steps of all statements."""
+    return steps_in(verdict) is Steps.ALL
 
 
 def line_of(verdict: Verdict) -> bytes:

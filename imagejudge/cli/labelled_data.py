@@ -15,6 +15,7 @@ from imagejudge.common.open_input import open_input
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
+from imagejudge.verdict import Steps, steps_in
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Label, Reading
@@ -103,6 +104,9 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
             read = list(read_verdicts(lines_in(file, str(path)), str(path)))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
+    if any(steps_in(verdict) in (Steps.FOUND, Steps.NONE) for verdict in read):
+        problem = f"lines of {path} have not all the steps that scores and costs are read off"
+        raise UsageError(problem, "scan again with --steps all: answers that were kept are not asked again")
     labels, verdicts, origin = _labels(data, read)
     matched = match(labels, verdicts)
     if matched.unlabelled:

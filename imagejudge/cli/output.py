@@ -29,9 +29,10 @@ from imagejudge.output.recorded import Check
 from imagejudge.output.resume import Identity, ResumableFile
 from imagejudge.output.sarif import Sarif
 from imagejudge.output.stats import FailOn, Stats
+from imagejudge.output.steps import identity_with, trimmed
 from imagejudge.output.text import VERDICT_STYLES, Lines
 from imagejudge.output.verdict_files import open_record
-from imagejudge.verdict import Outcome, RuleStatus, Verdict
+from imagejudge.verdict import Outcome, RuleStatus, Steps, Verdict
 
 STDOUT = "-"
 
@@ -98,6 +99,13 @@ class OutputOptions:
         bool,
         typer.Option("--print0", help="End each written path with NUL, not newline.", rich_help_panel="Output"),
     ] = False
+    steps: Annotated[
+        Steps,
+        typer.Option(
+            help="Which steps lines have: those asked, those of rules that are not clear, none; `rejudge` needs all.",
+            rich_help_panel="Output",
+        ),
+    ] = Steps.ALL
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start the file of -o afresh.", rich_help_panel="Output")
     ] = False
@@ -120,6 +128,11 @@ class OutputOptions:
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress, no summary, no safe images.", rich_help_panel="Output")
     ] = False
+
+
+def written(verdict: Verdict, steps: Steps) -> Verdict:
+    """A verdict as it is written: options by the names that they have here, and the steps that are wanted."""
+    return trimmed(shown(verdict), steps)
 
 
 class Output:
@@ -148,6 +161,7 @@ class Output:
         self._record: ResumableFile | None = None
         if options.output is not None and str(options.output) != STDOUT:
             how = {"overwrite": options.overwrite, "mix": options.mix, "retry_errors": retry_errors}
+            identity = identity_with(identity, options.steps)
             self._record = open_record(options.output, identity, **how, wanted=wanted, check=check)
             if not self._record.locked:
                 warn(f"no locks where {options.output} lies: do not let two scans write to it at once")
@@ -199,7 +213,7 @@ class Output:
 
     def write(self, verdict: Verdict) -> None:
         """Write one more."""
-        verdict = self._accepted.mark(shown(verdict))
+        verdict = self._accepted.mark(written(verdict, self.options.steps))
         beside_a_bar = self._shown is not None and not self.hides_progress
         with unbroken(), tqdm.external_write_mode(sys.stdout) if beside_a_bar else contextlib.nullcontext():
             if self._record is not None:

@@ -7,6 +7,7 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +22,8 @@ from imagejudge.cli.console import warn
 from imagejudge.cli.factory import prepared, recipe
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.named_files import refuse_to_overwrite
-from imagejudge.cli.option_names import shown
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
-from imagejudge.cli.output import Output, OutputOptions, end
+from imagejudge.cli.output import Output, OutputOptions, end, written
 from imagejudge.cli.ray_scan import on_ray
 from imagejudge.common.open_input import open_input
 from imagejudge.errors import UsageError
@@ -34,6 +34,7 @@ from imagejudge.images.shards import expand
 from imagejudge.output.recorded import SameFile, WithMembers
 from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
+from imagejudge.output.steps import identity_with
 from imagejudge.verdict import Outcome, Verdict
 
 STDIN = "-"
@@ -126,8 +127,8 @@ def scan(
     if by_blocks.wanted:
         folder = folder_for(by_blocks, output, retry_errors=retry_errors)
         with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
-            asked = asked_by(Identity.of(judge.plan), named, patterns, by_blocks, fields)
-            work = Work(shown, fields)
+            asked = asked_by(identity_with(Identity.of(judge.plan), output.steps), named, patterns, by_blocks, fields)
+            work = Work(partial(written, steps=output.steps), fields)
             judging = here(judge, work, unread)
             if by_blocks.ray is not None:
                 make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call))

@@ -70,6 +70,8 @@ def stats(
             sides = (("before", verdicts, found), ("after ", other, new))
             about = [f"{word} {printable(name)}: {summary(side)}" for word, name, side in sides]
             tables = changed_figures(changes, top)
+    if found.shortened:
+        warn(f"{found.shortened:,} lines have not the steps of all rules: what decided is not counted of the rest")
     if as_json:
         # The path of a file that is not UTF-8 needs escapes, which is what JSON in ASCII has.
         sys.stdout.write(json.dumps(document, indent=1) + "\n")

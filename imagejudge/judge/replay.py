@@ -1,9 +1,8 @@
 """Other rules on recorded answers: verdict lines judged again, without images and, where these suffice, a model.
 
-Knows what a verdict line tells of the answers behind it, and what it does not. The method itself is `judge`'s.
-
-What a line does not tell counts as missing, never as No: a statement that was not asked, one that would now need to be
-reasoned about or looked at more closely, and an animation, whose line is about only one of its frames.
+Knows what a verdict line tells of the answers behind it. What it does not tell counts as missing, never as No: a
+statement that was not asked, one that would now need to be reasoned about or looked at more closely, and an animation,
+whose line is about only one of its frames.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from imagejudge.judge.regions import with_regions_of
 from imagejudge.judge.summary import summarise
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import (
+    STEPS,
     By,
     ImageFacts,
     Outcome,
@@ -34,6 +34,7 @@ from imagejudge.verdict import (
     StepStatus,
     Timing,
     Verdict,
+    has_all_steps,
     line_of,
     verdict_of,
 )
@@ -41,9 +42,8 @@ from imagejudge.verdict import (
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 """Stands for a region that was found: what came of it is recorded. Where it lay is taken from the line at the end."""
 
-
-JUDGED_WITH = ("arithmetic", "per_path_ignores")
-"""Settings in a verdict line that decide what follows from answers."""
+JUDGED_WITH = ("arithmetic", "per_path_ignores", STEPS)
+"""Settings in a verdict line that say nothing of answers, but what follows from them and is told."""
 
 
 class Unrecorded(Exception):  # noqa: N818 - a lack, which may be supplied
@@ -178,6 +178,8 @@ class Rejudge:
         """
         if verdict.verdict is Outcome.ERROR:
             return self._again(verdict)
+        if not has_all_steps(verdict):
+            raise Unrecorded("steps that the lines were written without")
         if verdict.sampled is not None:
             raise Unrecorded("the other frames of a video")
         if verdict.image is not None and verdict.image.frames > 1:
@@ -222,14 +224,13 @@ class Rejudge:
     def _records(self, verdict: Verdict) -> dict[Question, _Record]:
         """What a line tells, by question. Rules that share a statement share its answer; one may tell more."""
         records: dict[Question, _Record] = {}
-        for result in verdict.rules:
+        for result in verdict.rules if has_all_steps(verdict) else ():  # one tells little without those beside it
             alone = sum(step.item is not None for step in result.steps) == 1
             for step in result.steps:
                 if step.gap is not None and step.off_mass is not None:
                     question = self._question(step, alone)
-                    answer = Answer(step.gap, step.off_mass)
-                    record = _record(result, step, answer, verdict.method)
-                    records[question] = _fuller(records.get(question), record)
+                    told = _record(result, step, Answer(step.gap, step.off_mass), verdict.method)
+                    records[question] = _fuller(records.get(question), told)
         return records
 
     def _question(self, step: Step, alone: bool) -> Question:

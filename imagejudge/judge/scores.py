@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from imagejudge.engine.base import UNMEASURED
 from imagejudge.judge.clue import EVEN
-from imagejudge.verdict import By, RuleResult, Step, StepStatus, Verdict
+from imagejudge.verdict import By, RuleResult, Step, Steps, StepStatus, Verdict, steps_in
 
 WHOLE = "*"
 """Stands for a rule where a method asks once about everything."""
@@ -54,6 +54,8 @@ def rule_score(result: RuleResult) -> float | None:
 
 def image_score(verdict: Verdict) -> float | None:
     """The greatest of its rules'; None when no rule has one."""
+    if steps_in(verdict) in (Steps.FOUND, Steps.NONE):
+        return verdict.score
     scores = [score for result in verdict.rules if (score := rule_score(result)) is not None]
     return max(scores, default=None)
 

@@ -50,7 +50,8 @@ def _times(violation: Violation) -> str:
 
 
 def _doubt(result: RuleResult) -> str:
-    return "undecided: " + "; ".join(_words(step) for step in result.steps if step.status is StepStatus.UNSURE)
+    open_ = "; ".join(_words(step) for step in result.steps if step.status is StepStatus.UNSURE)
+    return f"undecided: {open_}" if open_ else "undecided"
 
 
 def _words(step: Step) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from imagejudge.constitution import Severity
 from imagejudge.judge.scores import image_score
 from imagejudge.judge.summary import unmeasured
-from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, StepStatus, Verdict
+from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Steps, StepStatus, Verdict, steps_in
 
 BINS: Final = 10
 """Equal parts of [0, 1] in which scores are counted."""
@@ -69,12 +69,15 @@ class Overview:
     """Images by score: tenths of [0, 1], the last with 1."""
     models: Counter[str] = field(default_factory=Counter)
     constitutions: Counter[str] = field(default_factory=Counter)
+    shortened: int = 0
+    """Images whose lines have not the steps of all rules: what decided is not counted of those."""
 
     def add(self, verdict: Verdict) -> None:
         """Count one more image."""
         self.outcomes[verdict.verdict] += 1
         self.models[verdict.model] += 1
         self.constitutions[verdict.constitution] += 1
+        self.shortened += steps_in(verdict) in (Steps.FOUND, Steps.NONE)
         self.accepted += any(result.accepted for result in verdict.rules)
         self.categories.update({violation.category for violation in verdict.violations})
         self.severities.update({violation.severity for violation in verdict.violations})

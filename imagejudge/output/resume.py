@@ -22,7 +22,7 @@ from imagejudge.output.jsonl import LONGEST, is_torn
 from imagejudge.output.packing import PackedWriter, Packing, is_cut, packing_of, unpacked
 from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
 from imagejudge.output.writing import writing
-from imagejudge.verdict import Outcome, Verdict, line_of, verdict_of
+from imagejudge.verdict import STEPS, Outcome, Steps, Verdict, line_of, verdict_of
 
 try:
     import fcntl
@@ -288,7 +288,11 @@ def _abandon(file: BinaryIO) -> None:
 def difference(here: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What differs between the settings of two lines, in words; empty: nothing."""
     names = [name for name in dict.fromkeys((*now, *here)) if here.get(name) != now.get(name)]
-    return "; ".join(f"{_spelled(name)} {here.get(name, 'none')}, now {now.get(name, 'none')}" for name in names)
+    return "; ".join(f"{_spelled(name)} {_told(here, name)}, now {_told(now, name)}" for name in names)
+
+
+def _told(settings: Mapping[str, Any], name: str) -> object:
+    return settings.get(name, Steps.ALL if name == STEPS else "none")
 
 
 def _spelled(name: str) -> str:

@@ -54,7 +54,7 @@ def test_every_command_reads_what_scan_wrote(
     again = run("scan", "d", *base, "-o", name)
     assert b"5 of these images have their line" in again.stderr
     (tmp_path / "v.jsonl").write_bytes(text(tmp_path / name))  # seconds are those of one run
-    (tmp_path / "labels.csv").write_text("image,label\nd/bad.png,unsafe\nd/good.png,safe\n")
+    (tmp_path / "labels.csv").write_text("path,label\nd/bad.png,unsafe\nd/good.png,safe\n")
     for command in (
         ("show", "FILE", "--format", "csv"),
         ("show", "FILE"),
@@ -156,3 +156,28 @@ def test_kills_lose_and_change_nothing(
     assert sorted(rows(out), key=lambda row: row["path"]) == plain(whole.stdout)
     left = {path.name for path in tmp_path.iterdir()} - {"many", "answers", "site", "rules.toml"}
     assert left == {name}
+
+
+def test_shorter_lines(run: Run, base: Options, brightness: None, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\nd/bad.png,unsafe\nd/good.png,safe\n")
+    short = run("scan", "d", *base, "-o", "v.jsonl.gz", "--steps", "found")
+    whole = run("scan", "d", *base, "--format", "text")
+    assert short.returncode == whole.returncode == 2
+    for row in rows(tmp_path / "v.jsonl.gz"):
+        assert row["settings"]["steps"] == "found"
+        assert all(bool(rule["steps"]) is (rule["status"] != "clear") for rule in row["rules"])
+    resumed = run("scan", "d", *base, "-o", "v.jsonl.gz", "--steps", "found", "--format", "text")
+    assert (resumed.stdout, resumed.returncode) == (whole.stdout, 2)
+    mixed = run("scan", "d", *base, "-o", "v.jsonl.gz")
+    assert mixed.returncode == 2
+    assert b"was written with --steps found, now all" in b" ".join(mixed.stderr.split())
+    again = run("rejudge", "v.jsonl.gz", *base[4:], "--missing", "missing.txt", "--format", "text")
+    assert again.returncode == 2
+    assert b"4 images need new answers: steps that the lines were written without (4)" in again.stderr
+    assert again.stdout.count(b"\n") == 1, "the one that could not be judged"
+    scored = run("evaluate", "--verdicts", "v.jsonl.gz", "--labels", "labels.csv")
+    assert (scored.returncode, b"have not all the steps" in scored.stderr) == (2, True)
+    assert b"lines have not the steps of all rules" in run("stats", "v.jsonl.gz").stderr
+    run("scan", "d", *base, "-o", "blocks", "--shard", "0/1", "--steps", "none")
+    assert run("merge", "blocks", "-o", "merged.jsonl").returncode == 2
+    assert not any(rule["steps"] for row in rows(tmp_path / "merged.jsonl") for rule in row["rules"])
