@@ -29,6 +29,7 @@ COMMANDS += (
     " report",
     " review",
     " apply",
+    " filter",
     " convert",
     " stats",
 )

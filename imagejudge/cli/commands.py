@@ -23,6 +23,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "report": "Make one page of verdicts, on which a person looks at what was found and decides.",
         "review": "Serve the page of `report` on this machine, until Ctrl-C.",
         "apply": "Move, copy, link, delete or censor what was found, and take that back.",
+        "filter": "Write new shards that hold only the samples all of whose images passed.",
         "stats": "Count what verdicts say: by verdict, rule, category, folder, question and score.",
         "convert": "Write verdicts for other tools, which read them as labels or predictions.",
         "evaluate": "Measure how often verdicts are right, against labels.",

@@ -40,7 +40,7 @@ class Packing(Enum):
         return packing
 
 
-_SUFFIXES: Final = {".gz": Packing.GZIP, ".zst": Packing.ZSTD, ".parquet": Packing.PARQUET}
+_SUFFIXES: Final = {".gz": Packing.GZIP, ".tgz": Packing.GZIP, ".zst": Packing.ZSTD, ".parquet": Packing.PARQUET}
 _LIBRARIES: Final = {Packing.ZSTD: "zstandard", Packing.PARQUET: "pyarrow"}
 _HEAD: Final = max(len(packing.value) for packing in Packing)
 

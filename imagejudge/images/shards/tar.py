@@ -28,8 +28,8 @@ from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
 from imagejudge.images.video import pyav
 from imagejudge.images.video.container import is_transport_stream
 
-_META: Final = re.compile(r"__[^/]*__($|/)")
-"""What the library webdataset leaves out."""
+META: Final = re.compile(r"__[^/]*__($|/)")
+"""Matches the names of members that the library webdataset leaves out."""
 _NO_FILE: Final = {
     tarfile.LNKTYPE: "is a hard link to another member; store the file itself",
     tarfile.SYMTYPE: "is a symbolic link; store the file itself",
@@ -90,11 +90,11 @@ class _Tar:
         passed_over: Callable[[str, Unread], None],
     ) -> Iterator[ImageRef]:
         """The images that can be given out once this member is known."""
-        if _META.match(entry.name):
+        if META.match(entry.name):
             passed_over(self._path(entry.name), Unread.OTHER)
             return
         yield from self._sample.begin(entry.name)
-        if (why := _why_not(entry.name)) is None:
+        if (why := why_not(entry.name)) is None:
             new = self._take(entry.name)
             path = self._path(entry.name) if new else self._place(entry.offset)
             if not wanted(path):
@@ -105,7 +105,7 @@ class _Tar:
                 self._has_images = True
                 yield from self._sample.image(ref)
         elif (field := self._sample.wants(entry.name)) is not None:
-            fits = _is_plain(entry) and self._sample.has_room(entry.size)
+            fits = is_plain(entry) and self._sample.has_room(entry.size)
             self._sample.field(field, stream.data(entry) if fits else None)
         else:
             passed_over(self._path(entry.name), why)
@@ -127,13 +127,13 @@ class _Tar:
         message = None
         if not new:
             message = f"is another member of the name {entry.name}; give each a name of its own"
-        elif entry.name.startswith("/") or ".." in entry.name.split("/"):
+        elif leads_out(entry.name):
             message = "has a name that leads out of the tar; give it another one"
         elif entry.type in _NO_FILE:
             message = _NO_FILE[entry.type]
         elif entry.sparse:
             message = "is stored as a sparse file; store it whole"
-        elif not _is_plain(entry):
+        elif not is_plain(entry):
             message = "is of a kind that only the program knows that wrote it; store it as a plain file"
         elif entry.size > self._limits.bytes:
             return too_large(self._limits)
@@ -161,12 +161,17 @@ class _Tar:
         return True
 
 
-def _is_plain(entry: Entry) -> bool:
+def leads_out(name: str) -> bool:
+    """Whether a member of this name would be unpacked elsewhere than where the tar is."""
+    return name.startswith("/") or ".." in name.split("/")
+
+
+def is_plain(entry: Entry) -> bool:
     """Whether its bytes lie in the tar as they are."""
     return entry.type in tarfile.REGULAR_TYPES and not entry.sparse
 
 
-def _why_not(name: str) -> Unread | None:
+def why_not(name: str) -> Unread | None:
     """Why a member of this name is passed over; None for images and videos."""
     base = name.rpartition("/")[2]
     if base.startswith("."):

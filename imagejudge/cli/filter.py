@@ -1,0 +1,160 @@
+"""`imagejudge filter`: new shards with only what passed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagejudge.cli.console import say, warn
+from imagejudge.cli.output import images
+from imagejudge.cli.verdict_file import Verdicts, opened
+from imagejudge.common.atomic_write import replacing
+from imagejudge.common.existing import is_same
+from imagejudge.common.text import printable
+from imagejudge.errors import UsageError
+from imagejudge.images.find import find_images
+from imagejudge.images.names import TAR_ENDINGS, is_shard
+from imagejudge.images.read import Limits
+from imagejudge.output.filtering.outcome import Filtered, Records, made_of
+from imagejudge.output.filtering.tar import filter_tar
+from imagejudge.output.filtering.told import ToldOfShards
+from imagejudge.output.packing import Packing
+from imagejudge.output.writing import writing
+from imagejudge.verdict import Outcome
+
+_HINT = "name a folder with room for the new shards, with -o"
+
+
+def filter(  # noqa: A001 - the name of the command
+    verdicts: Verdicts,
+    paths: Annotated[list[str], typer.Argument(metavar="SHARD", help="Shards, and folders that hold some.")],
+    *,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="A folder for the new shards, which have the same names."),
+    ],
+    only: Annotated[
+        list[Outcome] | None,
+        typer.Option(metavar="VERDICT", help="What passes: safe, unsure or unsafe. Repeatable. [default: safe]"),
+    ] = None,
+    allow_unjudged: Annotated[
+        bool, typer.Option("--allow-unjudged", help="Leave out images without a verdict, and do not fail for them.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace shards made of other verdicts.")] = False,
+) -> None:
+    """Write new shards that hold only the samples all of whose images passed.
+
+    Every member keeps its bytes, and each sample gets what is said of it as KEY.verdict.json. An image passes if its
+    bytes are those that were judged. Run the same command again after it was stopped: shards that are done stay.
+
+    \b
+    imagejudge scan shards -c stickers --model builtin -o verdicts.jsonl
+    imagejudge filter verdicts.jsonl shards -o passed
+    """
+    wanted = sorted(set(only or [Outcome.SAFE]))
+    if Outcome.ERROR in wanted:
+        raise UsageError("images that could not be judged do not pass", "leave out --only error")
+    shards = _shards(paths, output)
+    with writing(output, _HINT):
+        output.mkdir(parents=True, exist_ok=True)
+    records = Records(output)
+    total, broken = Filtered(), 0
+    with opened(verdicts) as lines, tempfile.TemporaryFile() as file:
+        told = ToldOfShards(lines, shards, file)
+        for shard in shards:
+            found = _one(shard, output, told, wanted, records, allow_unjudged=allow_unjudged, overwrite=overwrite)
+            _add(total, found)
+            if found.broken:
+                broken += 1
+                warn(f"{printable(shard)} is broken at {found.broken}; what comes before was taken")
+    _sum_up(total, allow_unjudged=allow_unjudged)
+    if broken:
+        raise typer.Exit(2)
+
+
+def _shards(paths: Sequence[str], output: Path) -> list[str]:
+    """The shards that are named or found. Raises `UsageError` where they cannot be filtered, or not into `output`."""
+    found = [ref.path for ref in find_images(paths, warn=warn)]
+    shards = [path for path in found if is_shard(path)]
+    if others := len(found) - len(shards):
+        problem = f"{others:,} of what is named or found are no shards"
+        raise UsageError(problem, "`imagejudge apply VERDICTS --copy DIR --only safe` copies files that passed")
+    if not shards:
+        raise UsageError("no shards were found", "name tars, or a folder that holds some")
+    for shard in shards:
+        if not shard.lower().endswith(TAR_ENDINGS):
+            raise UsageError(f"{printable(shard)} cannot be filtered", "only tars can be")
+        if is_same(shard, output / Path(shard).name):
+            raise UsageError(f"{printable(shard)} would be written over", "name another folder with -o")
+    for name, count in Counter(Path(shard).name for shard in shards).items():
+        if count > 1:
+            raise UsageError(f"{count} shards are called {printable(name)}", "filter them into folders of their own")
+    return shards
+
+
+def _one(
+    shard: str,
+    output: Path,
+    told: ToldOfShards,
+    only: Sequence[Outcome],
+    records: Records,
+    *,
+    allow_unjudged: bool,
+    overwrite: bool,
+) -> Filtered:
+    name = Path(shard).name
+    target = output / name
+    with writing(printable(shard), "check that it can be read"):
+        ingredients = made_of(shard, told.digest(shard), only)
+    if (done := records.find(name, ingredients)) is not None:
+        say("done", f"{printable(name)} already: {_kept(done)}", "bold cyan")
+        return done
+    if target.exists() and not overwrite:
+        raise UsageError(
+            f"{printable(target)} was not made of these verdicts and this shard",
+            "name another folder with -o, or replace it with --overwrite",
+        )
+    try:
+        with writing(printable(target), _HINT), replacing(target, locked=True) as fresh:
+            found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only, Limits())
+            if found.unjudged and not allow_unjudged:
+                raise _NotWritten(found)
+            records.keep(name, ingredients, found)
+    except _NotWritten as refused:
+        say("not written", f"{printable(name)}: {images(refused.found.unjudged)} without a verdict", "bold red")
+        return refused.found
+    say("written", f"{printable(name)}: {_kept(found)}", "bold green")
+    return found
+
+
+class _NotWritten(Exception):  # noqa: N818 - takes back one shard
+    def __init__(self, found: Filtered) -> None:
+        super().__init__()
+        self.found = found
+
+
+def _kept(found: Filtered) -> str:
+    return f"{found.kept:,} of {found.samples:,} samples kept"
+
+
+def _add(total: Filtered, found: Filtered) -> None:
+    total.samples += found.samples
+    total.kept += found.kept
+    total.left_out += found.left_out
+    total.unjudged += found.unjudged
+
+
+def _sum_up(total: Filtered, *, allow_unjudged: bool) -> None:
+    for why, count in total.left_out.most_common():
+        say("left out", f"{count:,} {why if why.startswith('members') else f'samples {why}'}", "yellow")
+    say("filtered", _kept(total), "bold green")
+    if total.unjudged and not allow_unjudged:
+        raise UsageError(
+            f"{images(total.unjudged)} without a verdict, so that their shards were not written",
+            "scan them with -o, or leave them out with --allow-unjudged",
+        )

@@ -1,0 +1,1 @@
+"""New shards with only those samples whose images passed: the same bytes, never unpacked."""

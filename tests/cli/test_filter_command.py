@@ -1,0 +1,279 @@
+"""New shards with only what passed: the same bytes, read by the libraries that data sets are read with."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import signal
+import subprocess
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from conftest_cli import PROGRAM, Run
+from PIL import Image
+from tars import tar_of, write_tar
+
+from imagejudge.verdict import Outcome, Verdict, line_of
+
+Options = Sequence[str]
+
+
+def picture(shade: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 6), (shade, 7, 9)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def lines(shard: Path, outcomes: Mapping[str, str], members: Mapping[str, bytes], **more: Any) -> bytes:
+    """Verdicts on members of a shard in the current folder."""
+    facts = {"rationale": "r", "model": "m@1", "constitution": "c@1", "method": "clue", "imagejudge": "0", **more}
+    return b"".join(
+        line_of(
+            Verdict(
+                path=f"{shard.name}::{name}",
+                sha256=hashlib.sha256(members[name]).hexdigest(),
+                verdict=Outcome(outcome),
+                **facts,
+            )
+        )
+        for name, outcome in outcomes.items()
+    )
+
+
+def members_in(tar: Path) -> dict[str, bytes]:
+    data = tar.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    elif data[:4] == b"\x28\xb5\x2f\xfd":
+        data = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True).read()
+    with tarfile.open(fileobj=io.BytesIO(data)) as opened:
+        return {info.name: opened.extractfile(info).read() for info in opened}  # type: ignore[union-attr]
+
+
+SAFE = picture(0)
+UNSAFE = picture(250)
+LONG = f"{'long/' * 40}e\udcff"
+MEMBERS = {
+    "a.png": SAFE,
+    "a.txt": b"a cat",
+    "b.png": UNSAFE,
+    "b.json": b"{}",
+    "two.v1.png": SAFE,
+    "two.v2.png": UNSAFE,
+    "d/c.x.PNG": SAFE,
+    "d/c.verdict.json": b"old",
+    "d/c.cls": b"7",
+    f"{LONG}.png": SAFE,
+    "text.txt": b"no image",
+    "README": b"of no sample",
+}
+OUTCOMES = {
+    "a.png": "safe",
+    "b.png": "unsafe",
+    "two.v1.png": "safe",
+    "two.v2.png": "unsafe",
+    "d/c.x.PNG": "safe",
+    f"{LONG}.png": "safe",
+}
+
+
+@pytest.mark.parametrize("name", ["s.tar", "s.tar.gz", "s.tgz", "s.tar.zst"])
+def test_only_whole_samples_that_passed_are_kept(run: Run, tmp_path: Path, name: str) -> None:
+    shard = write_tar(tmp_path / name, MEMBERS)
+    (tmp_path / "v.jsonl").write_bytes(lines(shard, OUTCOMES, MEMBERS))
+    done = run("filter", "v.jsonl", name, "-o", "out")
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    made = members_in(tmp_path / "out" / name)
+    told = {member: json.loads(made.pop(member)) for member in list(made) if member.endswith("verdict.json")}
+    kept = ("a.png", "a.txt", "d/c.x.PNG", "d/c.cls", f"{LONG}.png")
+    assert list(made.items()) == [(member, MEMBERS[member]) for member in kept]
+    assert list(told) == ["a.verdict.json", "d/c.verdict.json", f"{LONG}.verdict.json"]
+    sha256 = hashlib.sha256(SAFE).hexdigest()
+    assert told["a.verdict.json"] == {
+        "verdict": "safe",
+        "score": -1.0,
+        "violated": "",
+        "unsure": "",
+        "rationale": "r",
+        "sha256": sha256,
+        "model": "m@1",
+        "constitution": "c@1",
+        "method": "clue",
+        "images": 1,
+    }
+    assert f"{name}: 3 of 6 samples kept".encode() in done.stderr
+    assert b"2 samples unsafe" in done.stderr
+    assert b"1 samples without an image" in done.stderr
+    more = run("filter", "v.jsonl", name, "-o", "more", "--only", "safe", "--only", "unsafe")
+    assert more.returncode == 0
+    both = json.loads(members_in(tmp_path / "more" / name)["two.verdict.json"])
+    assert (both["verdict"], both["images"]) == ("unsafe", 2)
+
+
+def test_what_was_not_judged_or_changed_does_not_pass(run: Run, tmp_path: Path) -> None:
+    members = {"a.png": SAFE, "b.png": SAFE, "c.png": SAFE}
+    shard = write_tar(tmp_path / "s.tar", members)
+    other = write_tar(tmp_path / "whole.tar", {"a.png": SAFE})
+    known = lines(shard, {"a.png": "safe", "b.png": "safe"}, members)
+    (tmp_path / "v.jsonl").write_bytes(known + lines(other, {"a.png": "safe"}, members))
+    refused = run("filter", "v.jsonl", "s.tar", "whole.tar", "-o", "out")
+    assert refused.returncode == 2
+    assert b"1 image without a verdict" in refused.stderr
+    assert sorted(path.name for path in (tmp_path / "out").glob("*")) == [".imagejudge", "whole.tar"]
+    allowed = run("filter", "v.jsonl", "s.tar", "whole.tar", "-o", "out", "--allow-unjudged")
+    assert allowed.returncode == 0
+    assert list(members_in(tmp_path / "out" / "s.tar")) == ["a.png", "a.verdict.json", "b.png", "b.verdict.json"]
+    write_tar(tmp_path / "s.tar", members | {"b.png": UNSAFE})
+    changed = run("filter", "v.jsonl", "s.tar", "-o", "new", "--allow-unjudged")
+    assert b"1 samples changed since it was judged" in changed.stderr
+    assert list(members_in(tmp_path / "new" / "s.tar")) == ["a.png", "a.verdict.json"]
+
+
+def test_odd_members_do_not_pass(run: Run, tmp_path: Path) -> None:
+    link = tarfile.TarInfo("linked.png")
+    link.type, link.linkname = tarfile.LNKTYPE, "a.png"
+    beside = tarfile.TarInfo("beside.txt")
+    beside.type, beside.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    given: list[tuple[str | tarfile.TarInfo, bytes]] = [
+        ("a.png", SAFE),
+        (link, b""),
+        ("beside.png", SAFE),
+        (beside, b""),
+        ("../climbing.png", SAFE),
+        ("__meta__/x.png", SAFE),
+        ("again.png", SAFE),
+        ("gap.png", SAFE),
+        ("again.png", SAFE),
+    ]
+    (tmp_path / "s.tar").write_bytes(tar_of(given))
+    names = ("a.png", "linked.png", "beside.png", "../climbing.png", "__meta__/x.png", "again.png", "gap.png")
+    told = lines(tmp_path / "s.tar", dict.fromkeys(names, "safe"), dict.fromkeys(names, SAFE))
+    (tmp_path / "v.jsonl").write_bytes(told)
+    done = run("filter", "v.jsonl", "s.tar", "-o", "out")
+    assert done.returncode == 0
+    kept = [name for name in members_in(tmp_path / "out" / "s.tar") if name.endswith(".png")]
+    assert kept == ["a.png", "again.png", "gap.png"]
+    assert b"4 samples with an image or a member that cannot be read" in done.stderr
+
+
+def test_a_broken_tar_gives_what_comes_before(run: Run, tmp_path: Path) -> None:
+    members = {f"{number}.png": SAFE for number in range(4)}
+    shard = write_tar(tmp_path / "s.tar", members)
+    (tmp_path / "v.jsonl").write_bytes(lines(shard, dict.fromkeys(members, "safe"), members))
+    shard.write_bytes(shard.read_bytes()[:2600])
+    broken = run("filter", "v.jsonl", "s.tar", "-o", "out")
+    assert broken.returncode == 2
+    assert b"s.tar is broken at byte 2,048" in b" ".join(broken.stderr.split())
+    assert list(members_in(tmp_path / "out" / "s.tar")) == ["0.png", "0.verdict.json", "1.png", "1.verdict.json"]
+
+
+def test_shards_that_are_done_stay(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    told = b""
+    for name in ("one.tar", "two.tar"):
+        write_tar(tmp_path / "in" / name, MEMBERS)
+        told += lines(tmp_path / name, OUTCOMES, MEMBERS).replace(b'"path":"', b'"path":"in/')
+    (tmp_path / "v.jsonl").write_bytes(told)
+    first = run("filter", "v.jsonl", "in", "-o", "out")
+    assert (first.returncode, first.stderr.count(b"written")) == (0, 2)
+    made = {path.name: path.stat().st_ino for path in (tmp_path / "out").glob("*.tar")}
+    again = run("filter", "v.jsonl", str(tmp_path / "in"), "-o", "out")
+    assert (again.returncode, again.stderr.count(b"already")) == (0, 2)
+    assert b"6 of 12 samples kept" in again.stderr
+    assert {path.name: path.stat().st_ino for path in (tmp_path / "out").glob("*.tar")} == made
+    (tmp_path / "v.jsonl").write_bytes(told.replace(b'in/two.tar::a.png"', b'in/two.tar::other.png"'))
+    refused = run("filter", "v.jsonl", "in", "-o", "out")
+    assert refused.returncode == 2
+    assert b"two.tar was not made of these verdicts and this shard" in b" ".join(refused.stderr.split())
+    (tmp_path / "v.jsonl").write_bytes(told)
+    assert run("filter", "v.jsonl", "in", "-o", "out", "--only", "unsafe").returncode == 2
+    assert run("filter", "v.jsonl", "in", "-o", "out", "--only", "unsafe", "--overwrite").returncode == 0
+    assert "b.png" in members_in(tmp_path / "out" / "one.tar")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["pictures", "-o", "out"], b"apply VERDICTS --copy"),
+        (["empty", "-o", "out"], b"no shards were found"),
+        (["s.tar", "-o", "."], b"would be written over"),
+        (["s.tar", "d/s.tar", "-o", "out"], b"2 shards are called s.tar"),
+        (["s.tar", "-o", "out", "--only", "error"], b"could not be judged do not pass"),
+        (["s.tar", "-o", "v.jsonl"], b"v.jsonl cannot be written"),
+    ],
+)
+def test_what_cannot_be_filtered(run: Run, tmp_path: Path, arguments: list[str], words: bytes) -> None:
+    for name in ("pictures", "empty", "d"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(SAFE)
+    (tmp_path / "v.jsonl").write_bytes(lines(write_tar(tmp_path / "s.tar", MEMBERS), OUTCOMES, MEMBERS))
+    write_tar(tmp_path / "d" / "s.tar", MEMBERS)
+    before = (tmp_path / "s.tar").read_bytes()
+    refused = run("filter", "v.jsonl", *arguments)
+    assert refused.returncode == 2
+    assert words in b" ".join(refused.stderr.split())
+    assert (tmp_path / "s.tar").read_bytes() == before
+
+
+def test_a_kill_leaves_no_half_shard(run: Run, tmp_path: Path) -> None:
+    members = {f"{number:05}.png": SAFE for number in range(4000)}
+    shard = write_tar(tmp_path / "s.tar", members)
+    (tmp_path / "v.jsonl").write_bytes(lines(shard, dict.fromkeys(members, "safe"), members))
+    process = subprocess.Popen([PROGRAM, "filter", "v.jsonl", "s.tar", "-o", "out"], cwd=tmp_path)
+    begun = tmp_path / "out" / ".s.tar.tmp"
+    deadline = time.monotonic() + 60
+    while not (begun.exists() and begun.stat().st_size):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "out" / "s.tar").exists()
+    assert run("filter", "v.jsonl", "s.tar", "-o", "out").returncode == 0
+    assert len(members_in(tmp_path / "out" / "s.tar")) == 8000
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".imagejudge", "s.tar"]
+
+
+READ = """
+import datasets, hashlib, json, sys, webdataset
+datasets.disable_progress_bars()
+loaded = datasets.load_dataset("webdataset", data_files=sys.argv[1], split="train", streaming=True).decode(False)
+ours = [
+    [row["__key__"], hashlib.sha256(row["png"]["bytes"]).hexdigest(), row["verdict.json"]["verdict"]] for row in loaded
+]
+theirs = [
+    [row["__key__"], hashlib.sha256(row["png"]).hexdigest(), json.loads(row["verdict.json"])["verdict"]]
+    for row in webdataset.WebDataset(sys.argv[1], shardshuffle=False)
+]
+print(json.dumps([ours, theirs]))
+"""
+
+
+@pytest.mark.slow
+def test_the_usual_libraries_read_what_a_scan_let_through(
+    run: Run, base: Options, brightness: None, tmp_path: Path
+) -> None:
+    import sys
+
+    members = {f"{number}.png": picture(250 if number % 3 == 1 else number) for number in range(12)}
+    write_tar(tmp_path / "s.tar", members)
+    assert run("scan", "s.tar", *base, "-o", "v.jsonl.gz").returncode == 1
+    done = run("filter", "v.jsonl.gz", "s.tar", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    safe = [name for number, name in enumerate(members) if number % 3 != 1]
+    expected = [[name[:-4], hashlib.sha256(members[name]).hexdigest(), "safe"] for name in safe]
+    read = subprocess.run(
+        [sys.executable, "-c", READ, tmp_path / "out" / "s.tar"],
+        capture_output=True,
+        check=False,
+        env={"HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+    )
+    assert read.returncode == 0, read.stderr
+    assert json.loads(read.stdout.splitlines()[-1]) == [expected, expected]
