@@ -18,9 +18,11 @@ from imagejudge.common.existing import is_same
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images
-from imagejudge.images.names import TAR_ENDINGS, is_shard
+from imagejudge.images.names import ARROW_ENDINGS, INSTALL_SHARDS, PARQUET_ENDINGS, is_shard
 from imagejudge.images.read import Limits
+from imagejudge.images.shards import can_read
 from imagejudge.output.filtering.outcome import Filtered, Records, made_of
+from imagejudge.output.filtering.table import filter_table
 from imagejudge.output.filtering.tar import filter_tar
 from imagejudge.output.filtering.told import ToldOfShards
 from imagejudge.output.packing import Packing
@@ -71,7 +73,8 @@ def filter(  # noqa: A001 - the name of the command
             _add(total, found)
             if found.broken:
                 broken += 1
-                warn(f"{printable(shard)} is broken at {found.broken}; what comes before was taken")
+                taken = "nothing" if shard.lower().endswith(PARQUET_ENDINGS) else "what comes before"
+                warn(f"{printable(shard)} is broken at {found.broken}; {taken} was taken")
     _sum_up(total, allow_unjudged=allow_unjudged)
     if broken:
         raise typer.Exit(2)
@@ -87,8 +90,10 @@ def _shards(paths: Sequence[str], output: Path) -> list[str]:
     if not shards:
         raise UsageError("no shards were found", "name tars, or a folder that holds some")
     for shard in shards:
-        if not shard.lower().endswith(TAR_ENDINGS):
-            raise UsageError(f"{printable(shard)} cannot be filtered", "only tars can be")
+        if shard.lower().endswith(ARROW_ENDINGS):
+            raise UsageError(f"{printable(shard)} cannot be filtered", "save the data set as Parquet")
+        if not can_read(shard):
+            raise UsageError(f"{printable(shard)} cannot be read", INSTALL_SHARDS)
         if is_same(shard, output / Path(shard).name):
             raise UsageError(f"{printable(shard)} would be written over", "name another folder with -o")
     for name, count in Counter(Path(shard).name for shard in shards).items():
@@ -121,12 +126,16 @@ def _one(
         )
     try:
         with writing(printable(target), _HINT), replacing(target, locked=True) as fresh:
-            found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only, Limits())
-            if found.unjudged and not allow_unjudged:
+            if shard.lower().endswith(PARQUET_ENDINGS):
+                found = filter_table(shard, fresh, told.of(shard), only, Limits())
+            else:
+                found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only, Limits())
+            if (found.unjudged and not allow_unjudged) or not fresh.exists():
                 raise _NotWritten(found)
             records.keep(name, ingredients, found)
     except _NotWritten as refused:
-        say("not written", f"{printable(name)}: {images(refused.found.unjudged)} without a verdict", "bold red")
+        if refused.found.unjudged:
+            say("not written", f"{printable(name)}: {images(refused.found.unjudged)} without a verdict", "bold red")
         return refused.found
     say("written", f"{printable(name)}: {_kept(found)}", "bold green")
     return found

@@ -8,6 +8,7 @@ import io
 import json
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
@@ -241,6 +242,65 @@ def test_a_kill_leaves_no_half_shard(run: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".imagejudge", "s.tar"]
 
 
+FEATURES = b'{"info":{"features":{"image":{"_type":"Image"},"label":{"names":["no","yes"],"_type":"ClassLabel"}}}}'
+
+
+def write_parquet(path: Path, shades: Sequence[int | None], rows_of_group: int = 4) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    cells = [None if shade is None else {"bytes": picture(shade), "path": f"{shade}.png"} for shade in shades]
+    columns = {"image": pa.array(cells, image), "label": pa.array(range(len(shades)), pa.int64())}
+    table = pa.table(columns).replace_schema_metadata({b"huggingface": FEATURES, b"own": b"kept"})
+    parquet.write_table(table, path, row_group_size=rows_of_group, compression="gzip")
+
+
+def test_rows_of_a_table(run: Run, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    file = tmp_path / "t.parquet"
+    shades = [0, 250, 2, 3, 250, 250, 250, 250, None, 9]
+    write_parquet(file, shades)
+    members = {str(row): picture(shade) for row, shade in enumerate(shades) if shade is not None}
+    outcomes = {row: "unsafe" if shades[int(row)] == 250 else "safe" for row in members}
+    told = lines(file, outcomes, {**members, "3": SAFE[:-1]})
+    told += line_of(
+        Verdict.model_validate(json.loads(told.splitlines()[0]) | {"path": "t.parquet::8", "verdict": "error"})
+    )
+    (tmp_path / "v.jsonl").write_bytes(told)
+    done = run("filter", "v.jsonl", "t.parquet", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    made = parquet.ParquetFile(tmp_path / "out" / "t.parquet")
+    assert made.read().to_pylist() == [
+        {"image": {"bytes": picture(shade), "path": f"{shade}.png"}, "label": row}
+        for row, shade in ((0, 0), (2, 2), (9, 9))
+    ]
+    assert made.schema_arrow.equals(parquet.read_schema(file), check_metadata=True)
+    assert made.metadata.metadata[b"huggingface"] == FEATURES
+    assert [made.metadata.row_group(number).num_rows for number in range(made.num_row_groups)] == [2, 1]
+    assert made.metadata.row_group(0).column(0).compression == "GZIP"
+    assert b"t.parquet: 3 of 10 samples kept" in done.stderr
+    assert b"1 samples changed since" in done.stderr
+    again = run("filter", "v.jsonl", "t.parquet", "-o", "out")
+    assert (again.returncode, b"already" in again.stderr) == (0, True)
+
+
+def test_a_broken_table_is_not_written(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    write_parquet(file, range(8))
+    (tmp_path / "v.jsonl").write_bytes(lines(file, {"0": "safe"}, {"0": picture(0)}))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:60] + bytes(300) + whole[360:])
+    broken = run("filter", "v.jsonl", "t.parquet", "-o", "out", "--allow-unjudged")
+    assert (broken.returncode, b"t.parquet is broken at row group 0" in b" ".join(broken.stderr.split())) == (2, True)
+    assert list((tmp_path / "out").iterdir()) == []
+    write_parquet(file, range(2))
+    unjudged = run("filter", "v.jsonl", "t.parquet", "-o", "out")
+    assert (unjudged.returncode, b"1 image without a verdict" in unjudged.stderr) == (2, True)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 READ = """
 import datasets, hashlib, json, sys, webdataset
 datasets.disable_progress_bars()
@@ -252,7 +312,11 @@ theirs = [
     [row["__key__"], hashlib.sha256(row["png"]).hexdigest(), json.loads(row["verdict.json"])["verdict"]]
     for row in webdataset.WebDataset(sys.argv[1], shardshuffle=False)
 ]
-print(json.dumps([ours, theirs]))
+rows = [
+    [row["label"], hashlib.sha256(row["image"]["bytes"]).hexdigest()]
+    for row in datasets.load_dataset("parquet", data_files=sys.argv[2], split="train", streaming=True).decode(False)
+]
+print(json.dumps([ours, theirs, rows]))
 """
 
 
@@ -260,20 +324,20 @@ print(json.dumps([ours, theirs]))
 def test_the_usual_libraries_read_what_a_scan_let_through(
     run: Run, base: Options, brightness: None, tmp_path: Path
 ) -> None:
-    import sys
-
     members = {f"{number}.png": picture(250 if number % 3 == 1 else number) for number in range(12)}
     write_tar(tmp_path / "s.tar", members)
-    assert run("scan", "s.tar", *base, "-o", "v.jsonl.gz").returncode == 1
-    done = run("filter", "v.jsonl.gz", "s.tar", "-o", "out")
+    write_parquet(tmp_path / "t.parquet", [0, 250, 7])
+    assert run("scan", "s.tar", "t.parquet", *base, "-o", "v.jsonl.gz").returncode == 1
+    done = run("filter", "v.jsonl.gz", "s.tar", "t.parquet", "-o", "out")
     assert done.returncode == 0, done.stderr
     safe = [name for number, name in enumerate(members) if number % 3 != 1]
     expected = [[name[:-4], hashlib.sha256(members[name]).hexdigest(), "safe"] for name in safe]
+    rows = [[row, hashlib.sha256(picture(shade)).hexdigest()] for row, shade in ((0, 0), (2, 7))]
     read = subprocess.run(
-        [sys.executable, "-c", READ, tmp_path / "out" / "s.tar"],
+        [sys.executable, "-c", READ, tmp_path / "out" / "s.tar", tmp_path / "out" / "t.parquet"],
         capture_output=True,
         check=False,
         env={"HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
     )
     assert read.returncode == 0, read.stderr
-    assert json.loads(read.stdout.splitlines()[-1]) == [expected, expected]
+    assert json.loads(read.stdout.splitlines()[-1]) == [expected, expected, rows]

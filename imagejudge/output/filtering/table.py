@@ -1,0 +1,76 @@
+"""A Parquet file of images, filtered by row, a row group at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Collection, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from imagejudge.images.names import SEPARATOR
+from imagejudge.images.read import Limits
+from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards.parquet import members, row_of
+from imagejudge.output.filtering.outcome import CHANGED, NO_IMAGE, UNJUDGED, UNREADABLE, Filtered
+from imagejudge.output.filtering.told import Told
+
+
+def filter_table(shard: str, fresh: Path, told: Mapping[str, Told], only: Collection[str], limits: Limits) -> Filtered:
+    """Write the rows of a Parquet file all of whose images have one of these outcomes. Raises `OSError`.
+
+    Columns, types, metadata and row groups stay as they are; of a file that cannot be read to its end nothing is
+    written. What is in the file is looked at in another process first, as a scan does it.
+    """
+    filtered = Filtered()
+    passed = array("Q")
+    refs = members(shard, limits, lambda path: True, lambda path, what: None)
+    for row, images in groupby(_named(shard, refs), key=lambda each: row_of(each[0])):
+        if row is None:
+            filtered.broken = next(f"{name}: {ref.trouble.message}" for name, ref in images if ref.trouble)
+            return filtered
+        reasons = [_why_not(told.get(name), ref, only) for name, ref in images]
+        filtered.unjudged += reasons.count(UNJUDGED)
+        if (why := next(filter(None, reasons), None)) is None:
+            passed.append(row)
+        else:
+            filtered.left_out[why] += 1
+    filtered.kept = len(passed)
+    filtered.samples = _copy(shard, fresh, passed)
+    if without := filtered.samples - filtered.kept - filtered.left_out.total():
+        filtered.left_out[NO_IMAGE] = without
+    return filtered
+
+
+def _named(shard: str, refs: Iterator[ImageRef]) -> Iterator[tuple[str, ImageRef]]:
+    prefix = shard + SEPARATOR
+    return ((ref.path.removeprefix(prefix), ref) for ref in refs)
+
+
+def _why_not(told: Told | None, ref: ImageRef, only: Collection[str]) -> str | None:
+    if told is None:
+        return UNJUDGED
+    if told.outcome not in only:
+        return told.outcome
+    if ref.data is None:
+        return UNREADABLE
+    return None if hashlib.sha256(ref.data).hexdigest() == told.sha256 else CHANGED
+
+
+def _copy(shard: str, fresh: Path, rows: array[int]) -> int:
+    """Write these rows, which ascend; gives how many there were."""
+    import numpy as np
+    from pyarrow import parquet
+
+    wanted = np.frombuffer(rows, dtype=np.uint64)
+    with parquet.ParquetFile(shard) as table:
+        compression = table.metadata.row_group(0).column(0).compression if table.num_row_groups else "SNAPPY"
+        begin = 0
+        with parquet.ParquetWriter(fresh, table.schema_arrow, compression=compression.lower()) as writer:
+            for number in range(table.num_row_groups):
+                end = begin + table.metadata.row_group(number).num_rows
+                first, last = np.searchsorted(wanted, (begin, end))
+                if first < last:
+                    writer.write_table(table.read_row_group(number).take(wanted[first:last] - begin))
+                begin = end
+    return begin
