@@ -130,7 +130,7 @@ def _one(
                 found = filter_table(shard, fresh, told.of(shard), only, Limits())
             else:
                 found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only, Limits())
-            if (found.unjudged and not allow_unjudged) or not fresh.exists():
+            if (found.unjudged and not allow_unjudged) or (found.broken and not found.samples):
                 raise _NotWritten(found)
             records.keep(name, ingredients, found)
     except _NotWritten as refused:
@@ -164,6 +164,6 @@ def _sum_up(total: Filtered, *, allow_unjudged: bool) -> None:
     say("filtered", _kept(total), "bold green")
     if total.unjudged and not allow_unjudged:
         raise UsageError(
-            f"{images(total.unjudged)} without a verdict, so that their shards were not written",
+            f"{images(total.unjudged)} without a verdict, and shards that hold one are not written",
             "scan them with -o, or leave them out with --allow-unjudged",
         )

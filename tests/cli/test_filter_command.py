@@ -295,6 +295,10 @@ def test_a_broken_table_is_not_written(run: Run, tmp_path: Path) -> None:
     broken = run("filter", "v.jsonl", "t.parquet", "-o", "out", "--allow-unjudged")
     assert (broken.returncode, b"t.parquet is broken at row group 0" in b" ".join(broken.stderr.split())) == (2, True)
     assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "out" / "t.parquet").write_bytes(b"before")
+    broken = run("filter", "v.jsonl", "t.parquet", "-o", "out", "--allow-unjudged", "--overwrite")
+    assert (broken.returncode, (tmp_path / "out" / "t.parquet").read_bytes()) == (2, b"before")
+    (tmp_path / "out" / "t.parquet").unlink()
     write_parquet(file, range(2))
     unjudged = run("filter", "v.jsonl", "t.parquet", "-o", "out")
     assert (unjudged.returncode, b"1 image without a verdict" in unjudged.stderr) == (2, True)
