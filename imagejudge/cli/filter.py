@@ -11,17 +11,16 @@ from typing import Annotated
 import typer
 
 from imagejudge.cli.console import say, warn
-from imagejudge.cli.output import images
 from imagejudge.cli.verdict_file import Verdicts, opened
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.existing import is_same
-from imagejudge.common.text import printable
+from imagejudge.common.text import counted, printable
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images
 from imagejudge.images.names import ARROW_ENDINGS, INSTALL_SHARDS, PARQUET_ENDINGS, is_shard
 from imagejudge.images.read import Limits
 from imagejudge.images.shards import can_read
-from imagejudge.output.filtering.outcome import Filtered, Records, made_of
+from imagejudge.output.filtering.outcome import OTHER, Filtered, Records, made_of
 from imagejudge.output.filtering.table import filter_table
 from imagejudge.output.filtering.tar import filter_tar
 from imagejudge.output.filtering.told import ToldOfShards
@@ -135,7 +134,11 @@ def _one(
             records.keep(name, ingredients, found)
     except _NotWritten as refused:
         if refused.found.unjudged:
-            say("not written", f"{printable(name)}: {images(refused.found.unjudged)} without a verdict", "bold red")
+            say(
+                "not written",
+                f"{printable(name)}: {counted(refused.found.unjudged, 'image')} without a verdict",
+                "bold red",
+            )
         return refused.found
     say("written", f"{printable(name)}: {_kept(found)}", "bold green")
     return found
@@ -160,10 +163,14 @@ def _add(total: Filtered, found: Filtered) -> None:
 
 def _sum_up(total: Filtered, *, allow_unjudged: bool) -> None:
     for why, count in total.left_out.most_common():
-        say("left out", f"{count:,} {why if why.startswith('members') else f'samples {why}'}", "yellow")
+        say(
+            "left out",
+            f"{count:,} members of no sample" if why == OTHER else f"{counted(count, 'sample')} {why}",
+            "yellow",
+        )
     say("filtered", _kept(total), "bold green")
     if total.unjudged and not allow_unjudged:
         raise UsageError(
-            f"{images(total.unjudged)} without a verdict, and shards that hold one are not written",
+            f"{counted(total.unjudged, 'image')} without a verdict, and shards that hold one are not written",
             "scan them with -o, or leave them out with --allow-unjudged",
         )

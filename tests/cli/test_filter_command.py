@@ -111,7 +111,7 @@ def test_only_whole_samples_that_passed_are_kept(run: Run, tmp_path: Path, name:
     }
     assert f"{name}: 3 of 6 samples kept".encode() in done.stderr
     assert b"2 samples unsafe" in done.stderr
-    assert b"1 samples without an image" in done.stderr
+    assert b"1 sample without an image" in done.stderr
     more = run("filter", "v.jsonl", name, "-o", "more", "--only", "safe", "--only", "unsafe")
     assert more.returncode == 0
     both = json.loads(members_in(tmp_path / "more" / name)["two.verdict.json"])
@@ -133,7 +133,7 @@ def test_what_was_not_judged_or_changed_does_not_pass(run: Run, tmp_path: Path) 
     assert list(members_in(tmp_path / "out" / "s.tar")) == ["a.png", "a.verdict.json", "b.png", "b.verdict.json"]
     write_tar(tmp_path / "s.tar", members | {"b.png": UNSAFE})
     changed = run("filter", "v.jsonl", "s.tar", "-o", "new", "--allow-unjudged")
-    assert b"1 samples changed since it was judged" in changed.stderr
+    assert b"1 sample changed since it was judged" in changed.stderr
     assert list(members_in(tmp_path / "new" / "s.tar")) == ["a.png", "a.verdict.json"]
 
 
@@ -281,7 +281,7 @@ def test_rows_of_a_table(run: Run, tmp_path: Path) -> None:
     assert [made.metadata.row_group(number).num_rows for number in range(made.num_row_groups)] == [2, 1]
     assert made.metadata.row_group(0).column(0).compression == "GZIP"
     assert b"t.parquet: 3 of 10 samples kept" in done.stderr
-    assert b"1 samples changed since" in done.stderr
+    assert b"1 sample changed since" in done.stderr
     again = run("filter", "v.jsonl", "t.parquet", "-o", "out")
     assert (again.returncode, b"already" in again.stderr) == (0, True)
 
