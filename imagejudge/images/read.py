@@ -12,13 +12,21 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
-from typing import BinaryIO, Final, Literal, NamedTuple
+from typing import BinaryIO, Final, Literal, NamedTuple, TypeVar
 
 from imagejudge.errors import UsageError
-from imagejudge.images.remote import RemoteFile, UnknownAddressError, is_address, open_address, state_of
+from imagejudge.images.remote import (
+    RangeFile,
+    RemoteFile,
+    UnknownAddressError,
+    is_address,
+    open_address,
+    state_of,
+)
 from imagejudge.images.special_files import is_special
 
 _SETTLED: Final = 2_000_000_000
@@ -26,6 +34,9 @@ _SETTLED: Final = 2_000_000_000
 _EVERY: Final = 1.0
 _TRIES: Final = 3
 """How often a file is read that changes meanwhile."""
+
+
+_File = TypeVar("_File", RemoteFile, RangeFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,7 @@ def open_regular(path: str) -> BufferedReader | Unreadable:
     What lies at an address can be read from front to back alone.
     """
     if is_address(path):
-        return _open_address(path)
+        return _at_address(open_address, path)
     try:
         status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
         if refusal := _refuse(path, path, status, _ANY_SIZE):
@@ -160,18 +171,23 @@ def open_regular(path: str) -> BufferedReader | Unreadable:
     return file
 
 
-def state_now(file: BinaryIO) -> Stamp | None:
+def open_ranges(path: str) -> BufferedReader | RangeFile | Unreadable:
+    """The same as `open_regular`, but any part of the file can be read, also at an address."""
+    return _at_address(RangeFile, path) if is_address(path) else open_regular(path)
+
+
+def state_now(file: BinaryIO | RangeFile) -> Stamp | None:
     """What is said of an open file now; of one at an address, what was said when it was opened."""
-    return _stamp(file.state) if isinstance(file, RemoteFile) else Stamp.of(os.fstat(file.fileno()))
+    return _stamp(file.state) if isinstance(file, RemoteFile | RangeFile) else Stamp.of(os.fstat(file.fileno()))
 
 
 def _stamp(state: tuple[int, int, int] | None) -> Stamp | None:
     return None if state is None else Stamp(*state)
 
 
-def _open_address(address: str) -> RemoteFile | Unreadable:
+def _at_address(open_: Callable[[str], _File], address: str) -> _File | Unreadable:
     try:
-        return open_address(address)
+        return open_(address)
     except UnknownAddressError as error:
         return Unreadable("missing", str(error))
     except FileNotFoundError:
@@ -181,7 +197,7 @@ def _open_address(address: str) -> RemoteFile | Unreadable:
 
 
 def _read_address(address: str, limits: Limits) -> Source | Unreadable:
-    file = _open_address(address)
+    file = _at_address(open_address, address)
     if isinstance(file, Unreadable):
         return file
     with file:

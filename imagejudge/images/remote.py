@@ -10,9 +10,10 @@ import errno
 import hashlib
 import io
 import re
+import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 INSTALL: Final = "pip install imagejudge[remote]"
 """What makes addresses readable."""
@@ -62,6 +63,34 @@ class RemoteFile(io.BufferedReader):
     def __init__(self, raw: io.RawIOBase, state: tuple[int, int, int] | None) -> None:
         super().__init__(raw, _BUFFER)
         self.state = state
+
+
+class RangeFile:
+    """A file of which any part can be read; close it. `state` is as in `RemoteFile`."""
+
+    def __init__(self, address: str) -> None:
+        """Raises `UnknownAddressError`, or `OSError`."""
+        system, path = _found(address)
+        self._file = _tried(lambda: system.open(path, "rb"))
+        self._lock = threading.Lock()
+        self.state = state_of(address)
+        self.size = int(_tried(lambda: system.info(path)).get("size") or 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """So many bytes, fewer at the end. Raises `OSError`, also where the server gives no parts of files."""
+
+        def read() -> bytes:
+            with self._lock:  # a process that took over asks while the last answer to the other is on its way
+                self._file.seek(offset)
+                return bytes(self._file.read(size))
+
+        return _tried(read)
 
 
 def open_address(address: str) -> RemoteFile:

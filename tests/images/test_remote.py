@@ -11,13 +11,13 @@ from typing import Any
 
 import fsspec
 import pytest
-from tables import pairs, png, write_parquet
+from tables import pairs, png, write_arrow, write_parquet
 from tars import tar_of, write_tar
 
 from imagejudge.errors import UsageError
 from imagejudge.images import remote
 from imagejudge.images.find import find_images
-from imagejudge.images.read import Limits, Source, Unreadable, read_image, stamp_now
+from imagejudge.images.read import Limits, Source, read_image, stamp_now
 from imagejudge.images.shards import expand
 
 
@@ -135,8 +135,23 @@ def test_an_address_with_a_password_is_refused_before_anything_is_written() -> N
     assert "secret" not in f"{error.value.message} {error.value.hint}"
 
 
-def test_a_table_at_an_address_is_told(memory: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
-    memory.pipe("/a.parquet", write_parquet(tmp_path / "a.parquet", {"image": pairs(png(1))}).read_bytes())
-    (ref,) = expand(find_images(["memory://a.parquet"]), Limits())
-    assert isinstance(ref.trouble, Unreadable)
-    assert ref.trouble.kind == "shard"
+def test_a_table_is_read_by_its_parts(memory: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
+    images = [png(number) for number in range(7)]
+    columns = {"caption": ["x" * 1000] * 7, "image": pairs(*images)}
+    memory.pipe("/a.parquet", write_parquet(tmp_path / "a.parquet", columns, row_group_size=3).read_bytes())
+    memory.pipe("/b.arrow", write_arrow(tmp_path / "b.arrow", columns, 3).read_bytes())
+    for name in ("a.parquet", "b.arrow"):
+        refs = list(expand(find_images([f"memory://{name}"]), Limits()))
+        assert {ref.path: ref.data for ref in refs} == {
+            f"memory://{name}::{row}": data for row, data in enumerate(images)
+        }
+        (one,) = expand(find_images([f"memory://{name}::5"]), Limits())
+        assert (one.data, one.stamp) == (images[5], stamp_now(f"memory://{name}"))
+
+
+def test_a_table_of_a_server_that_gives_no_parts_is_told(server: str, tmp_path: Path) -> None:
+    noise = pairs(*(png(number, 400) for number in range(40)))
+    write_parquet(tmp_path / "a.parquet", {"image": noise}, compression="none")
+    (ref,) = expand(find_images([f"{server}/a.parquet"]), Limits())
+    assert ref.path == f"{server}/a.parquet::schema"
+    assert ref.trouble is not None

@@ -10,26 +10,26 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from typing import BinaryIO, Final
+from io import BufferedReader
+from typing import Final
 
 from imagejudge.images.names import ARROW_ENDINGS, SEPARATOR, VIDEO_EXTENSIONS, Unread, extension, is_image
 from imagejudge.images.read import (
     NOT_FETCHED,
     Limits,
     Source,
-    Stamp,
     Unreadable,
-    open_regular,
+    open_ranges,
     read_image,
+    state_now,
     too_large,
 )
 from imagejudge.images.ref import ImageRef
-from imagejudge.images.remote import is_address
+from imagejudge.images.remote import RangeFile, is_address
 from imagejudge.images.shards.table import PARTS, BrokenPart, BrokenTable, Cell, Schema, TableReader, Wanted
 
 _NO_BYTES: Final = Unreadable("missing", "the row has no bytes and no path of an image")
 _NO_IMAGE: Final = Unreadable("missing", "names a file that is not called as an image, which is not opened")
-_NOT_HERE: Final = Unreadable("shard", "tables are read from files alone; download it first")
 _DIGITS: Final = 19
 """Fewer than this has the number of any row."""
 _SHOWN: Final = 20
@@ -48,13 +48,9 @@ def members(
 
     `keep_fields` names columns that are carried with each image.
     """
-    file = open_regular(shard)
+    file = open_ranges(shard)
     if isinstance(file, Unreadable):
         yield ImageRef(shard, trouble=file)
-        return
-    if is_address(shard):
-        file.close()
-        yield ImageRef(shard, trouble=_NOT_HERE)
         return
     with file:
         reading = Wanted(fields=tuple(keep_fields), row=row, most_bytes=limits.bytes)
@@ -68,13 +64,13 @@ def row_of(member: str) -> int | None:
 
 
 class _Shard:
-    def __init__(self, shard: str, file: BinaryIO, limits: Limits) -> None:
+    def __init__(self, shard: str, file: BufferedReader | RangeFile, limits: Limits) -> None:
         self._shard = shard
         self._file = file
         self._limits = limits
         self._arrow = shard.lower().endswith(ARROW_ENDINGS)
-        self._state = self._now()
-        self._stamp = self._state.settled(time.time_ns())
+        self._state = state_now(file)
+        self._stamp = self._state and self._state.settled(time.time_ns())
 
     def members(
         self, reading: Wanted, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]
@@ -93,8 +89,8 @@ class _Shard:
 
     def _images(self, reader: TableReader, wanted: Callable[[str], bool]) -> Iterator[ImageRef]:
         for found in reader:
-            now = self._now()
-            if (now.size, now.modified) != (self._state.size, self._state.modified):
+            now = state_now(self._file)
+            if (now and now[:2]) != (self._state and self._state[:2]):
                 yield self._trouble("changed", "the file changed while it was read; wait until it is written")
                 return
             if isinstance(found, BrokenPart):
@@ -120,13 +116,10 @@ class _Shard:
     def _trouble(self, place: str, message: str) -> ImageRef:
         return ImageRef(f"{self._shard}{SEPARATOR}{place}", stamp=self._stamp, trouble=Unreadable("shard", message))
 
-    def _now(self) -> Stamp:
-        return Stamp.of(os.fstat(self._file.fileno()))
-
 
 def _followed(path: str, shard: str, limits: Limits) -> Source | Unreadable:
     """The image at a path that a cell has; a table from elsewhere must not have other files read."""
-    if is_address(path):
+    if is_address(path) or is_address(shard):
         return NOT_FETCHED
     if not is_image(path) and extension(path) not in VIDEO_EXTENSIONS:
         return _NO_IMAGE

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, Self, cast
 
 from imagejudge.common import messages
+from imagejudge.images.remote import RangeFile
 
 _DEATHS: Final = 3
 """After so many, the rest of the file is given up."""
@@ -86,7 +90,7 @@ class BrokenPart:
 class TableReader:
     """Iterates over an open file. Close it; what is raised when it is opened is `BrokenTable`."""
 
-    def __init__(self, file: BinaryIO, *, arrow: bool, wanted: Wanted) -> None:
+    def __init__(self, file: BinaryIO | RangeFile, *, arrow: bool, wanted: Wanted) -> None:
         self._file = file
         self._request: dict[str, Any] = {
             "arrow": arrow,
@@ -95,6 +99,7 @@ class TableReader:
             "row": wanted.row,
             "bytes": wanted.most_bytes,
             "longest": wanted.longest,
+            "size": file.size if isinstance(file, RangeFile) else None,
         }
         try:
             self._process = self._start(0)
@@ -147,11 +152,20 @@ class TableReader:
         return cast("BinaryIO", self._process.stdout)
 
     def _start(self, part: int) -> subprocess.Popen[bytes]:
+        if not isinstance(self._file, RangeFile):
+            return self._run(part, self._file)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = self._run(part, theirs.fileno())
+        threading.Thread(target=_serve, args=(ours, self._file), daemon=True).start()
+        return process
+
+    def _run(self, part: int, file: BinaryIO | int) -> subprocess.Popen[bytes]:
         request = json.dumps(self._request | {"part": part})
         return subprocess.Popen(  # noqa: S603 - this program
             # -P: the folder one happens to stand in must not supply modules.
             [sys.executable, "-P", "-m", "imagejudge.images.shards.table_child", request],
-            stdin=self._file,
+            stdin=file,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -161,3 +175,14 @@ class TableReader:
         if code == -getattr(signal, "SIGALRM", 0):
             return "reading takes too long"
         return f"what reads it ended by {signal.Signals(-code).name}" if code < 0 else "what reads it gave up"
+
+
+def _serve(connection: socket.socket, file: RangeFile) -> None:
+    """Give the process what it asks for, until it ends: it has neither the network nor what is needed to use it."""
+    with connection, suppress(OSError):
+        stream = cast("BinaryIO", connection.makefile("rwb"))
+        while (asked := messages.receive(stream)) is not None:
+            try:
+                messages.send(stream, {}, file.read_at(asked[0]["at"], asked[0]["size"]))
+            except (OSError, ValueError) as error:
+                messages.send(stream, {"error": str(error)})

@@ -1,20 +1,25 @@
 """What runs in the process that reads a Parquet or Arrow file: pyarrow on a hostile file, with bounds on what it takes.
 
-Started as `python -m imagejudge.images.shards.table_child REQUEST`, with the file as standard input. Replies, in order:
+Started as `python -m imagejudge.images.shards.table_child REQUEST`, with the file as standard input, or
+what gives its parts. Replies, in order:
 what the table is; for each part (row group or record batch) its number, a message for each image, and one for each row
 without any; what broke a part; the end. Or only why the file cannot be opened.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
-from typing import Any, BinaryIO, Final, Protocol, TypeVar
+from typing import Any, BinaryIO, Final, Protocol, TypeVar, cast
 
 import pyarrow
 from pyarrow import ipc, parquet, types
@@ -147,10 +152,47 @@ def main() -> None:
         messages.send(replies, {"end": True})
 
 
+class _Asked(io.RawIOBase):
+    """A file of which the parent gives the parts that are asked for."""
+
+    def __init__(self, stream: Any, size: int) -> None:
+        self._stream = stream
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        messages.send(self._stream, {"at": self._at, "size": len(buffer)})
+        answer = messages.receive(self._stream)
+        if answer is None or "error" in answer[0]:
+            raise OSError(answer[0]["error"] if answer else "the parent has gone")
+        buffer[: len(answer[1])] = answer[1]
+        self._at += len(answer[1])
+        return len(answer[1])
+
+
 def _open(request: Mapping[str, Any]) -> _Table:
-    file = sys.stdin.buffer
+    file: BinaryIO = sys.stdin.buffer if request["size"] is None else _asked(request["size"])
     file.seek(0)
     return _Arrow(file) if request["arrow"] else _Parquet(file)
+
+
+@cache
+def _asked(size: int) -> BinaryIO:
+    stream = socket.socket(fileno=os.dup(0)).makefile("rwb")
+    return cast("BinaryIO", io.BufferedReader(_Asked(stream, size), _BUFFER))
 
 
 def _columns_of_images(request: Mapping[str, Any], schema: Any) -> tuple[list[str], bool]:
