@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from imagejudge.engine.embedding import Embedding
 from imagejudge.errors import EngineFailure
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Question
@@ -87,6 +88,14 @@ class View(ABC):
 
         Not to be called for a model that cannot think aloud: see `Abilities`.
         """
+
+    def embedding(self) -> Embedding:
+        """What the image encoder made of the picture, pooled over all its tokens: see `engine.embedding`.
+
+        It costs next to nothing, since the picture is encoded already. `EngineFailure` where there is no picture, or
+        where only answers about it are at hand.
+        """
+        raise EngineFailure("engine-error", "there is no picture to embed")
 
     @abstractmethod
     def locate(self, objects: Sequence[str]) -> Box | None:

@@ -20,6 +20,7 @@ from imagejudge.common import system
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.chat import ChatTemplate
 from imagejudge.engine.context_room import no_room, too_large_at_once
+from imagejudge.engine.embedding import Embedding, pooled
 from imagejudge.engine.llama_bindings import (
     Chunks,
     EncodedImage,
@@ -280,6 +281,13 @@ class LlamaView(View):
         if not self._engine.style.reasoning:
             raise EngineFailure("engine-error", "this model cannot think aloud, so it must not be asked to")
         return self._engine.reasonings(self, [question.deliberate for question in questions])
+
+    def embedding(self) -> Embedding:
+        """Pooled from what was encoded when the view was made."""
+        tiles = [part.embeddings for part in self.parts if isinstance(part, EncodedImage)]
+        if not tiles:
+            raise EngineFailure("engine-error", "there is no picture to embed")
+        return pooled(tiles)
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """A box in the model's own convention, bound by a grammar, with the confidence that `parse.box` defines."""

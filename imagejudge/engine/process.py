@@ -1,42 +1,25 @@
 """Any engine in a child process, because native code can abort, hang or eat all memory: that costs one image.
 
-Knows the wire and the child's life, nothing of models.
+Knows what is asked of a child and when it is replaced, nothing of models or pipes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, cast
+from typing import Any
 
-from imagejudge.common import messages
 from imagejudge.engine.allowance import Allowance, gigabytes, resident, room_hint, unloadable
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
+from imagejudge.engine.child import Child
+from imagejudge.engine.embedding import Embedding, unpacked
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Question
-
-_POLL = 0.2
-"""Seconds between two looks at the clock and the child's memory while it works."""
-
-_BUFFER = 2**20
-"""Bytes: a request leaves in one piece, since between two pieces other threads of this process have their turn."""
-
-_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000", "GGML_NO_BACKTRACE": "1"}
-"""Without a backtrace an abort takes no seconds, and its last line says why.
-
-Threads that wait for each other sleep after microseconds. GNU's OpenMP would let them spin for milliseconds, which
-gains nothing on an idle machine and makes a scan ten times slower on a busy one. docs/benchmarks.md has the figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +35,6 @@ class Limits:
     load_seconds: float = 3600.0
     """Wall-clock time to start a child and to load its model: 50 GB from a disk that gives 20 MB a second take 2500."""
 
-
-# A child that is stopped between fork and exec would stop all threads of its maker, if it were made with vfork.
-subprocess._USE_VFORK = False  # type: ignore[misc]
 
 _PATIENCE = 10.0
 """Seconds of loading after which the caller is told that the model is still loading."""
@@ -81,7 +61,7 @@ class EngineProcess(Engine):
         self._options = dict(options)
         self._limits = limits
         self._notify = notify
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._pictures = 0
         self._deadline = 0.0
         self._numbers = itertools.count()
@@ -123,10 +103,10 @@ class EngineProcess(Engine):
         self._closed = True
         self._stop()
 
-    def _start(self) -> _Child:
+    def _start(self) -> Child:
         if self._closed:
             raise EngineFailure("engine-error", "the engine was closed")
-        self._child = child = _Child()  # known before its process is there, so that `close` can end that at any time
+        self._child = child = Child()  # known before its process is there, so that `close` can end that at any time
         self._pictures = 0
         try:
             reply = self._loaded(child)
@@ -149,7 +129,7 @@ class EngineProcess(Engine):
             raise ModelError(message, room_hint(message) or hint)
         return child
 
-    def _loaded(self, child: _Child) -> dict[str, Any]:
+    def _loaded(self, child: Child) -> dict[str, Any]:
         """What a new child says when it has loaded the model, or cannot."""
         seconds = self._limits.load_seconds
         late = f"the model was not loaded within {seconds:g} seconds (`load_timeout`)"
@@ -170,7 +150,7 @@ class EngineProcess(Engine):
             child.kill()
 
     def _call(
-        self, child: _Child, request: dict[str, Any], payload: bytes = b"", *, ahead: dict[str, Any] | None = None
+        self, child: Child, request: dict[str, Any], payload: bytes = b"", *, ahead: dict[str, Any] | None = None
     ) -> Any:
         """The reply to a request. `ahead` is sent right behind it; its reply waits for the call that asks the same."""
         if child is not self._child:
@@ -195,7 +175,7 @@ class EngineProcess(Engine):
             raise EngineFailure(*reply["failure"])
         return reply["ok"]
 
-    def _edit(self, child: _Child, view: int, edit: str, box: Box) -> View:
+    def _edit(self, child: Child, view: int, edit: str, box: Box) -> View:
         number = next(self._numbers)
         tokens = self._call(child, {"do": edit, "view": view, "new": number, "box": dataclasses.asdict(box)})
         return _WorkerView(self, child, number, tokens)
@@ -204,7 +184,7 @@ class EngineProcess(Engine):
 @dataclass(frozen=True, slots=True)
 class _WorkerView(View):
     worker: EngineProcess
-    child: _Child
+    child: Child
     number: int
     tokens: int | None
 
@@ -214,6 +194,9 @@ class _WorkerView(View):
     def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
         replies = self._call({"do": "reason", "questions": [[each.kind, each.subject] for each in questions]})
         return [Reasoning(**reply) if reply else None for reply in replies]
+
+    def embedding(self) -> Embedding:
+        return unpacked(self._call({"do": "embed"}))
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         reply = self._call({"do": "locate", "objects": list(objects)})
@@ -231,120 +214,3 @@ class _WorkerView(View):
 
 def _asking(view: int, questions: Sequence[Question]) -> dict[str, Any]:
     return {"do": "ask", "questions": [[question.kind, question.subject] for question in questions], "view": view}
-
-
-class _Process(subprocess.Popen[bytes]):
-    """One that can be ended while it is still being made: until its program begins, its maker waits for it."""
-
-    def __init__(self, child: _Child, **options: Any) -> None:
-        child.process = self
-        self.pid = None  # type: ignore[assignment] # until there is one
-        # -P: the folder one happens to stand in, perhaps a download folder, must not supply modules.
-        super().__init__([sys.executable, "-P", "-m", "imagejudge.engine.process_main"], **options)
-
-
-class _Child:
-    """One process and its pipes. Whoever calls simply waits; a thread ends the process when that costs too much."""
-
-    def __init__(self) -> None:
-        self.process: _Process | None = None
-        self._lock = threading.Lock()
-        self._allowed = Allowance()
-        """For what is under way."""
-        self._excess: EngineFailure | None = None
-        """Why the process was ended here."""
-        self._ended = threading.Event()
-        self._watch = threading.Thread(target=self._watch_over, daemon=True)
-
-    def start(self) -> None:
-        """Start the process. OSError, RuntimeError or MemoryError when that cannot be."""
-        self._watch.start()  # first, since a process can be stopped before its program begins
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        process = _Process(
-            self,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            bufsize=_BUFFER,
-            env={**_ENVIRONMENT, **os.environ},
-        )
-        self._requests, self._replies = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
-        if self._ended.is_set():  # `kill` came before there was anything to end
-            raise EngineFailure("engine-error", "the engine was closed")
-
-    def send(self, request: dict[str, Any], payload: bytes = b"") -> None:
-        """Send a request, which may have to wait until the child reads it. `receive` tells if that failed."""
-        with contextlib.suppress(OSError, ValueError):  # its end is gone, or `kill` closed ours
-            messages.send(self._requests, request, payload)
-
-    def receive(self) -> dict[str, Any]:
-        """Wait for the reply to the earliest request that has had none. Raises `EngineFailure`."""
-        with contextlib.suppress(OSError, ValueError):
-            if (message := messages.receive(self._replies)) is not None:
-                return message[0]
-        raise self._died()
-
-    @contextlib.contextmanager
-    def within(self, allowance: Allowance) -> Iterator[None]:
-        """End the process when it takes more than it may. Raises `EngineFailure` if so."""
-        trouble: EngineFailure | None = None
-        with self._lock:
-            self._allowed = allowance
-        try:
-            yield
-        except EngineFailure as failure:
-            trouble = failure
-        finally:
-            with self._lock:
-                self._allowed = Allowance()
-        # Why it was ended says more than that it died; and it may have grown since the last look.
-        pid = self.pid
-        if trouble := self._excess or (pid and allowance.exceeded(pid, timely=False)) or trouble:
-            raise trouble
-
-    @property
-    def pid(self) -> int | None:
-        """Of the process; None until there is one."""
-        return self.process.pid if self.process is not None else None
-
-    def kill(self) -> None:
-        """End the process and wait for it. May be called twice, also while the process is being made."""
-        self._ended.set()
-        if (process := self.process) is not None and process.pid is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdout, process.stdin):
-                with contextlib.suppress(OSError, AttributeError):  # what was still to be sent cannot be any more
-                    pipe.close()  # type: ignore[union-attr]
-            self._log.close()
-        if self._watch.ident is not None:
-            self._watch.join()
-
-    def _watch_over(self) -> None:
-        while not self._ended.wait(_POLL):
-            process = self.process
-            with self._lock:
-                if process is not None and process.pid is not None:
-                    self._excess = self._allowed.exceeded(process.pid)
-                if process is not None and self._excess is not None:
-                    process.kill()
-                    return
-
-    def _died(self) -> EngineFailure:
-        try:
-            code = cast("_Process", self.process).wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return EngineFailure("engine-crash", "the engine closed its pipe")
-        cause = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-        last = self._last_words()
-        return EngineFailure("engine-crash", f"the engine {cause}" + (f": {last}" if last else ""))
-
-    def _last_words(self) -> str:
-        """The line of the child's standard error that most likely says why it died."""
-        try:
-            self._log.seek(max(0, self._log.seek(0, 2) - 16384))
-            lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
-        except ValueError:
-            return ""
-        telling = [line for line in lines if "ASSERT" in line or "rror" in line]
-        return (telling or lines or [""])[-1][:300]

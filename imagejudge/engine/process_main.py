@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from imagejudge.common import messages
 from imagejudge.common.child_process import serve_parent
 from imagejudge.engine.base import Engine, View
+from imagejudge.engine.embedding import packed
 from imagejudge.errors import EngineFailure, ImageJudgeError
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Kind, Question
@@ -72,6 +73,8 @@ def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], paylo
         case "reason":
             thoughts = views[number].reason([_question(pair) for pair in request["questions"]])
             return [reasoning and dataclasses.asdict(reasoning) for reasoning in thoughts]
+        case "embed":
+            return packed(views[number].embedding())
         case "locate":
             box = views[number].locate(request["objects"])
             return box and dataclasses.asdict(box)

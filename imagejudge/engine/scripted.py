@@ -5,11 +5,16 @@ engine = Scripted(lambda picture, question: 0.9 if "person" in question.subject 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
+from imagejudge.engine.embedding import Embedding, pooled
+from imagejudge.errors import EngineFailure
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Question
 
@@ -27,6 +32,8 @@ class Scripted(Engine):
     """The probability of Yes for a picture (None: no image) and a question, or a whole `Answer`."""
     reason: Callable[[Picture | None, Question], Reasoning | None] = lambda picture, question: None
     locate: Callable[[Picture | None, tuple[str, ...]], Box | None] = lambda picture, objects: None
+    encode: Callable[[Picture], Sequence[float]] = lambda picture: _of_pixels(picture)
+    """What an encoder makes of a picture, as one token; by default four numbers that only equal pictures share."""
     write_text: Callable[[str], str] = lambda prompt: ""
     """The text for a prompt; nothing holds it to the grammar or the limit that it would have in a model."""
     image_tokens: int | None = None
@@ -37,6 +44,8 @@ class Scripted(Engine):
     """Every question that was reasoned about."""
     located: list[tuple[str, ...]] = field(default_factory=list)
     """Every group of objects that was looked for."""
+    embedded: int = 0
+    """How many embeddings were asked for."""
 
     def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         """Look at a picture."""
@@ -74,6 +83,12 @@ class _ScriptedView(View):
         self.engine.reasoned += questions
         return [self.engine.reason(self.picture, question) for question in questions]
 
+    def embedding(self) -> Embedding:
+        if self.picture is None:
+            raise EngineFailure("engine-error", "there is no picture to embed")
+        self.engine.embedded += 1
+        return pooled([np.array([self.engine.encode(self.picture)], np.float32)])
+
     def locate(self, objects: Sequence[str]) -> Box | None:
         self.engine.located.append(tuple(objects))
         return self.engine.locate(self.picture, tuple(objects))
@@ -83,3 +98,8 @@ class _ScriptedView(View):
 
     def crop(self, box: Box) -> View:
         return _ScriptedView(self.engine, self.picture and self.picture.crop(box))
+
+
+def _of_pixels(picture: Picture) -> Sequence[float]:
+    size = f"{picture.width} {picture.height} ".encode()
+    return [byte / 255 for byte in hashlib.sha256(size + picture.rgb).digest()[:4]]

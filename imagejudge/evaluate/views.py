@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagejudge.engine.base import Abilities, Answer, Reasoning, View
+from imagejudge.engine.embedding import Embedding
 from imagejudge.evaluate.metrics import Cost
 from imagejudge.images.picture import Box
 from imagejudge.judge.cached_view import ImageAnswers, Stopwatch
@@ -34,6 +35,10 @@ class WrappedView(View):
     def reason(self, questions: Sequence[Question]) -> list[Reasoning | None]:
         """Let the model think aloud, then decide."""
         return self.inner.reason(questions)
+
+    def embedding(self) -> Embedding:
+        """Of the same picture."""
+        return self.inner.embedding()
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """One box around all of `objects`."""

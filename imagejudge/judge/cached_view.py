@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from imagejudge.engine.base import Abilities, Answer, Reasoning, View
+from imagejudge.engine.embedding import POOLING, Embedding, packed, unpacked
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.images.picture import Box
 from imagejudge.prompts import RATING, RATIONALE, SUMMARISE, Question, direct
@@ -149,6 +150,13 @@ class CachedView(View):
             self._memory.add(request, box and dataclasses.asdict(box))
         reply = self._memory.known[request]
         return Box(**reply) if reply else None
+
+    def embedding(self) -> Embedding:
+        """The vector of the picture, unless it is known."""
+        request = self._request("embedding", POOLING)
+        if request not in self._memory.known:
+            self._memory.add(request, packed(self._opened().embedding()))
+        return unpacked(self._memory.known[request])
 
     def without(self, box: Box) -> View:
         """The picture with the box filled."""

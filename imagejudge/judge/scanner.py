@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from imagejudge.engine.base import Answer, Engine, View
+from imagejudge.engine.base import Answer, Engine
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
-from imagejudge.judge.cached_view import CachedView, Stopwatch
+from imagejudge.judge.cached_view import Stopwatch
 from imagejudge.judge.clue import Inquiry, inquire, questions_of
 from imagejudge.judge.conclusion import Found, Trouble, error_verdict, verdict_on
+from imagejudge.judge.frame_views import frame_views
 from imagejudge.judge.loop import Loop
-from imagejudge.judge.opened_image import OpenedImage, SampledFrame
+from imagejudge.judge.opened_image import OpenedImage
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import summarise
 from imagejudge.judge.turn import Turn
@@ -41,17 +41,11 @@ class Scanner(Loop[ImageRef, _Answered, Verdict]):
         if not self._priors and self.plan.method.needs_priors:
             self._priors = self._measure_priors(turn)
         constitution = self.plan.constitution_for(image.ref.path)
-        watch, views = Stopwatch(), itertools.count()
-
-        def look(frame: SampledFrame, first: Sequence[Question]) -> View:
-            same = next(views) > 0 and image.step is None  # each frame of a video has the time of an image
-            return turn.view(frame.picture(), first, same_image=same)
-
-        inquiries = {}
-        for frame in image.frames:
-            open_view = partial(look, frame)
-            view = CachedView(image.answers, frame.part, open_view, watch, self.plan.abilities)
-            inquiries[frame.index] = inquire(constitution, view, self._priors, self.plan.method)
+        watch = Stopwatch()
+        inquiries = {
+            frame.index: inquire(constitution, view, self._priors, self.plan.method)
+            for frame, view in frame_views(image, turn, self.plan.abilities, watch)
+        }
         return inquiries, watch
 
     def conclude(self, image: OpenedImage[ImageRef], found: _Answered) -> Verdict:

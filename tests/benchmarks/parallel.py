@@ -33,10 +33,10 @@ from questions import STATEMENTS, build
 import imagejudge.builtin
 from imagejudge.engine import llama, llama_model, parse
 from imagejudge.engine.base import Answer, Reasoning
+from imagejudge.engine.child import _ENVIRONMENT
 from imagejudge.engine.llama_bindings import EncodedImage, LlamaMemory, Vocabulary
 from imagejudge.engine.parse import Logits
 from imagejudge.engine.prefix_cache import FIRST_FREE, PrefixCache, Row
-from imagejudge.engine.process import _ENVIRONMENT
 from imagejudge.images.picture import Picture
 from imagejudge.prompts import visible
 

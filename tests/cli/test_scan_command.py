@@ -74,7 +74,7 @@ _READY = ("images", "-c", "rules.toml", "--model", "builtin")
     ("arguments", "words"),
     [
         (["--no-such-option"], b"No such option"),
-        ([], b"nothing to scan was named"),
+        ([], b"no images were named"),
         (["images"], b"no constitution was chosen"),
         (["images", "-c", "no-such-rules"], b"no constitution 'no-such-rules'"),
         (["images", "-c", "rules.toml"], b"no model was chosen"),
