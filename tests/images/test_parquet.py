@@ -167,6 +167,12 @@ def test_a_table_without_images_is_told_with_its_columns() -> None:
     assert told("a.parquet") == {"a.parquet::columns": ("shard", message)}
 
 
+def test_names_in_a_table_cannot_forge_lines() -> None:
+    write_parquet(Path("a.parquet"), {"x\n\x1b[31m": [1]})
+    write_parquet(Path("b.parquet"), {"image": ["a.png", "\n\x1b[31m.png"]})
+    told("a.parquet", "b.parquet")  # all messages are printable
+
+
 def test_verdicts_are_passed_over_and_metadata_of_a_folder_is_no_shard() -> None:
     Path("a.png").write_bytes(png(1))
     parquet.write_table(pa.table({"path": ["a.png"]}, metadata={"imagejudge": "{}"}), "v.parquet")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from io import BufferedReader
 from typing import Final
 
+from imagejudge.common.text import printable
 from imagejudge.images.names import ARROW_ENDINGS, SEPARATOR, VIDEO_EXTENSIONS, Unread, extension, is_image
 from imagejudge.images.read import (
     NOT_FETCHED,
@@ -114,7 +115,9 @@ class _Shard:
         return ImageRef(path, data, self._stamp, trouble, cell.fields or None)
 
     def _trouble(self, place: str, message: str) -> ImageRef:
-        return ImageRef(f"{self._shard}{SEPARATOR}{place}", stamp=self._stamp, trouble=Unreadable("shard", message))
+        return ImageRef(
+            f"{self._shard}{SEPARATOR}{place}", stamp=self._stamp, trouble=Unreadable("shard", printable(message))
+        )
 
 
 def _followed(path: str, shard: str, limits: Limits) -> Source | Unreadable:
@@ -124,7 +127,11 @@ def _followed(path: str, shard: str, limits: Limits) -> Source | Unreadable:
     if not is_image(path) and extension(path) not in VIDEO_EXTENSIONS:
         return _NO_IMAGE
     found = read_image(os.path.join(os.path.dirname(shard), path), limits)  # noqa: PTH118, PTH120 - as it is written
-    return found if isinstance(found, Source) else replace(found, stamp=None, message=f"{path}: {found.message}")
+    return (
+        found
+        if isinstance(found, Source)
+        else replace(found, stamp=None, message=printable(f"{path}: {found.message}"))
+    )
 
 
 def _no_images(schema: Schema) -> str:
