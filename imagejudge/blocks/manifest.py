@@ -37,9 +37,11 @@ class Asked:
     identity: Identity
     """What verdicts are given by."""
     inputs: str
-    """Digest of all that decides which images there are and how they are cut: paths, patterns, block size."""
+    """Digest of all that decides which images there are, and how they are cut and written: paths and options."""
     words: str
     """The same for people, shortened."""
+    ending: str
+    """Of the names of parts, as in `Parts`."""
     folder: str | None
     """Where relative paths begin; None where there are none."""
 
@@ -51,6 +53,7 @@ class Manifest:
     schema: int
     inputs: str
     words: str
+    ending: str
     folder: str | None
     constitution: str
     model: str
@@ -127,8 +130,8 @@ def _begin(folder: Path, asked: Asked, blocks: Iterable[Block]) -> Manifest:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(_plan_file(folder, digest.hexdigest()))
-        identity = {**asdict(asked.identity), "settings": asked.identity.settings or {}}
-        told = {"inputs": asked.inputs, "words": asked.words, "folder": asked.folder, **identity}
+        told = asdict(asked)
+        told |= {**told.pop("identity"), "settings": asked.identity.settings or {}}
         manifest = Manifest(_SCHEMA, **told, blocks=count, images=images, plan=digest.hexdigest())
         fresh.write_text(json.dumps(asdict(manifest), indent=1) + "\n")
         with suppress(FileExistsError):

@@ -34,7 +34,6 @@ from imagejudge.common import system
 from imagejudge.errors import ImageJudgeError, ModelError, UsageError
 from imagejudge.images.names import Unread
 from imagejudge.judge.judge import Judge
-from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
 
 LOCAL: Final = "local"
@@ -88,7 +87,7 @@ class Worker:
     ) -> None:
         """`name` is for its attempts; `here` is the current folder of the driver, from which relative paths count."""
         self._folder, self._manifest, self._here, self._make, self._work = folder, manifest, here, make, work
-        self._parts = Parts(folder, name)
+        self._parts = Parts(folder, manifest.ending, name)
         self._warnings: list[str] = []
 
     def begin(self) -> None:
@@ -99,7 +98,7 @@ class Worker:
         with contextlib.suppress(FileNotFoundError):  # a cluster need not have it where no path is relative
             os.chdir(self._here)
         self._judge = self._make(warn=self._warnings.append)
-        compare(self._folder, self._manifest, Identity.of(self._judge.plan))
+        compare(self._folder, self._manifest, self._work.identity(self._judge.plan))
 
     def end(self) -> None:
         """End the model, and let its answers be kept."""

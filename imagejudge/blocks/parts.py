@@ -18,16 +18,17 @@ from typing import Final
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import ImageJudgeError, UsageError
 from imagejudge.output.jsonl import LONGEST
+from imagejudge.output.packing import Packing, is_cut, unpacked
 from imagejudge.output.recorded import HEAD, line_at
 from imagejudge.output.resume import EXCEPTED
 from imagejudge.output.stats import Stats
+from imagejudge.output.verdict_files import save_lines
 from imagejudge.output.writing import writing
 from imagejudge.verdict import Outcome, Verdict, line_of, verdict_of
 
 ATTEMPTS: Final = 3
 """So many runs may die within a block before it is given up."""
 
-_PART: Final = re.compile(r"part-(\d{5,})\.jsonl")
 _AGAIN: Final = "judge its block again with `blocks` and `overwrite`"
 _HINT: Final = "free space, then run the same command again: what is done stays done"
 
@@ -35,26 +36,35 @@ _HINT: Final = "free space, then run the same command again: what is done stays 
 class Parts:
     """The files of all blocks in one folder."""
 
-    def __init__(self, folder: Path, worker: str | None = None) -> None:
-        """`worker` is written into the files of this one's attempts; None: the machine and the process."""
+    def __init__(self, folder: Path, ending: str, worker: str | None = None) -> None:
+        """`ending` is that of the parts' names, which says how they are packed, such as `jsonl.zst`.
+
+        `worker` is written into the files of this one's attempts; None: the machine and the process.
+        """
+        self._ending = ending
         self._worker = worker or f"{platform.node()} {os.getpid()}"
         self._parts = folder / "parts"
         self._tries = folder / "tries"
 
     def path(self, number: int) -> Path:
         """Where the verdicts of a block are, once it is done."""
-        return self._parts / f"part-{number:05}.jsonl"
+        return self._parts / f"part-{number:05}.{self._ending}"
 
     def done(self) -> set[int]:
         """Numbers of the blocks that are done."""
         try:
-            found = [_PART.fullmatch(name) for name in os.listdir(self._parts)]  # noqa: PTH208 - may be a million
+            names = os.listdir(self._parts)  # noqa: PTH208 - there may be a million
         except FileNotFoundError:
             return set()
-        return {int(match[1]) for match in found if match}
+        part = re.compile(rf"part-([0-9]{{5,}})\.{re.escape(self._ending)}")
+        return {int(match[1]) for match in map(part.fullmatch, names) if match}
 
     def begin(self, takes: Callable[[int], bool]) -> None:
-        """Make the folders, and take away what killed processes left of the blocks that this process alone judges."""
+        """Make the folders, and take away what killed processes left of the blocks that this process alone judges.
+
+        Raises `OutputError`, and `UsageError` where what packs the parts is not installed.
+        """
+        Packing.named(self.path(0))
         for each in (self._parts, self._tries):
             with writing(each, _HINT):
                 each.mkdir(exist_ok=True)
@@ -110,19 +120,18 @@ class Parts:
     def write(self, number: int, attempt: int | None, verdicts: Iterable[Verdict]) -> Stats:
         """Write the verdicts of a block, which is done then, and count them. Raises `OutputError`."""
         part, stats = self.path(number), Stats()
-        fresh = part.with_name(f".{part.stem}.{attempt or ATTEMPTS + 1}.tmp")
+        fresh = part.with_name(f".part-{number:05}.{attempt or ATTEMPTS + 1}.tmp")
+
+        def lines() -> Iterator[bytes]:
+            for verdict in verdicts:
+                stats.add(verdict)
+                yield line_of(verdict)
+
         try:
-            with writing(fresh, _HINT):
-                file = fresh.open("wb")
-            with file:
-                for verdict in verdicts:
-                    with writing(fresh, _HINT):
-                        file.write(line_of(verdict))
-                    stats.add(verdict)
-                with writing(fresh, _HINT):
-                    file.flush()
-                    os.fsync(file.fileno())
             with writing(part, _HINT):
+                save_lines(lines(), fresh, Packing.named(part))
+                with fresh.open("r+b") as written:
+                    os.fsync(written.fileno())
                 fresh.replace(part)
         except BaseException:
             fresh.unlink(missing_ok=True)
@@ -132,39 +141,42 @@ class Parts:
     def lines(self, number: int) -> Iterator[bytes]:
         """The lines of a block that is done. Raises `UsageError`, also for one that is not whole."""
         path = self.path(number)
+
+        def unusable(_: object) -> UsageError:
+            return UsageError(f"{path} is not made of verdicts", _AGAIN)
+
         try:
             with path.open("rb") as file:
-                for line in lines_of(file, LONGEST, lambda _: _unusable(path)):
+                text = unpacked(file, unusable)
+                for line in lines_of(text, LONGEST, unusable):
                     if not line.endswith(b"}\n"):
-                        raise _unusable(path)
+                        raise unusable(line)
                     yield line
+                if is_cut(text):
+                    raise unusable(text)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}", _AGAIN) from error
 
     def count(self, number: int) -> Stats:
         """What a block that is done amounts to."""
         stats = Stats()
-        try:
-            for line in self.lines(number):
-                add_line(stats, line)
-        except ValueError:
-            raise _unusable(self.path(number)) from None
+        for line in self.lines(number):
+            add_line(stats, line)
         return stats
 
 
 def add_line(stats: Stats, line: bytes) -> str:
     """Count the verdict on a line; gives the path that it is about. One that is simply safe is hardly read.
 
-    Raises `ValueError` where it is no verdict.
+    Raises `UsageError` where it is no verdict.
     """
     head = HEAD.match(line)
     if head is not None and EXCEPTED not in line and (told := line_at(head)).verdict == Outcome.SAFE:
         stats.add_safe(1)
         return told.path
-    verdict = verdict_of(line)
+    try:
+        verdict = verdict_of(line)
+    except ValueError as error:
+        raise UsageError("a line is not a verdict", _AGAIN) from error
     stats.add(verdict)
     return verdict.path
-
-
-def _unusable(path: Path) -> UsageError:
-    return UsageError(f"{path} is not made of verdicts", _AGAIN)

@@ -15,8 +15,10 @@ from imagejudge.images.shards import expand
 from imagejudge.judge.conclusion import error_verdict
 from imagejudge.judge.judge import Judge
 from imagejudge.judge.plan import Plan
+from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
-from imagejudge.verdict import Verdict
+from imagejudge.output.steps import identity_with
+from imagejudge.verdict import Steps, Verdict
 
 GIVEN_UP = "block"
 """The kind of failure of all images of a block in which too many runs died."""
@@ -30,6 +32,12 @@ class Work:
     """What becomes of each verdict before it is written."""
     keep_fields: Collection[str] = ()
     """Fields of samples in shards that are carried into the verdict line."""
+    steps: Steps = Steps.ALL
+    """Which steps `finished` leaves in a verdict."""
+
+    def identity(self, plan: Plan) -> Identity:
+        """What all verdicts by one plan share when they are written."""
+        return identity_with(Identity.of(plan), self.steps)
 
     def do(self, block: Block, parts: Parts, judge: Judge, passed_over: Callable[[str, Unread], None]) -> Stats:
         """Judge a block into its file; what it amounts to. `passed_over` is told of what in shards is no image.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,15 @@ import typer
 from imagejudge.blocks.plan import IMAGES, Listed, Shard, listed, shard
 from imagejudge.cli.options import ModelOptions
 from imagejudge.errors import UsageError
+
+
+class PartFormat(StrEnum):
+    """How the verdicts of a block are written."""
+
+    JSONL = "jsonl"
+    GZIP = "jsonl.gz"
+    ZSTD = "jsonl.zst"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,9 @@ class BlockOptions:
         typer.Option(metavar="N", min=1, max=1_000_000, help="Images of a block.", rich_help_panel="Many machines"),
     ] = IMAGES
 
+    part_format: Annotated[
+        PartFormat, typer.Option(help="How blocks are written.", rich_help_panel="Many machines")
+    ] = PartFormat.JSONL
     ray: Annotated[
         str | None,
         typer.Option(

@@ -18,7 +18,7 @@ from imagejudge.blocks.manifest import Asked, Manifest, agree
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import IMAGES, Block, Listed, cut
 from imagejudge.blocks.work import Work
-from imagejudge.cli.block_options import BlockOptions
+from imagejudge.cli.block_options import BlockOptions, PartFormat
 from imagejudge.cli.console import say
 from imagejudge.cli.output import STDOUT, OutputOptions
 from imagejudge.cli.signals import watch_preemption
@@ -32,20 +32,29 @@ from imagejudge.output.stats import Stats
 
 
 def asked_by(
-    identity: Identity, named: Sequence[str], patterns: Mapping[str, Any], how: BlockOptions, keep_fields: Sequence[str]
+    identity: Identity,
+    named: Sequence[str],
+    patterns: Mapping[str, Any],
+    how: BlockOptions,
+    keep_fields: Sequence[str],
+    *,
+    no_timing: bool,
 ) -> Asked:
     """What this process was asked to scan; `patterns` are arguments of `find_images`."""
-    inputs = hashlib.sha256()
-    for each in (json.dumps([patterns, how.block_size, keep_fields]), *named):
-        inputs.update(each.encode("utf-8", "surrogateescape") + b"\0")
-    words = [*map(printable, named[:3]), *(["..."] if len(named) > 3 else [])]
-    words += [f"--exclude {printable(pattern)}" for pattern in patterns["exclude"]]
+    words = [f"--exclude {printable(pattern)}" for pattern in patterns["exclude"]]
     words += [] if patterns["respect_gitignore"] else ["--no-respect-gitignore"]
     words += ["--force-exclude"] if patterns["force_exclude"] else []
     words += [f"--block-size {how.block_size}"] if how.block_size != IMAGES else []
+    words += [f"--part-format {how.part_format}"] if how.part_format is not PartFormat.JSONL else []
     words += [f"--keep-field {printable(name)}" for name in keep_fields]
+    words += ["--no-timing"] if no_timing else []
+    inputs = hashlib.sha256()
+    for each in (json.dumps(words), *named):
+        inputs.update(each.encode("utf-8", "surrogateescape") + b"\0")
+    shown = " ".join([*map(printable, named[:3]), *(["..."] if len(named) > 3 else []), *words])
     relative = not all(map(os.path.isabs, named))
-    return Asked(identity, inputs.hexdigest(), " ".join(words), os.getcwd() if relative else None)  # noqa: PTH109
+    here = os.getcwd() if relative else None  # noqa: PTH109
+    return Asked(identity, inputs.hexdigest(), shown, how.part_format, here)
 
 
 def folder_for(how: BlockOptions, output: OutputOptions, *, retry_errors: bool) -> Path:
@@ -101,7 +110,7 @@ def scan_blocks(
     if isinstance(part, Listed) and part.last >= manifest.blocks:
         raise UsageError(f"there is no block {part.last}: there are {manifest.blocks:,}", "they are numbered from 0 on")
     mine = [block for block in manifest.plan_in(folder) if part.takes(block.number)]
-    parts = Parts(folder)
+    parts = Parts(folder, manifest.ending)
     parts.begin(part.takes)
     if output.overwrite:
         for block in mine:

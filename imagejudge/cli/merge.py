@@ -61,7 +61,7 @@ def merge(
     except FileNotFoundError:
         problem = f"{folder} is no folder of blocks: there is no manifest.json"
         raise UsageError(problem, "`imagejudge scan --shard` with -o begins one") from None
-    parts = Parts(folder)
+    parts = Parts(folder, manifest.ending)
     found = check_blocks(manifest, folder, parts)
     for number, why in found.wrong.items():
         say("wrong", f"block {number}: {why}", "bold red")

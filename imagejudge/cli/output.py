@@ -32,7 +32,7 @@ from imagejudge.output.stats import FailOn, Stats
 from imagejudge.output.steps import identity_with, trimmed
 from imagejudge.output.text import VERDICT_STYLES, Lines
 from imagejudge.output.verdict_files import open_record
-from imagejudge.verdict import Outcome, RuleStatus, Steps, Verdict
+from imagejudge.verdict import Outcome, RuleStatus, Steps, Timing, Verdict
 
 STDOUT = "-"
 
@@ -125,14 +125,19 @@ class OutputOptions:
     fail_on: FailOnChoice = FailOn.UNSAFE
     exit_zero: ExitZero = False
     on_error: OnErrorChoice = OnError.FAIL
+    no_timing: Annotated[
+        bool,
+        typer.Option("--no-timing", help="Write no seconds: equal scans give equal bytes.", rich_help_panel="Output"),
+    ] = False
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress, no summary, no safe images.", rich_help_panel="Output")
     ] = False
 
 
-def written(verdict: Verdict, steps: Steps) -> Verdict:
-    """A verdict as it is written: options by the names that they have here, and the steps that are wanted."""
-    return trimmed(shown(verdict), steps)
+def written(verdict: Verdict, steps: Steps, *, no_timing: bool = False) -> Verdict:
+    """A verdict as it is written: options by the names that they have here, and the steps and times that are wanted."""
+    verdict = trimmed(shown(verdict), steps)
+    return verdict.model_copy(update={"seconds": Timing()}) if no_timing else verdict
 
 
 class Output:
@@ -213,7 +218,7 @@ class Output:
 
     def write(self, verdict: Verdict) -> None:
         """Write one more."""
-        verdict = self._accepted.mark(written(verdict, self.options.steps))
+        verdict = self._accepted.mark(written(verdict, self.options.steps, no_timing=self.options.no_timing))
         beside_a_bar = self._shown is not None and not self.hides_progress
         with unbroken(), tqdm.external_write_mode(sys.stdout) if beside_a_bar else contextlib.nullcontext():
             if self._record is not None:

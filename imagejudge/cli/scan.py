@@ -26,7 +26,6 @@ from imagejudge.images.names import is_shard
 from imagejudge.output.recorded import SameFile, WithMembers
 from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
-from imagejudge.output.steps import identity_with
 from imagejudge.verdict import Outcome, Verdict
 
 
@@ -71,9 +70,10 @@ def scan(
     if by_blocks.wanted:
         folder = folder_for(by_blocks, output, retry_errors=retry_errors)
         with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
-            identity = identity_with(Identity.of(judge.plan), output.steps)
-            asked = asked_by(identity, looking.named, looking.patterns, by_blocks, fields)
-            work = Work(partial(written, steps=output.steps), fields)
+            finished = partial(written, steps=output.steps, no_timing=output.no_timing)
+            work = Work(finished, fields, output.steps)
+            identity, how = work.identity(judge.plan), {"no_timing": output.no_timing}
+            asked = asked_by(identity, looking.named, looking.patterns, by_blocks, fields, **how)
             judging = here(judge, work, looking.unread)
             if by_blocks.ray is not None:
                 make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call))

@@ -14,7 +14,7 @@ from imagejudge.blocks.plan import Block, cut
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.output.resume import Identity
 
-ASKED = Asked(Identity("m@1", "c@1", "clue", {"frames": 4}), "digest", "photos", None)
+ASKED = Asked(Identity("m@1", "c@1", "clue", {"frames": 4}), "digest", "photos", "jsonl", None)
 PATHS = ("a.png", "b\n.png", "c\udcff.png", "d.png", "e.png")
 
 

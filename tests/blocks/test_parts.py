@@ -9,7 +9,7 @@ import pytest
 
 from imagejudge.blocks.parts import ATTEMPTS, Parts
 from imagejudge.errors import ModelError, UsageError
-from imagejudge.verdict import Outcome, Verdict
+from imagejudge.verdict import Outcome, Verdict, verdict_of
 
 
 def verdict(path: str, outcome: Outcome = Outcome.SAFE) -> Verdict:
@@ -30,7 +30,7 @@ def failing(why: type[BaseException] | BaseException) -> Iterator[Verdict]:
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Parts:
-    made = Parts(tmp_path)
+    made = Parts(tmp_path, "jsonl")
     made.begin(lambda number: True)
     return made
 
@@ -82,5 +82,21 @@ def test_a_file_that_is_not_of_verdicts_is_refused(parts: Parts) -> None:
     whole = parts.path(0).read_bytes()
     for content in (whole[:-5], whole + b"{}\n", b"\n", whole[:-1]):
         parts.path(0).write_bytes(content)
-        with pytest.raises(UsageError, match="is not made of verdicts"):
+        with pytest.raises(UsageError, match=r"is not (made of|a) verdict"):
             parts.count(0)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
+def test_parts_are_packed_as_their_names_say(tmp_path: Path, ending: str) -> None:
+    parts = Parts(tmp_path, ending)
+    parts.begin(lambda number: True)
+    written = [verdict(f"{number}", Outcome.UNSAFE if number % 3 else Outcome.SAFE) for number in range(50)]
+    attempted(parts, 7, iter(written))
+    assert tree(tmp_path) == [f"parts/part-00007.{ending}"]
+    assert parts.done() == {7}
+    assert [verdict_of(line) for line in parts.lines(7)] == written
+    assert parts.count(7).outcomes == {Outcome.SAFE: 17, Outcome.UNSAFE: 33}
+    whole = parts.path(7).read_bytes()
+    parts.path(7).write_bytes(whole[: len(whole) * 2 // 3])
+    with pytest.raises(UsageError, match="verdict"):
+        parts.count(7)

@@ -61,6 +61,19 @@ def test_shards_put_together_are_what_one_scan_writes(run: Run, base: Options, t
     assert run("merge", "out", "--check", "--on-error", "warn", "--exit-zero").returncode == 0
 
 
+@pytest.mark.usefixtures("folder")
+def test_parts_may_be_packed_and_scans_be_equal_to_the_byte(run: Run, base: Options, tmp_path: Path) -> None:
+    time.sleep(2.1)  # by then a file that was written has a stamp
+    assert run("scan", "d", *base, "--no-timing", "-o", "alone.jsonl").returncode == 2
+    packed = ("--part-format", "jsonl.zst", "--no-timing")
+    assert run(*shard("--shard 1/2", *packed), *base).returncode == 2
+    assert b"--part-format jsonl.zst --no-timing" in run(*shard("--shard 0/2"), *base).stderr
+    assert run(*shard("--shard 0/2", *packed), *base).returncode == 1
+    assert parts(tmp_path)[0] == "part-00000.jsonl.zst"
+    assert run("merge", "out", "-o", "merged.jsonl").returncode == 2
+    assert (tmp_path / "merged.jsonl").read_bytes() == (tmp_path / "alone.jsonl").read_bytes()
+
+
 def test_shards_of_tars_are_what_one_scan_writes(run: Run, base: Options, folder: Path, tmp_path: Path) -> None:
     for name in ("1.tar", "x.tar", "z.tar"):
         with tarfile.open(folder / name, "w") as tar:
