@@ -37,7 +37,7 @@ class Parts:
     """The files of all blocks in one folder."""
 
     def __init__(self, folder: Path, ending: str, worker: str | None = None) -> None:
-        """`ending` is that of the parts' names, which says how they are packed, such as `jsonl.zst`.
+        """`ending` is that of the parts' names, which says how they are packed, such as jsonl.zst.
 
         `worker` is written into the files of this one's attempts; None: the machine and the process.
         """

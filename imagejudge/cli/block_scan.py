@@ -24,7 +24,7 @@ from imagejudge.cli.output import STDOUT, OutputOptions
 from imagejudge.cli.signals import watch_preemption
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
-from imagejudge.images.names import Unread
+from imagejudge.images.names import Unread, is_shard, shard_of
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.judge import Judge
 from imagejudge.output.resume import Identity
@@ -106,7 +106,7 @@ def scan_blocks(
     """
     watch_preemption()
     part = how.part()
-    manifest = agree(folder, asked, lambda: cut((ref.path for ref in find()), how.block_size))
+    manifest = agree(folder, asked, lambda: cut(_once([ref.path for ref in find()]), how.block_size))
     if isinstance(part, Listed) and part.last >= manifest.blocks:
         raise UsageError(f"there is no block {part.last}: there are {manifest.blocks:,}", "they are numbered from 0 on")
     mine = [block for block in manifest.plan_in(folder) if part.takes(block.number)]
@@ -137,6 +137,12 @@ def scan_blocks(
         say("interrupted", f"{count:,} of {_blocks(mine)} done; run the same command again to go on", "bold yellow")
         raise
     return tally
+
+
+def _once(paths: Sequence[str]) -> list[str]:
+    """The paths without members whose shard is named as well: they are judged with it."""
+    shards = set(filter(is_shard, paths))
+    return [path for path in paths if not shards or shard_of(path) not in shards]
 
 
 def _blocks(mine: Sequence[Block]) -> str:

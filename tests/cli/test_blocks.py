@@ -93,6 +93,9 @@ def test_shards_of_tars_are_what_one_scan_writes(run: Run, base: Options, folder
     broken = [row["path"] for row in merged if row["error"] and row["error"]["kind"] == "shard"]
     assert [path.split("::")[0] for path in broken] == ["d/x.tar"]
     assert len(merged) == 11 + 4 + 4 + 2
+    named = ["scan", "d/1.tar::0.png", "d/1.tar", "d/z.tar::1.png", "-o", "named", "--shard", "0/1"]
+    assert run(*named, *base, "--on-error", "warn").returncode == 0
+    assert b"5 images" in run("merge", "named").stderr  # a member whose shard is named as well is judged with it
 
 
 @pytest.mark.usefixtures("folder")
@@ -156,6 +159,8 @@ def test_another_start_with_others_is_refused(run: Run, base: Options, tmp_path:
         (["--shard", "0/2", "-o", "out", "--retry-errors"], b"--retry-errors is not for scans by blocks"),
         (["--shard", "0/2", "-o", "out", "--overwrite"], b"name the blocks with --blocks"),
         (["-o", "d"], b"it is a folder"),
+        (["-o", "out", "--ray", "local", "--shard", "0/2"], b"leave out one of them"),
+        (["-o", "out", "--ray", "local", "--gpus", "0,1"], b"use --gpus-per-actor"),
     ],
 )
 @pytest.mark.usefixtures("folder")
@@ -259,3 +264,11 @@ def test_an_image_that_kills_the_program_stops_no_scan_for_ever(
     Image.new("RGB", (8, 6), (0, 0, 0)).save(folder / "2.png")
     assert run(*shard("--blocks 1", "--overwrite"), *base).returncode == 0
     assert b"given up" not in run("merge", "out").stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_ray_it_is_said_how_to_get_it(run: Run, base: Options, tmp_path: Path) -> None:
+    site = tmp_path / "site" / "sitecustomize.py"
+    site.write_text(site.read_text() + "import sys\nsys.modules['ray'] = None\n")
+    refused = run("scan", "d", *base, "-o", "out", "--ray", "local")
+    assert (refused.returncode, b"pip install imagejudge[ray]" in refused.stderr) == (2, True)
