@@ -37,8 +37,7 @@ def asked_by(
     patterns: Mapping[str, Any],
     how: BlockOptions,
     keep_fields: Sequence[str],
-    *,
-    no_timing: bool,
+    output: OutputOptions,
 ) -> Asked:
     """What this process was asked to scan; `patterns` are arguments of `find_images`."""
     words = [f"--exclude {printable(pattern)}" for pattern in patterns["exclude"]]
@@ -47,7 +46,7 @@ def asked_by(
     words += [f"--block-size {how.block_size}"] if how.block_size != IMAGES else []
     words += [f"--part-format {how.part_format}"] if how.part_format is not PartFormat.JSONL else []
     words += [f"--keep-field {printable(name)}" for name in keep_fields]
-    words += ["--no-timing"] if no_timing else []
+    words += ["--no-timing"] if output.no_timing else []
     inputs = hashlib.sha256()
     for each in (json.dumps(words), *named):
         inputs.update(each.encode("utf-8", "surrogateescape") + b"\0")

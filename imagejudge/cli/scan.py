@@ -72,8 +72,8 @@ def scan(
         with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
             finished = partial(written, steps=output.steps, no_timing=output.no_timing)
             work = Work(finished, fields, output.steps)
-            identity, how = work.identity(judge.plan), {"no_timing": output.no_timing}
-            asked = asked_by(identity, looking.named, looking.patterns, by_blocks, fields, **how)
+            identity = work.identity(judge.plan)
+            asked = asked_by(identity, looking.named, looking.patterns, by_blocks, fields, output)
             judging = here(judge, work, looking.unread)
             if by_blocks.ray is not None:
                 make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call))
