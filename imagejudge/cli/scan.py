@@ -81,9 +81,9 @@ def scan(
             tally = scan_blocks(folder, asked, looking.find, by_blocks, judging, output)
         end(tally, judge.constitution, output, passed_over=looking.passed_over)
         return
-    refs = looking.find()
-    gc.freeze()  # a million of them would be looked at again and again by the collector
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
+        refs = looking.find()  # after what is wrong with the rules or the model was said
+        gc.freeze()  # a million of them would be looked at again and again by the collector
         found = WithMembers({ref.path for ref in refs})
         check = SameFile(found, judge.plan.limits)
         how: dict[str, Any] = {"retry_errors": retry_errors, "wanted": found, "check": check}
