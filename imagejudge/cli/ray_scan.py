@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -52,12 +53,13 @@ def on_ray(how: BlockOptions, folder: Path, make: Callable[..., Judge], work: Wo
             watch_signals()  # Ray has put handlers of its own in their place
             watch_preemption()
             worker = (folder.absolute(), manifest, Path.cwd(), make, work)
-            for done in judged(blocks, parts, cluster, actors, worker, tell):
-                for message in {*done.warnings} - told:
-                    warn(message)
-                told.update(done.warnings)
-                unread.update(done.passed_over)
-                images += done.stats.images
-                yield done.stats
+            with contextlib.closing(judged(blocks, parts, cluster, actors, worker, tell)) as results:
+                for done in results:
+                    for message in {*done.warnings} - told:
+                        warn(message)
+                    told.update(done.warnings)
+                    unread.update(done.passed_over)
+                    images += done.stats.images
+                    yield done.stats
 
     return judging
