@@ -19,6 +19,7 @@ from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images
 from imagejudge.images.names import ARROW_ENDINGS, INSTALL_SHARDS, PARQUET_ENDINGS, is_shard
 from imagejudge.images.read import Limits
+from imagejudge.images.remote import is_address
 from imagejudge.images.shards import can_read
 from imagejudge.output.filtering.outcome import OTHER, Filtered, Records, made_of
 from imagejudge.output.filtering.table import filter_table
@@ -81,6 +82,8 @@ def filter(  # noqa: A001 - the name of the command
 
 def _shards(paths: Sequence[str], output: Path) -> list[str]:
     """The shards that are named or found. Raises `UsageError` where they cannot be filtered, or not into `output`."""
+    if any(map(is_address, paths)):
+        raise UsageError("what lies in a network cannot be filtered", "download the shards first")
     found = [ref.path for ref in find_images(paths, warn=warn)]
     shards = [path for path in found if is_shard(path)]
     if others := len(found) - len(shards):
@@ -113,8 +116,10 @@ def _one(
 ) -> Filtered:
     name = Path(shard).name
     target = output / name
-    with writing(printable(shard), "check that it can be read"):
+    try:
         ingredients = made_of(shard, told.digest(shard), only)
+    except OSError as error:
+        raise UsageError(f"{printable(shard)} cannot be read: {error.strerror}", "check its name") from error
     if (done := records.find(name, ingredients)) is not None:
         say("done", f"{printable(name)} already: {_kept(done)}", "bold cyan")
         return done

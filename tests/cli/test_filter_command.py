@@ -203,6 +203,8 @@ def test_shards_that_are_done_stay(run: Run, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["pictures", "-o", "out"], b"apply VERDICTS --copy"),
+        (["https://example.org/s.tar", "-o", "out"], b"what lies in a network cannot be filtered"),
+        (["missing.tar", "-o", "out"], b"missing.tar cannot be read: No such file"),
         (["empty", "-o", "out"], b"no shards were found"),
         (["s.tar", "-o", "."], b"would be written over"),
         (["s.tar", "d/s.tar", "-o", "out"], b"2 shards are called s.tar"),
