@@ -110,7 +110,7 @@ def test_only_whole_samples_that_passed_are_kept(run: Run, tmp_path: Path, name:
         "images": 1,
     }
     assert f"{name}: 3 of 6 samples kept".encode() in done.stderr
-    assert b"2 samples unsafe" in done.stderr
+    assert b"2 samples with an image that is unsafe" in done.stderr
     assert b"1 sample without an image" in done.stderr
     more = run("filter", "v.jsonl", name, "-o", "more", "--only", "safe", "--only", "unsafe")
     assert more.returncode == 0

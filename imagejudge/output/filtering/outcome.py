@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Final
 
 from imagejudge.common.atomic_write import write_atomically
+from imagejudge.verdict import Outcome
 
 UNJUDGED: Final = "without a verdict"
 CHANGED: Final = "changed since it was judged"
 UNREADABLE: Final = "with an image or a member that cannot be read"
+TOO_LARGE: Final = "of more than 1 GB"
 NO_IMAGE: Final = "without an image"
 OTHER: Final = "members of no sample"
 _RECORDS: Final = ".imagejudge"
 """A folder beside the new shards; readers of data sets pass over what is hidden."""
+
+
+def of_outcome(outcome: str) -> str:
+    """Why a sample did not pass that has an image of this outcome."""
+    return "with an image that could not be judged" if outcome == Outcome.ERROR else f"with an image that is {outcome}"
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from imagejudge.images.names import SEPARATOR
 from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards.parquet import members, row_of
-from imagejudge.output.filtering.outcome import CHANGED, NO_IMAGE, UNJUDGED, UNREADABLE, Filtered
+from imagejudge.output.filtering.outcome import CHANGED, NO_IMAGE, UNJUDGED, UNREADABLE, Filtered, of_outcome
 from imagejudge.output.filtering.told import Told
 
 
@@ -51,7 +51,7 @@ def _why_not(told: Told | None, ref: ImageRef, only: Collection[str]) -> str | N
     if told is None:
         return UNJUDGED
     if told.outcome not in only:
-        return told.outcome
+        return of_outcome(told.outcome)
     if ref.data is None:
         return UNREADABLE
     return None if hashlib.sha256(ref.data).hexdigest() == told.sha256 else CHANGED

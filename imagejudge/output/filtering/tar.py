@@ -16,12 +16,23 @@ from imagejudge.images.shards.sample import key_and_field
 from imagejudge.images.shards.tar import META, is_plain, leads_out, why_not
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
 from imagejudge.images.video.container import is_transport_stream
-from imagejudge.output.filtering.outcome import CHANGED, NO_IMAGE, OTHER, UNJUDGED, UNREADABLE, Filtered
+from imagejudge.output.filtering.outcome import (
+    CHANGED,
+    NO_IMAGE,
+    OTHER,
+    TOO_LARGE,
+    UNJUDGED,
+    UNREADABLE,
+    Filtered,
+    of_outcome,
+)
 from imagejudge.output.filtering.told import Told, worst
 from imagejudge.output.packing import PackedWriter, Packing
 
 FIELD = "verdict.json"
 """What is added to each sample."""
+_LARGEST = 1_000_000_000
+"""Bytes of a sample, which is in memory as a whole."""
 
 
 def filter_tar(
@@ -64,6 +75,8 @@ class _Filtering:
     def _begin(self, key: str | None) -> None:
         self._key = key
         self._members: list[tuple[str, bytes]] = []
+        self._held = 0
+        """Bytes of these."""
         self._images: list[Told] = []
         self._why: str | None = None
         """Why the sample in hand does not pass."""
@@ -108,6 +121,9 @@ class _Filtering:
     def _member(self, name: str, data: bytes, *, called_image: bool) -> None:
         if called_image and not (extension(name) in SHARED_EXTENSIONS and not is_transport_stream(data[:1024])):
             self._image(name, data)
+        self._held += len(data)
+        if self._held > _LARGEST:
+            self._refuse(TOO_LARGE)
         if self._why is None:
             self._members.append((name, data))
 
@@ -117,7 +133,7 @@ class _Filtering:
             self.filtered.unjudged += 1
             self._refuse(UNJUDGED)
         elif told.outcome not in self._only:
-            self._refuse(told.outcome)
+            self._refuse(of_outcome(told.outcome))
         elif hashlib.sha256(data).hexdigest() != told.sha256:
             self._refuse(CHANGED)
         else:
