@@ -71,6 +71,8 @@ def merge(
         say("incomplete", f"not done: {len(lacking):,} of {counted(manifest.blocks, 'block')}", "bold red")
         sys.stdout.write(as_list(lacking) + "\n")
         raise typer.Exit(INCOMPLETE)
+    if manifest.images and not found.stats.images:  # what was not looked at must not pass
+        raise UsageError("no images were found: the shards hold none", "check what was scanned")
     if output is not None:
         with writing(output, "name a file in a folder that exists, with -o"), replacing(output) as fresh:
             save_lines(merged(manifest, parts), fresh, packing)

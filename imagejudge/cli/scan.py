@@ -79,6 +79,8 @@ def scan(
                 make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call))
                 judging = on_ray(by_blocks, folder, make, work, looking.unread)
             tally = scan_blocks(folder, asked, looking.find, by_blocks, judging, output)
+        if by_blocks.ray is not None and by_blocks.blocks is None:  # other processes' blocks may hold some otherwise
+            looking.expect_some(tally.images)
         end(tally, judge.constitution, output, passed_over=looking.passed_over)
         return
     with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:

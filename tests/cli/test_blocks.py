@@ -98,6 +98,17 @@ def test_shards_of_tars_are_what_one_scan_writes(run: Run, base: Options, folder
     assert b"5 images" in run("merge", "named").stderr  # a member whose shard is named as well is judged with it
 
 
+def test_shards_without_any_image_do_not_pass(run: Run, base: Options, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    with tarfile.open(tmp_path / "d" / "a.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("a.txt"))
+    run(*shard("--shard 0/1"), *base)
+    merged = run("merge", "out")
+    assert merged.returncode == 2
+    assert b"no images were found" in merged.stderr
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
 @pytest.mark.usefixtures("folder")
 def test_what_is_missing_is_listed_as_blocks_takes_it(run: Run, base: Options, tmp_path: Path) -> None:
     assert run(*shard("--shard 1/4"), *base).returncode == 2
