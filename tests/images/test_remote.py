@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,13 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
     def send_head(self) -> Any:
-        """Refuse what is called private, and fail at what is called broken."""
+        """Refuse what is called private, fail at what is called broken, and hang up on what is called short."""
         status = 403 if "private" in self.path else 500 if "broken" in self.path else None
+        if status is None and "short" in self.path and self.command == "GET":
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            return io.BytesIO(b"a" * 600)
         if status is None:
             return super().send_head()
         self.send_error(status)
@@ -104,6 +110,16 @@ def test_a_tar_that_is_cut_off_is_told(server: str, tmp_path: Path) -> None:
     first, last = expand(find_images([f"{server}/a.tar"]), Limits())
     assert (first.data, last.path) == (png(1), f"{server}/a.tar::@1024")
     assert last.trouble is not None
+
+
+def test_a_server_that_hangs_up_at_once_costs_one_tar(server: str, tmp_path: Path) -> None:
+    for name in ("a-short.tar", "b.tar"):
+        write_tar(tmp_path / name, {"a.png": png(1)})
+    broken, image = expand(find_images([f"{server}/a-short.tar", f"{server}/b.tar"]), Limits())
+    assert broken.path == f"{server}/a-short.tar::@0"
+    assert broken.trouble is not None
+    assert broken.trouble.message == "the tar cannot be read on: ClientPayloadError"
+    assert image.data == png(1)
 
 
 def test_images_come_by_http(server: str, tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ class TarStream:
         return data
 
     def _opened(self) -> _Reader:
-        magic = self._file.peek(4)[:4]
+        try:
+            magic = self._file.peek(4)[:4]
+        except OSError as error:
+            raise self._unreadable(error) from None
         if magic[:2] == b"\x1f\x8b":
             return gzip.GzipFile(fileobj=self._file)
         if magic == b"\x28\xb5\x2f\xfd" or magic[1:] == b"\x2a\x4d\x18":
@@ -213,13 +216,16 @@ class TarStream:
                 self._at += len(part)
                 size -= len(part)
         except self._errors as error:
-            raise self._broken(f"cannot be read on: {error}") from None
+            raise self._unreadable(error) from None
         if self._compressed and self._at > max(_SMALL, self._file.tell() * _MOST_EXPANSION):
             raise self._broken("becomes more than a thousand times as large when it is decompressed")
         return b"".join(parts)
 
     def _cut_off(self) -> BrokenTar:
         return self._broken("is cut off within " + ("a header" if self._name is None else self._name))
+
+    def _unreadable(self, error: Exception) -> BrokenTar:
+        return self._broken(f"cannot be read on: {getattr(error, 'strerror', None) or error}")
 
     def _broken(self, message: str) -> BrokenTar:
         return BrokenTar(self._entry, message)
