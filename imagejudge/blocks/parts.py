@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -59,8 +59,8 @@ class Parts:
         part = re.compile(rf"part-([0-9]{{5,}})\.{re.escape(self._ending)}")
         return {int(match[1]) for match in map(part.fullmatch, names) if match}
 
-    def begin(self, takes: Callable[[int], bool]) -> None:
-        """Make the folders, and take away what killed processes left of the blocks that this process alone judges.
+    def begin(self) -> None:
+        """Make the folders, and take away what killed processes left of blocks that are done.
 
         Raises `OutputError`, and `UsageError` where what packs the parts is not installed.
         """
@@ -68,8 +68,9 @@ class Parts:
         for each in (self._parts, self._tries):
             with writing(each, _HINT):
                 each.mkdir(exist_ok=True)
+        done = self.done()
         for left in self._parts.glob(".part-*.tmp"):
-            if takes(int(left.name.split("-")[1].split(".")[0])):
+            if int(left.name.split("-")[1].split(".")[0]) in done:
                 left.unlink(missing_ok=True)
 
     def forget(self, number: int) -> None:
@@ -118,7 +119,10 @@ class Parts:
             self._try(number, attempt).unlink(missing_ok=True)
 
     def write(self, number: int, attempt: int | None, verdicts: Iterable[Verdict]) -> Stats:
-        """Write the verdicts of a block, which is done then, and count them. Raises `OutputError`."""
+        """Write the verdicts of a block, which is done then, and count them. Raises `OutputError`.
+
+        What other attempts at it have written is taken away. One that is still at it learns by that that it is done.
+        """
         part, stats = self.path(number), Stats()
         fresh = part.with_name(f".part-{number:05}.{attempt or ATTEMPTS + 1}.tmp")
 
@@ -130,12 +134,18 @@ class Parts:
         try:
             with writing(part, _HINT):
                 save_lines(lines(), fresh, Packing.named(part))
-                with fresh.open("r+b") as written:
-                    os.fsync(written.fileno())
-                fresh.replace(part)
+                try:
+                    with fresh.open("r+b") as written:
+                        os.fsync(written.fileno())
+                    fresh.replace(part)
+                except FileNotFoundError:
+                    if not part.exists():
+                        raise
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
+        for left in self._parts.glob(f".part-{number:05}.*.tmp"):
+            left.unlink(missing_ok=True)
         return stats
 
     def lines(self, number: int) -> Iterator[bytes]:

@@ -110,7 +110,7 @@ def scan_blocks(
         raise UsageError(f"there is no block {part.last}: there are {manifest.blocks:,}", "they are numbered from 0 on")
     mine = [block for block in manifest.plan_in(folder) if part.takes(block.number)]
     parts = Parts(folder, manifest.ending)
-    parts.begin(part.takes)
+    parts.begin()
     if output.overwrite:
         for block in mine:
             parts.forget(block.number)

@@ -31,7 +31,7 @@ def failing(why: type[BaseException] | BaseException) -> Iterator[Verdict]:
 @pytest.fixture
 def parts(tmp_path: Path) -> Parts:
     made = Parts(tmp_path, "jsonl")
-    made.begin(lambda number: True)
+    made.begin()
     return made
 
 
@@ -69,12 +69,29 @@ def test_deaths_are_counted_until_a_block_is_given_up(parts: Parts, tmp_path: Pa
     assert tree(tmp_path) == []
 
 
-def test_only_ones_own_leftovers_are_swept(parts: Parts, tmp_path: Path) -> None:
+def test_only_what_is_left_of_blocks_that_are_done_is_swept(parts: Parts, tmp_path: Path) -> None:
     for number in (4, 5, 123456):
-        (tmp_path / "parts" / f".part-{number:05}.1.tmp").touch()
-    parts.begin(lambda number: number % 2 == 0)
-    assert tree(tmp_path) == ["parts/.part-00005.1.tmp"]
-    assert parts.done() == set()
+        (tmp_path / "parts" / f".part-{number:05}.7.tmp").touch()
+    attempted(parts, 4, [verdict("a")])
+    assert tree(tmp_path) == ["parts/.part-00005.7.tmp", "parts/.part-123456.7.tmp", "parts/part-00004.jsonl"]
+    (tmp_path / "parts" / ".part-00004.7.tmp").touch()
+    parts.begin()
+    assert tree(tmp_path) == ["parts/.part-00005.7.tmp", "parts/.part-123456.7.tmp", "parts/part-00004.jsonl"]
+
+
+def test_two_may_judge_the_same_block(parts: Parts, tmp_path: Path) -> None:
+    other = Parts(tmp_path, "jsonl")
+
+    def meanwhile() -> Iterator[Verdict]:
+        yield verdict("a")
+        other.begin()
+        assert attempted(other, 3, [verdict("a"), verdict("b")]) == 2
+        yield verdict("b")
+
+    with parts.attempt(3) as attempt:
+        stats = parts.write(3, attempt, meanwhile())
+    assert stats == parts.count(3)
+    assert tree(tmp_path) == ["parts/part-00003.jsonl"]
 
 
 def test_a_file_that_is_not_of_verdicts_is_refused(parts: Parts) -> None:
@@ -89,7 +106,7 @@ def test_a_file_that_is_not_of_verdicts_is_refused(parts: Parts) -> None:
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
 def test_parts_are_packed_as_their_names_say(tmp_path: Path, ending: str) -> None:
     parts = Parts(tmp_path, ending)
-    parts.begin(lambda number: True)
+    parts.begin()
     written = [verdict(f"{number}", Outcome.UNSAFE if number % 3 else Outcome.SAFE) for number in range(50)]
     attempted(parts, 7, iter(written))
     assert tree(tmp_path) == [f"parts/part-00007.{ending}"]
