@@ -181,7 +181,7 @@ def _tried(do: Callable[[], _T], pauses: tuple[int, ...] = _PAUSES) -> _T:
                 raise PermissionError(errno.EACCES, _words(error)) from None
             if status in (404, 410):
                 raise FileNotFoundError(errno.ENOENT, _words(error)) from None
-            if status is None and isinstance(error, _CERTAIN):
+            if status is None and isinstance(error, _CERTAIN) and not _is_unanswered(error):
                 raise
             if pause is None or (status is not None and status < 500):
                 raise OSError(errno.EIO, _words(error)) from None
@@ -189,12 +189,21 @@ def _tried(do: Callable[[], _T], pauses: tuple[int, ...] = _PAUSES) -> _T:
     raise AssertionError("the last try ends in one way or the other")
 
 
+def _is_unanswered(error: Exception) -> bool:
+    """Whether an HTTP server gave no answer; fsspec takes that for a file that is not there."""
+    cause = error.__cause__
+    by_http = isinstance(cause, TimeoutError) or type(cause).__module__.partition(".")[0] == "aiohttp"
+    return by_http and isinstance(error, FileNotFoundError)
+
+
 def _status(error: Exception) -> int | None:
     """What an HTTP server answered with; fsspec takes most answers for a file that is not there."""
     status = getattr(error.__cause__ or error, "status", None)
-    return status if isinstance(status, int) else None
+    return status if isinstance(status, int) and status else None
 
 
 def _words(error: Exception) -> str:
     status = _status(error)
-    return type(error).__name__ if status is None else f"the server answers with {status}"
+    if status is not None:
+        return f"the server answers with {status}"
+    return type(error.__cause__ if _is_unanswered(error) else error).__name__

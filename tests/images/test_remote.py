@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import io
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +122,27 @@ def test_a_server_that_hangs_up_at_once_costs_one_tar(server: str, tmp_path: Pat
     assert broken.trouble is not None
     assert broken.trouble.message == "the tar cannot be read on: ClientPayloadError"
     assert image.data == png(1)
+
+
+def test_a_server_that_does_not_answer_is_tried_again_and_not_taken_for_one_without_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(remote, "_PAUSES", (0, 0))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        tried = 0
+
+        def hang_up() -> None:
+            nonlocal tried
+            with contextlib.suppress(OSError):
+                while True:
+                    listening.accept()[0].close()
+                    tried += 1
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        kind, message = read(f"http://127.0.0.1:{listening.getsockname()[1]}/a.png?signature=secret")
+    assert kind == "io"
+    assert message in ("cannot be read: ServerDisconnectedError", "cannot be read: ClientOSError")
+    assert tried >= 3
 
 
 def test_images_come_by_http(server: str, tmp_path: Path) -> None:
