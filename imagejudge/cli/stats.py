@@ -16,7 +16,7 @@ from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.verdict_file import STDIN, Verdicts, name_of, opened
 from imagejudge.common.atomic_write import write_atomically
-from imagejudge.common.text import printable
+from imagejudge.common.text import counted, printable
 from imagejudge.errors import UsageError
 from imagejudge.output.comparison import compare
 from imagejudge.output.figures import Figures, changed_figures, figures, summary
@@ -71,7 +71,8 @@ def stats(
             about = [f"{word} {printable(name)}: {summary(side)}" for word, name, side in sides]
             tables = changed_figures(changes, top)
     if found.shortened:
-        warn(f"{found.shortened:,} lines have not the steps of all rules: what decided is not counted of the rest")
+        short = counted(found.shortened, "line")
+        warn(f"{short} without the steps of all rules: what decided is not counted of the rest")
     if as_json:
         # The path of a file that is not UTF-8 needs escapes, which is what JSON in ASCII has.
         sys.stdout.write(json.dumps(document, indent=1) + "\n")

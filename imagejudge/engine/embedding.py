@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Final, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from imagejudge.errors import EngineFailure
+
+if TYPE_CHECKING:  # a tenth of a second, and a scan of known images needs none of it
+    import numpy as np
+    from numpy.typing import NDArray
 
 POOLING: Final = "mean,max"
 """How the vectors of an image's tokens become one: their mean, and behind it their maximum."""
 
-Embedding: TypeAlias = NDArray[np.float32]
+Embedding: TypeAlias = "NDArray[np.float32]"
 """Of one dimension, twice the width of the encoder's output; finite."""
 
 
@@ -23,6 +24,8 @@ def pooled(tiles: Sequence[NDArray[np.float32]]) -> Embedding:
 
     Raises `EngineFailure` for what is no number.
     """
+    import numpy as np
+
     tokens = np.concatenate(tiles)
     mean = tokens.mean(axis=0, dtype=np.float64)  # adding up thousands of tokens in float32 would cost digits
     vector = np.concatenate([mean, tokens.max(axis=0)]).astype(np.float32)
@@ -38,4 +41,6 @@ def packed(vector: Embedding) -> str:
 
 def unpacked(text: str) -> Embedding:
     """What `packed` wrote."""
+    import numpy as np
+
     return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)

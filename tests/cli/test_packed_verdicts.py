@@ -177,7 +177,7 @@ def test_shorter_lines(run: Run, base: Options, brightness: None, folder: Path, 
     assert again.stdout.count(b"\n") == 1, "the one that could not be judged"
     scored = run("evaluate", "--verdicts", "v.jsonl.gz", "--labels", "labels.csv")
     assert (scored.returncode, b"have not all the steps" in scored.stderr) == (2, True)
-    assert b"lines have not the steps of all rules" in run("stats", "v.jsonl.gz").stderr
+    assert b"without the steps of all rules" in run("stats", "v.jsonl.gz").stderr
     run("scan", "d", *base, "-o", "blocks", "--shard", "0/1", "--steps", "none")
     assert run("merge", "blocks", "-o", "merged.jsonl").returncode == 2
     assert not any(rule["steps"] for row in rows(tmp_path / "merged.jsonl") for rule in row["rules"])

@@ -36,6 +36,7 @@ GREY = (127, 127, 127)
 def test_the_documentation_names_every_kind() -> None:
     parts = ("read", "formats", "decode", "pillow_reader", "png", "gif", "webp", "jpeg", "icon")
     parts += tuple(f"video/{name}" for name in ("container", "child", "reader"))
+    parts += tuple(f"shards/{name}" for name in ("tar", "table", "parquet", "__init__"))
     files = [Path(module.__file__).parent / f"{name}.py" for name in parts]
     code = "".join(file.read_text(encoding="utf-8") for file in files)
     kinds = set(re.findall(r'(?:Unreadable|Refused)\(\s*"([a-z-]+)"', code))
