@@ -34,6 +34,7 @@ from imagejudge.images.read import Limits
 from imagejudge.judge.plan import Plan
 
 if TYPE_CHECKING:
+    from imagejudge.evaluate.calibration_repeats import Repeats
     from imagejudge.evaluate.calibration_split import Count, SampleSplit, Target
     from imagejudge.evaluate.metrics import Case
     from imagejudge.evaluate.threshold_search import Choice, RuleChoice
@@ -75,6 +76,19 @@ def calibrate(
             help="`sweep` takes what costs least; `conformal` what promises the recall.", rich_help_panel="Aim"
         ),
     ] = SearchMethod.SWEEP,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=10_000,
+            help="Draw the halves anew N times, and show how the results spread.",
+            rich_help_panel="Aim",
+        ),
+    ] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="S", min=0, help="Draw those of --repeats from this seed.", rich_help_panel="Aim")
+    ] = 0,
     write: Annotated[
         bool, typer.Option("--write", "-w", help="Write them into the constitution's file.", rich_help_panel="Output")
     ] = False,
@@ -95,6 +109,7 @@ def calibrate(
     would change in the constitution, or writes it with --write.
     """
     del isolated, config  # they have had their effect
+    from imagejudge.evaluate.calibration_repeats import repeat
     from imagejudge.evaluate.calibration_split import samples, split_samples, told
     from imagejudge.evaluate.threshold_search import choose_all
 
@@ -123,12 +138,22 @@ def calibrate(
     def watch(choices: Sequence[Thresholds]) -> Iterable[Thresholds]:
         return tqdm(choices, unit="choice", disable=hidden, dynamic_ncols=True, leave=False)
 
+    def watch_draws(draws: range) -> Iterable[int]:
+        return tqdm(draws, unit="draw", disable=hidden, dynamic_ncols=True, leave=False)
+
     choice = choose_all(parts, plan, target, by.value, watch)
     held_out = _measure(parts, plan, choice, target, quiet=quiet)
+    repeated = None
+    if repeats:
+        repeated = repeat(usable, plan, target, by.value, draws=repeats, seed=seed, watch=watch_draws)
+        if not quiet:
+            from imagejudge.cli.evaluation import show_repeats
+
+            show_repeats(repeated)
     if choice.constitution.digest == constitution.digest:
         say("calibrated", "the present thresholds are the best for this aim; nothing changes", "bold green")
         return
-    _change(file, constitution, choice, _Origin(data, target, by, plan.model, parts, held_out), write=write)
+    _change(file, constitution, choice, _Origin(data, target, by, plan.model, parts, held_out, repeated), write=write)
 
 
 def _target(recall: float | None, precision: float | None) -> Target:
@@ -236,11 +261,13 @@ class _Origin:
     model: str
     parts: SampleSplit
     held_out: Count
+    repeats: Repeats | None
 
     def of_all(self) -> str:
         """For those of all rules."""
         chosen_on = self.parts.chosen_on
-        return self._remark(len(chosen_on), sum(image.unsafe for image in chosen_on), self.held_out)
+        remark = self._remark(len(chosen_on), sum(image.unsafe for image in chosen_on), self.held_out)
+        return f"{remark}; reached in {self.repeats.held} of {self.repeats.draws} draws" if self.repeats else remark
 
     def of_rule(self, choice: RuleChoice) -> str:
         """For those of one rule."""

@@ -12,6 +12,7 @@ from rich.text import Text
 from imagejudge.cli.console import console, table
 from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Thresholds
+from imagejudge.evaluate.calibration_repeats import HeldOutRate, Repeats, Spread
 from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
 from imagejudge.evaluate.report import Evaluation, Robustness
@@ -20,7 +21,7 @@ from imagejudge.evaluate.threshold_search import RuleChoice
 
 _WORDS: Mapping[Convention, str] = {"unsure_as_unsafe": "unsure as unsafe", "unsure_as_safe": "unsure as safe"}
 _RATES = ("recall", "over_safety", "precision", "specificity", "accuracy", "balanced_accuracy", "f1")
-_SHORT = ("recall", "over_safety", "precision", "f1")
+_SHORT: tuple[HeldOutRate, ...] = ("recall", "over_safety", "precision", "f1")
 _NARROW = {"accuracy": "acc.", "over_safety": "over", "precision": "prec.", "f1": "F1"}
 _TITLES = {"over_safety": "over-safety", "balanced_accuracy": "balanced accuracy", "f1": "F1"}
 
@@ -58,6 +59,28 @@ def show_halves(counts: Mapping[str, tuple[Count, Count]], now: Thresholds, chos
         rows.append(("unsure", f"{before.unsure:,}", f"{after.unsure:,}"))
         rows.append(("unrecorded", f"{before.untold:,}", f"{after.untold:,}"))
         out.print(_rows(("now", "chosen"), rows))
+
+
+def show_repeats(found: Repeats) -> None:
+    """Print how the half that is held out comes out when the halves are drawn anew."""
+    out = console(sys.stdout, wrap=True)
+    target = found.target
+    aim = f"{target.rate} of {target.least:g}"
+    _title(out, f"held out, in {counted(found.draws, 'draw')} of the halves", _reached(found, aim))
+    rows = [(_TITLES.get(rate, rate), *_spread(found.spread(rate))) for rate in _SHORT]
+    out.print(_rows(("mean", "median", "5-95 %"), rows))
+
+
+def _reached(found: Repeats, aim: str) -> str:
+    reached = f"a {aim} was reached in {found.held:,} of {found.draws:,}"
+    lacking = found.draws - len(found.held_out)
+    return f"{reached}; {lacking:,} gave no thresholds and are left out below" if lacking else reached
+
+
+def _spread(spread: Spread | None) -> tuple[str, str, str]:
+    if spread is None:
+        return "-", "-", "-"
+    return f"{spread.mean:.3f}", f"{spread.median:.3f}", f"{spread.low:.3f}-{spread.high:.3f}"
 
 
 def show_rules(choices: Sequence[RuleChoice], target: Target) -> None:

@@ -139,11 +139,14 @@ def check_enough(unsafe: Iterable[bool], target: Target) -> None:
         )
 
 
-def split_samples(images: Sequence[Sample], target: Target) -> SampleSplit:
-    """Split by chance, from a fixed seed, with as many of each label in either. Raises `UsageError` for too few."""
+def split_samples(images: Sequence[Sample], target: Target, chance: random.Random | None = None) -> SampleSplit:
+    """Split by chance, with as many of each label in either. Raises `UsageError` for too few.
+
+    Without `chance` it is drawn from a fixed seed, so that the same images are always split alike.
+    """
     check_enough((image.unsafe for image in images), target)
     shuffled = list(images)
-    random.Random(SEED).shuffle(shuffled)  # noqa: S311 - no secret
+    (chance or random.Random(SEED)).shuffle(shuffled)  # noqa: S311 - no secret
     ordered = sorted(shuffled, key=lambda image: (image.unsafe, image.violated, image.spared))
     return SampleSplit(tuple(ordered[::2]), tuple(ordered[1::2]))
 

@@ -170,6 +170,21 @@ def test_choosing_that_does_not_hold_is_told(run: Run, tmp_path: Path) -> None:
     assert b"choosing made it look better than it is" in done.stderr
 
 
+def test_halves_are_drawn_anew(run: Run, judged: Path) -> None:
+    plain = run(*COMMAND, "--target-recall", "0.95").stdout.decode()
+    done = run(*COMMAND, "--target-recall", "0.95", "--repeats", "3", "--seed", "7")
+    assert done.returncode == 0, done.stderr
+    shown, before = done.stdout.decode().splitlines(), plain.splitlines()
+    added = [line for line in shown if line not in before]
+    assert "held out, in 3 draws of the halves" in added
+    assert "a recall of 0.95 was reached in 3 of 3" in added
+    assert any(re.match(r"recall +1\.000 +1\.000 +1\.000-1\.000$", line) for line in added)
+    assert max(map(len, "\n".join(shown).partition("---")[0].splitlines())) <= 80
+    assert any(line.endswith("; m@1; reached in 3 of 3 draws") for line in added), "also behind the thresholds"
+    thresholds = [line.partition(" #")[0] for line in shown if line.startswith("+")]
+    assert thresholds == [line.partition(" #")[0] for line in before if line.startswith("+")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

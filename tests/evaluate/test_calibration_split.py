@@ -12,7 +12,8 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Statement,
 from imagejudge.engine.base import Reasoning
 from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.calibration_split import METHODS, Sample, Target, count, samples, split_samples, told
+from imagejudge.evaluate.calibration_repeats import Repeats, repeat
+from imagejudge.evaluate.calibration_split import METHODS, Count, Sample, Target, count, samples, split_samples, told
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.threshold_search import WIDEST, choose_all, conformal, sweep
@@ -276,3 +277,46 @@ def test_few_choices_for_much() -> None:
     assert Target("recall", 0.95).unsafe == 20
     assert Target("recall", 0.99).unsafe == 100
     assert Target("precision", 0.5).unsafe == 2
+
+
+def of(tp: int, fn: int) -> Count:
+    return Count(tp=tp, fp=0, fn=fn, tn=10, unsure=0, untold=0)
+
+
+def test_draws_in_which_the_target_is_reached_are_counted() -> None:
+    found = Repeats(Target("recall", 0.9), 5, (of(10, 0), of(9, 1), of(8, 2), of(7, 3)))
+    assert found.held == 2
+    spread = found.spread("recall")
+    assert spread is not None
+    assert (round(spread.mean, 3), round(spread.median, 3)) == (0.85, 0.85)
+    assert (round(spread.low, 3), round(spread.high, 3)) == (0.715, 0.985)
+
+
+def test_without_thresholds_in_any_draw_there_is_no_spread() -> None:
+    found = repeat(samples(cases([0.05] * 40, [0.1] * 40)), plan(), RECALL, "sweep", draws=2, seed=0)
+    assert (found.draws, found.held, found.held_out) == (2, 0, ())
+    assert found.spread("recall") is None
+
+
+def test_halves_are_drawn_anew_and_alike_in_labels() -> None:
+    images = samples(cases([0.7] * 41, [0.1] * 40))
+    chance = random.Random(5)
+    one, other = split_samples(images, RECALL, chance), split_samples(images, RECALL, chance)
+    assert one != other
+    assert {sum(image.unsafe for image in half) for each in (one, other) for half in each} == {20, 21}
+
+
+def test_the_promise_holds_on_average_over_draws() -> None:
+    chance = random.Random(1)
+    unsafe = [0.7 + 0.29 * chance.random() for _ in range(60)]
+    safe = [chance.betavariate(2, 6) for _ in range(40)]
+    images = samples(cases(unsafe, safe))
+    target = Target("recall", 0.8)
+    found = repeat(images, plan(), target, "conformal", draws=30, seed=3)
+    spread = found.spread("recall")
+    assert spread is not None
+    assert len(found.held_out) == 30
+    assert spread.low < spread.median < spread.high
+    assert spread.mean >= target.least - 0.02
+    assert repeat(images, plan(), target, "conformal", draws=30, seed=3) == found
+    assert repeat(images, plan(), target, "conformal", draws=30, seed=4) != found
