@@ -53,6 +53,11 @@ def _draw(options: argparse.Namespace) -> None:
         write_pool(options.sprites, options.out, options.first, options.shards, options.seed)
     elif options.what == "bench":
         bench.write_bench(options.sprites, options.out, options.seed, options.split, options.per_label)
+    elif options.what == "corpus":
+        from imagejudge.builtin.training.benchmark.corpus import write_corpus
+
+        share = options.violations
+        write_corpus(options.sprites, options.out, options.seed, options.split, options.scenes, share)
     elif options.what == "sheet":
         bench.write_sheet(options.bench, options.out)
     elif options.model is None:
@@ -143,6 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--per-label", type=int, default=20, help="images of each rule that violate it, and as many that nearly do"
     )
+    corpus = whats.add_parser("corpus", help="scenes of which a few violate a rule, in one folder with labels.csv")
+    corpus.add_argument("--out", type=Path, required=True)
+    corpus.add_argument("--seed", type=int, default=1)
+    corpus.add_argument("--split", choices=SPLITS, default="seen")
+    corpus.add_argument("--scenes", type=int, default=5000)
+    corpus.add_argument("--violations", type=float, default=0.02, help="share of scenes that violate a rule")
     sheet = whats.add_parser("sheet", help="a contact sheet of a written benchmark")
     sheet.add_argument("--bench", type=Path, required=True)
     sheet.add_argument("--out", type=Path, default=Path("docs/builtin-model-bench.png"))
