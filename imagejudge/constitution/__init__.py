@@ -9,6 +9,7 @@ from imagejudge.constitution.rules import (
     Severity,
     Statement,
     Thresholds,
+    rule_digest,
     select_rules,
 )
 from imagejudge.constitution.shipped import find_constitution, shipped_constitutions
@@ -25,6 +26,7 @@ __all__ = [
     "lint_constitution",
     "load_constitution",
     "parse_constitution",
+    "rule_digest",
     "select_rules",
     "shipped_constitutions",
 ]

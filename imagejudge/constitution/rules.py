@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -143,12 +143,22 @@ def _check_known(name: str, rules: Iterable[Rule]) -> None:
         )
 
 
+def rule_digest(constitution: Constitution, rule: Rule) -> str:
+    """SHA-256 in hex over all that decides whether one rule is violated: other rules and its severity do not count."""
+    meaning = {"text": rule.text, **_conditions(rule), "thresholds": _numbers(constitution.thresholds_of(rule))}
+    return _sha256(meaning)
+
+
 def _digest(constitution: Constitution) -> str:
     rules = [_rule_meaning(rule) | _own_thresholds(constitution, rule) for rule in constitution.rules]
     meaning = {
         "thresholds": _numbers(constitution.thresholds),
         "rules": sorted(rules, key=lambda rule: str(rule["id"])),
     }
+    return _sha256(meaning)
+
+
+def _sha256(meaning: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meaning, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -168,9 +178,15 @@ def _rule_meaning(rule: Rule) -> dict[str, Any]:
         "category": rule.category,
         "severity": rule.severity,
         "text": rule.text,
+        **_conditions(rule),
+        "enabled": rule.enabled,
+    }
+
+
+def _conditions(rule: Rule) -> dict[str, Any]:
+    return {
         "preconditions": [_meanings(precondition.any) for precondition in rule.preconditions],
         "unless": _meanings(rule.unless),
-        "enabled": rule.enabled,
     }
 
 

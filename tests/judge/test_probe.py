@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagejudge.constitution import Constitution, Rule, Severity, Thresholds, rule_digest
+from imagejudge.errors import UsageError
+from imagejudge.judge.probe import CONFIDENCE, Figure, Origin, Probe, Probes, highest, misses_allowed, needed, threshold
+from imagejudge.judge.probe_file import read_probes, write_probes
+
+RULE = Rule("one", "Should not depict one thing.")
+RULES = Constitution("c", "1", (RULE, dataclasses.replace(RULE, id="two")))
+SETTINGS = {"image_max_tokens": 1024, "runtime": "llama-cpp-python 0.3.36"}
+
+
+def probe(rule: str = "one", **changes: object) -> Probe:
+    plain = Probe(rule, rule_digest(RULES, RULE), (0.1, -2.0, 1 / 3), -1.5, 4, 9, (-0.5, 0.25, 1.0, 2.0))
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def probes(*each: Probe) -> Probes:
+    origin = Origin("builtin@0123", "01234567", SETTINGS, "c@89ab", "verdicts", "cd" * 32, 13)
+    return Probes(origin, "mean,max", (0.5, -1e-7, 12345.678), (1.0, 0.1, 3e5), each or (probe(),))
+
+
+def vector(*numbers: float) -> np.ndarray:
+    return np.array(numbers, np.float32)
+
+
+def test_a_score_is_the_log_odds_of_the_standardised_vector() -> None:
+    score = probes().scores(vector(1.5, 0.2, 5.0))["one"]
+    expected = 0.1 * 1.0 - 2.0 * (0.2 + 1e-7) / 0.1 + (5.0 - 12345.678) / 3e5 / 3 - 1.5
+    assert score.log_odds == pytest.approx(expected, rel=1e-6)
+    assert score.probability == pytest.approx(1 / (1 + math.exp(-expected)), rel=1e-6)
+
+
+def test_a_vector_of_another_length_is_refused() -> None:
+    with pytest.raises(UsageError, match="take vectors of 3 numbers, and the model gives 2"):
+        probes().scores(vector(1.0, 2.0))
+
+
+def test_probabilities_follow_the_calibration_and_stay_within_it() -> None:
+    mapped = probe(calibration=((-2.0, 0.1), (0.0, 0.3), (4.0, 0.9)))
+    found = [mapped.probability(score) for score in (-99.0, -2.0, -1.0, 0.0, 1.0, 4.0, 99.0)]
+    assert found == pytest.approx([0.1, 0.1, 0.2, 0.3, 0.45, 0.9, 0.9])
+    assert [probe().probability(score) for score in (-1e9, 0.0, 1e9)] == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("count", "recall", "allowed"), [(44, 0.95, None), (45, 0.95, 0), (76, 0.95, 0), (77, 0.95, 1), (22, 0.9, 0)]
+)
+def test_a_promise_takes_enough_images(count: int, recall: float, allowed: int | None) -> None:
+    assert misses_allowed(count, recall) == allowed
+
+
+@pytest.mark.parametrize("recall", [0.9, 0.95, 0.99])
+def test_what_is_needed_is_what_is_enough(recall: float) -> None:
+    count = needed(recall)
+    assert misses_allowed(count, recall) == 0
+    assert misses_allowed(count - 1, recall) is None
+    assert highest(count) >= recall > highest(count - 1)
+
+
+@pytest.mark.parametrize(("count", "recall"), [(50, 0.95), (120, 0.95), (300, 0.99), (200, 0.9)])
+def test_promises_are_kept_as_often_as_they_say(count: int, recall: float) -> None:
+    chance = np.random.default_rng(1)
+    kept = np.mean([1 - threshold(chance.random(count), recall) >= recall for _ in range(4000)])
+    assert kept >= CONFIDENCE - 0.015
+
+
+def test_rules_with_few_images_promise_together() -> None:
+    many = probe("many", held_out=tuple(float(score) for score in range(45)))
+    few = [
+        probe(rule, held_out=tuple(start + score / 100 for score in range(30))) for rule, start in (("a", 3), ("b", 2))
+    ]
+    found = probes(many, *few).thresholds(0.95)
+    assert found == {"many": 0.0, "a": 2.0, "b": 2.0}
+    assert probes(many, few[0]).thresholds(0.95) == {"many": 0.0}  # `a` is asked as ever
+    with pytest.raises(UsageError, match="cannot be promised by 60 images") as failed:
+        probes(*few).thresholds(0.99)
+    assert "at least 230" in failed.value.hint
+    assert "at most 0.962" in failed.value.hint
+
+
+def test_another_model_and_other_settings_are_refused() -> None:
+    made = probes()
+    made.check_model("builtin@0123", "01234567", SETTINGS)
+    with pytest.raises(UsageError, match="distilled from builtin@0123, and the model is other@45"):
+        made.check_model("other@45", "456", SETTINGS)
+    with pytest.raises(UsageError, match="image_max_tokens=1024, not 256"):
+        made.check_model("builtin@0123", "01234567", SETTINGS | {"image_max_tokens": 256})
+    with pytest.raises(UsageError, match="ctx=none, not 4096"):
+        made.check_model("builtin@0123", "01234567", SETTINGS | {"ctx": 4096})
+
+
+def test_probes_of_changed_rules_are_left_out() -> None:
+    both = probes(probe(), probe("two"))
+    assert both.within(RULES) == (both, {})
+    mild = dataclasses.replace(RULE, severity=Severity.LOW, category="other")  # changes no verdict on the rule
+    assert both.within(dataclasses.replace(RULES, rules=(mild, *RULES.rules[1:])))[1] == {}
+    left, why = both.within(dataclasses.replace(RULES, rules=(dataclasses.replace(RULE, text="Something else."),)))
+    assert left.probes == ()
+    assert why == {
+        "one": "the rule is judged otherwise than when the probe was made",
+        "two": "the constitution has no such rule",
+    }
+    stricter = dataclasses.replace(RULES, thresholds=Thresholds(satisfied=0.9))
+    assert set(both.within(stricter)[1]) == {"one", "two"}
+
+
+finite = st.floats(-1e30, 1e30, allow_nan=False)
+
+
+@given(
+    numbers=st.lists(finite, min_size=3, max_size=3),
+    bias=finite,
+    scores=st.lists(finite, max_size=60),
+    name=st.text(max_size=20).map(lambda text: f"m{text}m"),
+)
+def test_a_file_gives_back_every_bit(
+    numbers: list[float], bias: float, scores: list[float], name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("probes") / "probe.toml"
+    one = probe(weights=tuple(numbers), bias=bias, held_out=tuple(sorted(scores)), positives=len(scores))
+    two = probe("two", calibration=((-2.5, 0.0), (1.0, 1.0)), figures={"auroc": Figure(0.9, 0.8, 0.95)})
+    made = probes(one, two)
+    write_probes(made, path)
+    assert read_probes(path) == made
+    named = dataclasses.replace(made, origin=dataclasses.replace(made.origin, model=name))
+    write_probes(named, path)
+    read_probes(path).check_model(name, made.origin.digest, SETTINGS)
+
+
+def test_the_file_can_be_read_and_compared(tmp_path: Path) -> None:
+    path = tmp_path / "probe.toml"
+    wide = tuple(math.sin(number) for number in range(6000))
+    write_probes(dataclasses.replace(probes(probe(weights=wide)), mean=wide, scale=(1.0,) * 6000), path)
+    text = path.read_text("utf-8")
+    assert max(map(len, text.splitlines())) <= 120
+    assert text.count("mean = [") == 1
+    assert read_probes(path).probes[0].weights == wide
+
+
+WRONG = [
+    ("schema = 1", "schema = 2", "schema 2 is not one that this version reads"),
+    ("schema = 1", "", "no file of probes, as far as this version reads"),
+    ("schema = 1", "schema = true", "no file of probes"),
+    ("schema = 1", "schema = ", "not TOML"),
+    ('pooling = "mean,max"', 'pooling = "mean"', "pooled by mean, in this version by mean,max"),
+    ("dimension = 3", "dimension = 4", "'weights' has 3 numbers, not 4"),
+    ("dimension = 3", "dimension = 0", "no vector has 0 numbers"),
+    ("dimension = 3", "dimension = 99999999999", "no vector has 99,999,999,999 numbers"),
+    ("bias = -1.5", "bias = nan", "'bias' is nan"),
+    ("bias = -1.5", "bias = 1e300", "'bias' is 1e+300"),
+    ("bias = -1.5", 'bias = "-1.5"', "must be a number, not a string"),
+    ("bias = -1.5", "bias = true", "must be a number, not true or false"),
+    ("bias = -1.5", "", "a probe has no 'bias'"),
+    ("0.1, -2.0", "inf, -2.0", "'weights' holds what is no number"),
+    ("0.1, -2.0", "[0.1], -2.0", "'weights' holds what is no number"),
+    ("0.1, -2.0", "true, -2.0", "'weights' holds what is no number"),
+    ("1.0, 0.1, 300000.0", "1.0, 0.0, 300000.0", "a scale is not positive"),
+    ('rule = "one"', "", "a probe has no 'rule'"),
+    ('rule = "one"', 'rule = "../one"', "'rule' in a probe is '../one'"),
+    ('rule = "one"', 'rule = "one"\nevil = 1', "unknown key 'evil'"),
+    ("positives = 4", "positives = 3", "4 scores of 3 positives"),
+    ("positives = 4", "positives = -4", "'positives' is negative"),
+    ("-0.5, 0.25", "0.5, 0.25", "scores are not in ascending order"),
+    ("auroc = [0.9, 0.8, 0.95]", "auroc = [0.9, 0.8]", "must be a value and its interval"),
+    ("auroc = [0.9, 0.8, 0.95]", "auroc = [9, 0.8, 1]", "must be a value and its interval"),
+    ("[-2.0, 0.1]", "[-2.0, 1.1]", "pairs of log odds and a probability"),
+    ("[-2.0, 0.1]", "[2.0, 0.1]", "its pairs are not in ascending order"),
+    ("[data]", "[[probes.rules", "not TOML"),
+    ("[model.settings]", "[model.more]", "unknown key 'more'"),
+    ("1024", "[1024]", "is no string or whole number"),
+    ("[data]", "[dates]", "unknown key 'dates'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "complaint"), WRONG, ids=[f"{old} to {new}" for old, new, _ in WRONG])
+def test_a_wrong_file_is_refused(old: str, new: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "probe.toml"
+    figures = {"auroc": Figure(0.9, 0.8, 0.95)}
+    write_probes(probes(probe(figures=figures, calibration=((-2.0, 0.1), (1.0, 0.9)))), path)
+    read_probes(path)
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(UsageError) as failed:
+        read_probes(path)
+    assert complaint in failed.value.message
+    assert "imagejudge distill" in failed.value.hint
+
+
+def test_two_probes_of_a_rule_are_refused(tmp_path: Path) -> None:
+    write_probes(probes(probe(), probe()), tmp_path / "probe.toml")
+    with pytest.raises(UsageError, match="two probes are of the rule 'one'"):
+        read_probes(tmp_path / "probe.toml")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"\x80\x04\x95", b"[" * 100_000])
+def test_what_is_no_file_of_probes_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "probe.toml").write_bytes(content)
+    with pytest.raises(UsageError):
+        read_probes(tmp_path / "probe.toml")
+
+
+def test_a_file_that_is_not_there_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_probes(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        read_probes(tmp_path)
