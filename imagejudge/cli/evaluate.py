@@ -65,8 +65,9 @@ class TrialOptions:
     perturb: Annotated[
         list[str],
         typer.Option(
-            metavar="KIND:VALUE,...",
-            help="Judge right verdicts again with the image changed, such as jpeg:30,blur:2. Repeatable.",
+            metavar="NAME:VALUE,...",
+            help="Judge right verdicts again with the image changed, such as jpeg:30,blur:2, or `all`; "
+            "docs/robustness.md lists them. Repeatable.",
             rich_help_panel="Rules",
         ),
     ] = field(default_factory=list)

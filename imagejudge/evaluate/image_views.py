@@ -13,7 +13,7 @@ from functools import partial
 from imagejudge.engine.base import Abilities, View
 from imagejudge.evaluate.labels import Item
 from imagejudge.evaluate.methods import NOISE, FrameViews
-from imagejudge.evaluate.perturbations import VERSION, Perturbation, gaussian
+from imagejudge.evaluate.perturbations import VERSION, Perturbation, noised
 from imagejudge.evaluate.views import CaptionedView, Meter, Metered, WrappedView
 from imagejudge.images.picture import Box, Picture
 from imagejudge.judge.cached_view import CachedView, Stopwatch
@@ -81,7 +81,8 @@ class _Edited(WrappedView):
 class ImageViews:
     """An image under one change, or none, on one engine; all methods share its views.
 
-    `blank` is a view of no image, which is asked for priors.
+    `blank` is a view of no image, which is asked for priors. What chance decides in a change is drawn from `seed` and
+    the image's SHA-256, alike for all frames.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ImageViews:
         blank: View,
         abilities: Abilities,
         change: Perturbation | None = None,
+        seed: int = 0,
     ) -> None:
         self.image = image
         self.meter = Meter(image.answers, Stopwatch(), abilities)
@@ -98,14 +100,16 @@ class ImageViews:
         self._blank = blank
         self._abilities = abilities
         self._change = change
+        self._seed = seed
         self._views: dict[str, CachedView] = {}
 
     def look(self, frame: SampledFrame, bill: set[Hashable]) -> FrameViews:
         """What a method sees of a frame, with what it requests noted on its bill."""
         part, changed = frame.part, frame.picture
         if self._change is not None:
-            part, changed = f"{part}/{VERSION}:{self._change.label}", partial(_changed, frame.picture, self._change)
-        noised = partial(_changed, changed, _noise)
+            part = f"{part}/{VERSION}:{self._seed}:{self._change.label}"
+            changed = partial(_changed, frame.picture, self._change, f"{self._seed}:{self.image.sha256}")
+        noised = partial(_noised, changed)
         return FrameViews(
             view=self._dressed(Metered(self._shared(part, changed), part, self.meter, bill)),
             noised=self._dressed(Metered(self._shared(f"{part}/noised", noised), f"{part}/noised", self.meter, bill)),
@@ -124,9 +128,9 @@ class ImageViews:
         return view if text is None else CaptionedView(view, text)
 
 
-def _changed(picture: Callable[[], Picture], change: Callable[[Picture], Picture]) -> Picture:
-    return change(picture())
+def _changed(picture: Callable[[], Picture], change: Perturbation, chance: str) -> Picture:
+    return change(picture(), chance)
 
 
-def _noise(picture: Picture) -> Picture:
-    return gaussian(picture, NOISE)
+def _noised(picture: Callable[[], Picture]) -> Picture:
+    return noised(picture(), NOISE)

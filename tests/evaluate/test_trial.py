@@ -205,8 +205,8 @@ def test_only_right_verdicts_are_perturbed(items: list[Item]) -> None:
     assert [(each.method, each.perturbation) for each in tried[0].perturbed] == [
         ("clue-no-reasoning", "jpeg:50"),
         ("threshold", "jpeg:50"),
-        ("clue-no-reasoning", "caption:safe"),
-        ("threshold", "caption:safe"),
+        ("clue-no-reasoning", 'caption:"safe"'),
+        ("threshold", 'caption:"safe"'),
     ]
     assert tried[1].perturbed == ()
     assert {each.method for each in tried[2].perturbed} == {"threshold"}, "unsure is not right"
