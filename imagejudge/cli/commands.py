@@ -28,6 +28,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "stats": "Count what verdicts say: by verdict, rule, category, folder, question and score.",
         "convert": "Write verdicts for other tools, which read them as labels or predictions.",
         "evaluate": "Measure how often verdicts are right, against labels.",
+        "compare": "Show evaluations side by side, best first, with intervals and paired differences.",
         "calibrate": "Choose thresholds by labels, and measure them on others.",
         "check": "Validate constitutions, and give advice on them.",
         "constitution": "Look at rule files, begin, draft, test and compare them.",

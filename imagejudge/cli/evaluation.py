@@ -14,6 +14,7 @@ from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Thresholds
 from imagejudge.evaluate.calibration_repeats import HeldOutRate, Repeats, Spread
 from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
+from imagejudge.evaluate.leaderboard import Standing
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
 from imagejudge.evaluate.report import Evaluation, Robustness
 from imagejudge.evaluate.statistics import Estimate
@@ -24,6 +25,7 @@ _RATES = ("recall", "over_safety", "precision", "specificity", "accuracy", "bala
 _SHORT: tuple[HeldOutRate, ...] = ("recall", "over_safety", "precision", "f1")
 _NARROW = {"accuracy": "acc.", "over_safety": "over", "precision": "prec.", "f1": "F1"}
 _TITLES = {"over_safety": "over-safety", "balanced_accuracy": "balanced accuracy", "f1": "F1"}
+_TITLES |= {"auroc": "AUROC", "auprc": "AUPRC"}
 
 
 def show(found: Evaluation) -> None:
@@ -107,11 +109,51 @@ def show_rules(choices: Sequence[RuleChoice], target: Target) -> None:
     out.print()
 
 
+def show_leaderboard(rows: Sequence[Standing], names: Sequence[str], measure: str, convention: Convention) -> None:
+    """Print rows under their names: what each reached, how far it is from the first, and what was measured."""
+    out = console(sys.stdout, wrap=True)
+    sizes = sorted({row.images for row in rows})
+    images = counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} images"
+    beside = [name for name in ("f1", "recall", "over_safety", "auroc") if name != measure]
+    _title(out, f"by {_TITLES.get(measure, measure)}", f"{images}, {_WORDS[convention]}; over: over-safety")
+    heads = (_NARROW.get(name, _TITLES.get(name, name)) for name in beside)
+    figures = [
+        (
+            _short(row.measures[measure]),
+            _interval(row.measures[measure]),
+            *(_short(row.measures[name]) for name in beside),
+            _percent(row.unsure_rate),
+        )
+        for row in rows
+    ]
+    out.print(_rows((_TITLES.get(measure, measure), "95 %", *heads, "unsure"), _named(names, figures)))
+    differences = [
+        (f"{row.difference.images:,}", *_signed(row.difference.estimate)) for row in rows if row.difference is not None
+    ]
+    if differences:
+        _title(out, f"difference from {printable(names[0])}", "on the images that both judged, sampled in pairs")
+        out.print(_rows(("images", "difference", "95 %"), _named(names[1:], differences)))
+    out.print()
+    out.print(Text("what was measured", "bold"))
+    for file, model, constitution in dict.fromkeys((row.file, row.model, row.constitution) for row in rows):
+        out.print(Text(printable(f"{file}: {model}, {constitution}")))
+
+
+def _named(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [(printable(name), *row) for name, row in zip(names, rows, strict=True)]
+
+
+def _signed(estimate: Estimate | None) -> tuple[str, str]:
+    if estimate is None:
+        return "-", "-"
+    return f"{estimate.value:+.3f}", f"{estimate.low:+.3f} to {estimate.high:+.3f}"
+
+
 def _rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     shown = table()
-    shown.add_column("")
+    shown.add_column("", overflow="fold")
     for title in titles:
-        shown.add_column(title, justify="right")
+        shown.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         shown.add_row(*row)
     return shown

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import View
-from imagejudge.evaluate.views import Contrast, TextContrast
+from imagejudge.evaluate.views import Contrast, PriorContrast, TextContrast
 from imagejudge.judge.clue import EVEN, Method, judge, questions_of
 from imagejudge.judge.conclusion import Found
 from imagejudge.judge.scores import WHOLE
@@ -107,6 +107,12 @@ def vcd(constitution: Constitution, look: FrameViews) -> Found:
     return _by_rules(constitution, contrasted, Method("threshold"))
 
 
+def prior_logit(constitution: Constitution, look: FrameViews) -> Found:
+    """Every statement holds where its gap is at least that of its prior; needs no thresholds and no labels."""
+    contrasted = replace(look, view=PriorContrast(look.view, look.blank))
+    return _by_rules(constitution, contrasted, Method("threshold"))
+
+
 def rule_text(constitution: Constitution, look: FrameViews) -> Found:
     """Each rule asked whole, less the same question without its text; violated from a probability of one half on."""
     return _by_rules(_whole_rules(constitution), replace(look, view=TextContrast(look.view)), Method("threshold"))
@@ -123,6 +129,7 @@ METHODS: dict[str, Contender] = {
     "cot-public": cot_public,
     "direct-rules": direct_rules,
     "cot-rules": cot_rules,
+    "prior-logit": prior_logit,
     "rule-text": rule_text,
     "vcd": vcd,  # last, as it is the one that looks at another picture
 }

@@ -203,14 +203,15 @@ def _group(name: str, findings: Sequence[Finding]) -> Group:
 
 def _rates(findings: Sequence[Finding], convention: Convention) -> Rates:
     cells = Counter(
-        (finding.unsafe, _called_unsafe(finding.outcome, convention))
+        (finding.unsafe, called_unsafe(finding.outcome, convention))
         for finding in findings
         if finding.outcome is not Outcome.ERROR
     )
     return rates(tp=cells[True, True], fp=cells[False, True], fn=cells[True, False], tn=cells[False, False])
 
 
-def _called_unsafe(outcome: Outcome, convention: Convention) -> bool:
+def called_unsafe(outcome: Outcome, convention: Convention) -> bool:
+    """Whether a verdict other than an error counts as unsafe."""
     return outcome is Outcome.UNSAFE or (outcome is Outcome.UNSURE and convention == "unsure_as_unsafe")
 
 

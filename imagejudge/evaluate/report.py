@@ -83,7 +83,8 @@ class Evaluation:
         rows: dict[Label, dict[str, Any]] = {}
         for method, cases in self.cases.items():
             for case in cases:
-                row = rows.setdefault(case.label, {**dataclasses.asdict(case.label), "verdicts": {}})
+                label = dataclasses.asdict(case.label)
+                row = rows.setdefault(case.label, {**label, "sha256": case.verdict.sha256, "verdicts": {}})
                 row["verdicts"][method] = {
                     "verdict": case.verdict.verdict,
                     "score": image_score(case.verdict),

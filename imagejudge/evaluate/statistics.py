@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 SAMPLES = 2000
 SEED = 20250101
 BINS = 10
+RATES = ("precision", "recall", "specificity", "over_safety", "accuracy", "balanced_accuracy", "f1")
+"""What is counted from verdicts."""
+AREAS = ("auroc", "auprc")
+"""What is counted from scores."""
 _AT_ONCE = 4_000_000
 """Numbers that are drawn in one go."""
 
@@ -70,18 +74,57 @@ def _rates(cells: Array) -> dict[str, Array]:
     }
 
 
+def rate_difference(name: str, unsafe: Sequence[bool], one: Sequence[bool], other: Sequence[bool]) -> Estimate | None:
+    """How much higher one of `RATES` is when the same images are called unsafe by `one` than by `other`.
+
+    Each sample draws images with both calls, so what makes an image hard for both does not widen the interval.
+    """
+    calls = (np.asarray(each, bool) for each in (unsafe, one, other))
+    counts = np.bincount(np.ravel_multi_index(tuple(each.astype(int) for each in calls), (2, 2, 2)), minlength=8)
+    if not counts.sum():
+        return None
+    return _estimate(float(_rate_gap(name, counts[None])[0]), _rate_gap(name, _samples(counts)))
+
+
+def _rate_gap(name: str, counts: Array) -> Array:
+    """For rows of eight counts, by what is true and what either says."""
+    calls = counts.reshape(-1, 2, 2, 2)
+    one, other = (_rates(_cells(calls.sum(axis=axis)))[name] for axis in (3, 2))
+    return one - other
+
+
+def _cells(calls: Array) -> Array:
+    """Rows of (tp, fp, fn, tn) from counts by what is true and what is said."""
+    return np.stack([calls[:, 1, 1], calls[:, 0, 1], calls[:, 1, 0], calls[:, 0, 0]], axis=1)
+
+
 def ranking(unsafe: Sequence[bool], scores: Sequence[float]) -> dict[str, Estimate | None]:
     """Areas under the ROC and the precision-recall curve (as average precision); None where one class is missing."""
     truth = np.asarray(unsafe, bool)
     if truth.all() or not truth.any():
-        return {"auroc": None, "auprc": None}
+        return dict.fromkeys(AREAS)
+    values, spread = _sampled_areas(truth, scores)
+    return {name: _estimate(float(value), samples) for name, value, samples in zip(AREAS, values, spread, strict=True)}
+
+
+def area_difference(name: str, unsafe: Sequence[bool], one: Sequence[float], other: Sequence[float]) -> Estimate | None:
+    """How much larger one of `AREAS` is when the same images are ranked by `one` than by `other`, sampled in pairs."""
+    truth = np.asarray(unsafe, bool)
+    if truth.all() or not truth.any():
+        return None
+    (value, samples), (less, fewer) = (_sampled_areas(truth, scores) for scores in (one, other))
+    place = AREAS.index(name)
+    return _estimate(float(value[place] - less[place]), samples[place] - fewer[place])
+
+
+def _sampled_areas(truth: Array, scores: Sequence[float]) -> tuple[Array, Array]:
+    """`AREAS`, and in each sample; which images these hold depends on their number alone."""
     # Safe and then unsafe images at each distinct score, lowest first: all that the areas depend on.
     distinct, place = np.unique(np.asarray(scores, float), return_inverse=True)
     cell = place + len(distinct) * truth
     found = np.bincount(cell, minlength=2 * len(distinct))[None]
     spread = np.concatenate([_areas(drawn) for drawn in _redrawn(cell, 2 * len(distinct))], axis=1)
-    names, values = ("auroc", "auprc"), _areas(found)[:, 0]
-    return {name: _estimate(float(value), samples) for name, value, samples in zip(names, values, spread, strict=True)}
+    return _areas(found)[:, 0], spread
 
 
 def _areas(cells: Array) -> Array:

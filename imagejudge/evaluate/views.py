@@ -124,6 +124,22 @@ class TextContrast(_Fixed):
         ]
 
 
+class PriorContrast(_Fixed):
+    """The gap less the gap of the same question with no picture, as in contextual calibration (arXiv 2102.09690)."""
+
+    def __init__(self, inner: View, blank: View) -> None:
+        super().__init__(inner)
+        self._blank = blank
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer, and take off what the words alone suggest."""
+        pairs = zip(self.inner.ask(questions), self._blank.ask(questions), strict=True)
+        return [
+            replace(seen, gap=seen.gap - prior.gap) if prior.measured else seen  # else the prior is taken as even
+            for seen, prior in pairs
+        ]
+
+
 @dataclass(slots=True)
 class Meter:
     """What every request about one image cost when it was really made.

@@ -139,6 +139,25 @@ def test_vcd_moves_away_from_the_noised_picture() -> None:
     assert knife.steps[0].gap == pytest.approx(1.0)
 
 
+def test_prior_logit_takes_off_what_is_answered_without_the_picture() -> None:
+    gaps = {"Flames.": (-1.0, -3.0), "A body.": (2.0, 1.0), "A helmet.": (0.5, 1.0), "A knife.": (1.0, 1.5)}
+
+    def answer(picture: Picture | None, question: Question) -> Answer:
+        return Answer(gaps[question.subject][picture is None], 0.0)
+
+    model = engine(answer)
+    fire, knife = apply("prior-logit", model).results
+    assert (fire.status, knife.status) == (RuleStatus.VIOLATED, RuleStatus.CLEAR)
+    assert [step.gap for step in fire.steps] == pytest.approx([2.0, 1.0, -0.5])
+    assert fire.steps[0].p_yes == pytest.approx(1 / (1 + math.exp(-2.0)))
+    assert model.reasoned == []
+
+
+def test_a_prior_that_was_not_measured_is_taken_as_even() -> None:
+    model = engine(lambda picture, question: Answer(-9.0, 0.95) if picture is None else Answer(-1.0, 0.0))
+    assert set(statuses(apply("prior-logit", model)).values()) == {RuleStatus.CLEAR}
+
+
 def test_rule_text_takes_off_what_is_answered_without_it() -> None:
     gaps = {"No fire.": 1.0, "No knives.": 3.0, "": 2.0, "A helmet.": -1.0}
     model = engine(lambda picture, question: Answer(gaps[question.subject], 0.0))

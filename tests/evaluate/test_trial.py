@@ -113,6 +113,7 @@ def test_each_method_is_charged_for_all_it_asks(items: list[Item]) -> None:
         "cot-public": (0, 1),
         "direct-rules": (1, 0),
         "cot-rules": (0, 1),
+        "prior-logit": (2, 0),
         "rule-text": (3, 0),
         "vcd": (4, 0),
     }

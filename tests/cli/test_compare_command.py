@@ -1,0 +1,83 @@
+"""`imagejudge compare` as users run it, on what `imagejudge evaluate` wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest_cli import Run
+
+from imagejudge.verdict import Outcome, Verdict, line_of
+
+NAMES = "abcdefgh"
+
+
+def verdict(name: str, outcome: str, method: str) -> Verdict:
+    return Verdict(
+        path=f"{name}.png",
+        sha256=None,
+        verdict=Outcome(outcome),
+        rationale="",
+        rules=(),
+        model="m@1",
+        constitution="c@1",
+        method=method,
+        imagejudge="0",
+    )
+
+
+@pytest.fixture
+def evaluated(run: Run, tmp_path: Path) -> None:
+    """Eight images, half of them unsafe: `good` is right about all, `poor` misses two and is unsure of one."""
+    labels = "".join(f"{name}.png,{'unsafe' if name < 'e' else 'safe'}\n" for name in NAMES)
+    (tmp_path / "labels.csv").write_text(f"path,label\n{labels}")
+    for file, wrong in (("good", {}), ("poor", {"a": "safe", "b": "safe", "h": "unsure"})):
+        said = {name: wrong.get(name, "unsafe" if name < "e" else "safe") for name in NAMES}
+        rows = [verdict(name, outcome, method) for method in ("clue", "threshold") for name, outcome in said.items()]
+        (tmp_path / "v.jsonl").write_bytes(b"".join(map(line_of, rows)))
+        done = run("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.csv", "--json", f"{file}.json", "-q")
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_table_fits_80_columns(run: Run, evaluated: None) -> None:
+    done = run("compare", "poor.json", "good.json")
+    shown = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert max(map(len, shown.splitlines())) <= 80
+    table = [line.split() for line in shown.splitlines()]
+    assert ["good", "clue", "1.000", "1.00-1.00", "1.000", "0.000", "-", "0.0", "%"] in table
+    assert ["poor", "clue", "8", "-0.429", "-1.000", "to", "+0.000"] in table
+    assert "poor.json: m@1, c@1" in shown
+
+
+def test_rows_are_sorted_by_the_measure_that_is_named(run: Run, evaluated: None) -> None:
+    for measure, unsure, worst in (
+        ("recall", "unsafe", 0.5),
+        ("over-safety", "unsafe", 0.25),
+        ("over-safety", "safe", 0),
+    ):
+        done = run("compare", "poor.json", "good.json", "--by", measure, "--unsure", unsure, "--json")
+        found = json.loads(done.stdout)
+        name = measure.replace("-", "_")
+        assert (found["by"], found["unsure"]) == (name, unsure)
+        assert found["rows"][-1]["measures"][name]["value"] == worst
+        assert found["rows"][0]["difference"] is None
+        assert found["rows"][-1]["difference"]["images"] == 8
+
+
+def test_other_data_is_refused(run: Run, evaluated: None, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\na.png,safe\ne.png,unsafe\n")
+    run("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.csv", "--json", "other.json", "-q")
+    done = run("compare", "good.json", "other.json")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"6 images only in good.json, 2 images with opposite labels" in done.stderr
+    assert b"--mix" in done.stderr
+    assert run("compare", "good.json", "other.json", "--mix").returncode == 0
+
+
+def test_what_the_option_o_writes_is_told_apart(run: Run, evaluated: None, tmp_path: Path) -> None:
+    run("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.csv", "-o", "rows.jsonl", "-q")
+    done = run("compare", "rows.jsonl")
+    assert done.returncode == 2
+    assert b"is not one JSON document" in done.stderr
