@@ -47,7 +47,7 @@ def test_the_table_fits_80_columns(run: Run, evaluated: None) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     table = [line.split() for line in shown.splitlines()]
     assert ["good", "clue", "1.000", "1.00-1.00", "1.000", "0.000", "-", "0.0", "%"] in table
-    assert ["poor", "clue", "8", "-0.429", "-1.000", "to", "+0.000"] in table
+    assert ["poor", "clue", "8", "-0.429", "-1.000", "to", "-0.091"] in table
     assert "poor.json: m@1, c@1" in shown
 
 
