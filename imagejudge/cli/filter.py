@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ import typer
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.verdict_file import Verdicts, opened
 from imagejudge.common.atomic_write import replacing
-from imagejudge.common.existing import is_same
+from imagejudge.common.existing import is_folder, is_same
 from imagejudge.common.text import counted, printable
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images
@@ -38,7 +38,9 @@ def filter(  # noqa: A001 - the name of the command
     *,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR", help="A folder for the new shards, which have the same names."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="A folder for the new shards: same names, in the same subfolders."
+        ),
     ],
     only: Annotated[
         list[Outcome] | None,
@@ -67,9 +69,9 @@ def filter(  # noqa: A001 - the name of the command
     records = Records(output)
     total, broken = Filtered(), 0
     with opened(verdicts) as lines, tempfile.TemporaryFile() as file:
-        told = ToldOfShards(lines, shards, file)
-        for shard in shards:
-            found = _one(shard, output, told, wanted, records, allow_unjudged=allow_unjudged, overwrite=overwrite)
+        told = ToldOfShards(lines, list(shards), file)
+        for shard, name in shards.items():
+            found = _one(shard, name, output, told, wanted, records, allow_unjudged=allow_unjudged, overwrite=overwrite)
             _add(total, found)
             if found.broken:
                 broken += 1
@@ -80,32 +82,56 @@ def filter(  # noqa: A001 - the name of the command
         raise typer.Exit(2)
 
 
-def _shards(paths: Sequence[str], output: Path) -> list[str]:
-    """The shards that are named or found. Raises `UsageError` where they cannot be filtered, or not into `output`."""
+def _shards(paths: Sequence[str], output: Path) -> dict[str, str]:
+    """The shards that are named or found, and where in `output` each new one goes.
+
+    Raises `UsageError` where they cannot be filtered, or not into `output`.
+    """
     if any(map(is_address, paths)):
         raise UsageError("what lies in a network cannot be filtered", "download the shards first")
     found = [ref.path for ref in find_images(paths, warn=warn)]
-    shards = [path for path in found if is_shard(path)]
-    if others := len(found) - len(shards):
-        problem = f"{others:,} of what is named or found are no shards"
-        raise UsageError(problem, "`imagejudge apply VERDICTS --copy DIR --only safe` copies files that passed")
-    if not shards:
-        raise UsageError("no shards were found", "name tars, or a folder that holds some")
-    for shard in shards:
+    others = [path for path in found if not is_shard(path)]
+    if others:
+        raise UsageError(
+            _no_shards(others),
+            "name the shards alone; `imagejudge apply VERDICTS --copy DIR --only safe` copies files that passed",
+        )
+    root, made = _common_folder(paths), os.path.abspath(output)  # noqa: PTH100 - keeps links, as below
+    shards: dict[str, str] = {}
+    for shard in found:
+        name = os.path.relpath(shard, root)
+        if is_same(shard, output / name):
+            raise UsageError(f"{printable(shard)} would be written over", "name another folder with -o")
+        if shard not in paths and Path(os.path.abspath(shard)).is_relative_to(made):  # noqa: PTH100
+            continue  # an earlier run made it
         if shard.lower().endswith(ARROW_ENDINGS):
             raise UsageError(f"{printable(shard)} cannot be filtered", "save the data set as Parquet")
         if not can_read(shard):
             raise UsageError(f"{printable(shard)} cannot be read", INSTALL_SHARDS)
-        if is_same(shard, output / Path(shard).name):
-            raise UsageError(f"{printable(shard)} would be written over", "name another folder with -o")
-    for name, count in Counter(Path(shard).name for shard in shards).items():
-        if count > 1:
-            raise UsageError(f"{count} shards are called {printable(name)}", "filter them into folders of their own")
+        shards[shard] = name
+    if not shards:
+        raise UsageError("no shards were found", "name tars, or a folder that holds some")
     return shards
+
+
+def _no_shards(files: Sequence[str]) -> str:
+    if len(files) == 1:
+        return f"{printable(files[0])} is no shard"
+    return f"{printable(files[0])} and {len(files) - 1:,} more of what is named or found are no shards"
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """The deepest folder that holds all that is named; a folder that is named may be this itself."""
+    named = map(os.path.abspath, paths)
+    try:
+        return os.path.commonpath([path if is_folder(path) else os.path.dirname(path) for path in named])  # noqa: PTH120
+    except ValueError:  # drives of Windows
+        raise UsageError("the shards have no folder in common", "filter them drive by drive") from None
 
 
 def _one(
     shard: str,
+    name: str,
     output: Path,
     told: ToldOfShards,
     only: Sequence[Outcome],
@@ -114,7 +140,6 @@ def _one(
     allow_unjudged: bool,
     overwrite: bool,
 ) -> Filtered:
-    name = Path(shard).name
     target = output / name
     try:
         ingredients = made_of(shard, told.digest(shard), only)
@@ -128,6 +153,8 @@ def _one(
             f"{printable(target)} was not made of these verdicts and this shard",
             "name another folder with -o, or replace it with --overwrite",
         )
+    with writing(target.parent, _HINT):
+        target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with writing(printable(target), _HINT), replacing(target, locked=True) as fresh:
             if shard.lower().endswith(PARQUET_ENDINGS):

@@ -202,7 +202,7 @@ def _read_address(address: str, limits: Limits) -> Source | Unreadable:
         return file
     with file:
         try:
-            data = file.read(limits.bytes + 1)
+            data = file.read_whole(limits.bytes + 1)
         except OSError as error:
             return _os_error(address, error)
     found = given_image(address, data, limits)

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar
 
+from imagejudge.common.waiting import SLOWEST, within
+
 INSTALL: Final = "pip install imagejudge[remote]"
 """What makes addresses readable."""
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -23,9 +25,17 @@ _LOCAL: Final = ("file", "local")
 _CONNECT: Final = 30
 _SILENCE: Final = 60
 """Seconds in which a server has to say something."""
+_ANSWER: Final = 300
+"""Seconds for an answer as a whole; of a file that is read as a stream, for its beginning."""
+_LISTING: Final = 3600
+"""The same for a folder with all below it, which are many answers."""
+_WINDOW: Final = 60
+"""Seconds of waiting for bytes after which the pace of a stream is measured."""
 _PAUSES: Final = (1, 4)
 """Seconds before a second and a third try."""
 _BUFFER: Final = 1 << 20
+_LEAST: Final = 512
+"""Bytes that are waited for, if there are as many: what a file is, its first bytes tell."""
 _MARKS: Final = (
     "ETag",
     "etag",
@@ -63,6 +73,14 @@ class RemoteFile(io.BufferedReader):
     def __init__(self, raw: io.RawIOBase, state: tuple[int, int, int] | None) -> None:
         super().__init__(raw, _BUFFER)
         self.state = state
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most so many bytes, as many as are there; none at the end. What had arrived comes before any `OSError`."""
+        return super().read1(-1 if size is None else size)
+
+    def read_whole(self, most: int) -> bytes:
+        """The same, but fewer only at the end of the file. Raises `OSError`."""
+        return super().read(most)
 
 
 class RangeFile:
@@ -117,23 +135,56 @@ def list_address(address: str) -> list[str]:
     system, root = _found(address)
     if not _tried(lambda: system.isdir(root)):
         return [address]
-    paths = _tried(lambda: system.find(root))
+    paths = _tried(lambda: system.find(root), seconds=_LISTING)
     return [address.rstrip("/") + "/" + path[len(root) :].lstrip("/") for path in sorted(paths)]
 
 
 class _Raw(io.RawIOBase):
+    """Gives what has arrived before it tells what is wrong. Raises `OSError`, also where too little arrives."""
+
     def __init__(self, file: Any) -> None:
         self._file = file
         self._at = 0
+        self._broken: OSError | None = None
+        self._rest = b""
+        """What had arrived when it broke."""
+        self._waited, self._arrived = 0.0, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = _tried(lambda: self._file.read(len(buffer)), pauses=())  # a stream cannot be read again
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        got = 0
+        while got < min(len(buffer), _LEAST) and (data := self._some(len(buffer) - got)):
+            buffer[got : got + len(data)] = data
+            got += len(data)
+        if self._broken is not None and not got:
+            raise self._broken
+        self._at += got
+        return got
+
+    def _some(self, most: int) -> bytes:
+        """What is there; nothing at the end, and when all that had arrived before it broke is given."""
+        if self._broken is None:
+            began = time.monotonic()
+            try:
+                data: bytes = _translated(lambda: self._file.read(most))  # once: a stream cannot be read again
+            except OSError as error:
+                self._broken, self._rest = error, _arrived(self._file)
+            else:
+                self._pace(len(data), time.monotonic() - began)
+                return data
+        data, self._rest = self._rest[:most], self._rest[most:]
+        return data
+
+    def _pace(self, size: int, seconds: float) -> None:
+        self._arrived += size
+        self._waited += seconds
+        if self._waited > _WINDOW:
+            if self._arrived < SLOWEST * self._waited:
+                words = f"only {self._arrived:,} bytes arrived in {self._waited:,.0f} seconds"
+                self._broken = OSError(errno.EIO, words)
+            self._waited, self._arrived = 0.0, 0
 
     def tell(self) -> int:
         return self._at
@@ -141,6 +192,15 @@ class _Raw(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def _arrived(file: Any) -> bytes:
+    """What a stream over HTTP that failed has received and not given."""
+    content = getattr(getattr(file, "r", None), "content", None)
+    if content is None or content.exception() is None:
+        return b""
+    content.set_exception(None)  # while there is one, it gives nothing else
+    return bytes(content.read_nowait())
 
 
 def _found(address: str) -> tuple[Any, str]:
@@ -170,23 +230,34 @@ def _patience() -> Any:
     return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
 
 
-def _tried(do: Callable[[], _T], pauses: tuple[int, ...] = _PAUSES) -> _T:
-    """What a call gives, tried again where the network may be at fault."""
-    for pause in (*pauses, None):
+def _tried(do: Callable[[], _T], *, seconds: float | None = None) -> _T:
+    """What a call gives, tried again where the network may be at fault. Raises `OSError`."""
+    for pause in _PAUSES:
         try:
-            return do()
-        except Exception as error:
-            status = _status(error)
-            if status in (401, 403):
-                raise PermissionError(errno.EACCES, _words(error)) from None
-            if status in (404, 410):
-                raise FileNotFoundError(errno.ENOENT, _words(error)) from None
-            if status is None and isinstance(error, _CERTAIN) and not _is_unanswered(error):
-                raise
-            if pause is None or (status is not None and status < 500):
-                raise OSError(errno.EIO, _words(error)) from None
+            return _translated(lambda: within(seconds or _ANSWER, do))
+        except _TemporaryError:
             time.sleep(pause)
-    raise AssertionError("the last try ends in one way or the other")
+    return _translated(lambda: within(seconds or _ANSWER, do))
+
+
+class _TemporaryError(OSError):
+    """What another try may change."""
+
+
+def _translated(do: Callable[[], _T]) -> _T:
+    """What a call gives. Raises `OSError`, without words that may hold an address."""
+    try:
+        return do()
+    except Exception as error:
+        status = _status(error)
+        if status in (401, 403):
+            raise PermissionError(errno.EACCES, _words(error)) from None
+        if status in (404, 410):
+            raise FileNotFoundError(errno.ENOENT, _words(error)) from None
+        if status is None and isinstance(error, _CERTAIN) and not _is_unanswered(error):
+            raise
+        kind = _TemporaryError if status is None or status >= 500 else OSError
+        raise kind(errno.EIO, _words(error)) from None
 
 
 def _is_unanswered(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""How long a server may take: what is asked of it is done in a thread, and waited for within limits.
+"""How long the hub's server may take: what is asked of it is done in a thread, and waited for within limits.
 
 Timeouts of sockets begin again with each byte, so a server that sends one now and then could be listened to for ever:
 in the head of its answer, in its body, or in what frames the body.
@@ -16,12 +16,13 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
+from imagejudge.common import waiting
+from imagejudge.common.waiting import SLOWEST
+
 T = TypeVar("T")
 
 WINDOW: Final = 60.0
 """Seconds within which an answer must begin, and after which its pace is measured."""
-_SLOWEST: Final = 1000
-"""Bytes a second below which a connection counts as lost: at this pace a model would take a month."""
 _AHEAD: Final = 16
 """Pieces of a body that may wait to be taken."""
 
@@ -32,22 +33,10 @@ class TooSlow(httpx2.TransportError):
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
     """What `ask` gives. Raises what it raises, and `httpx2.ReadTimeout` if it takes longer: it is then left behind."""
-    ended: queue.SimpleQueue[T | _Failed] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            ended.put(ask())
-        except BaseException as error:
-            ended.put(_Failed(error))
-
-    threading.Thread(target=run, name="ask", daemon=True).start()
     try:
-        found = ended.get(timeout=seconds)
-    except queue.Empty:
-        raise httpx2.ReadTimeout(f"no answer within {seconds:g} s") from None
-    if isinstance(found, _Failed):
-        raise found.error
-    return found
+        return waiting.within(seconds, ask)
+    except TimeoutError as error:
+        raise httpx2.ReadTimeout(str(error)) from None
 
 
 def body_of(response: httpx2.Response, window: float) -> Generator[bytes, None, None]:
@@ -63,7 +52,7 @@ def body_of(response: httpx2.Response, window: float) -> Generator[bytes, None, 
             elif piece is None:
                 return
             if (passed := time.monotonic() - began) > window:
-                if arrived < _SLOWEST * passed:
+                if arrived < SLOWEST * passed:
                     raise TooSlow(f"only {arrived:,} bytes arrived in {passed:,.0f} seconds")
                 began, arrived = time.monotonic(), 0
     finally:

@@ -199,6 +199,30 @@ def test_shards_that_are_done_stay(run: Run, tmp_path: Path) -> None:
     assert "b.png" in members_in(tmp_path / "out" / "one.tar")
 
 
+def test_shards_of_one_name_stay_in_their_subfolders(run: Run, tmp_path: Path) -> None:
+    told = b""
+    for folder in ("train", "validation/more"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        write_tar(tmp_path / "data" / folder / "0.tar", MEMBERS)
+        told += lines(Path("0.tar"), OUTCOMES, MEMBERS).replace(b'"path":"', f'"path":"data/{folder}/'.encode())
+    (tmp_path / "v.jsonl").write_bytes(told)
+
+    def made(folder: str) -> list[str]:
+        return sorted(path.relative_to(tmp_path / folder).as_posix() for path in (tmp_path / folder).rglob("*.tar"))
+
+    first = run("filter", "v.jsonl", "data", "-o", "data/passed")
+    assert first.returncode == 0, first.stderr
+    assert made("data/passed") == ["train/0.tar", "validation/more/0.tar"]
+    assert "a.png" in members_in(tmp_path / "data/passed/validation/more/0.tar")
+    again = run("filter", "v.jsonl", "data", "-o", "data/passed")  # though what was made is below what is named
+    assert (again.returncode, again.stderr.count(b"already")) == (0, 2), again.stderr
+    for named in (["data/train", "data/validation/more/0.tar"], ["data/train/0.tar", "data/validation"]):
+        assert run("filter", "v.jsonl", *named, "-o", "out").returncode == 0
+        assert made("out") == ["train/0.tar", "validation/more/0.tar"]
+    assert run("filter", "v.jsonl", "data/validation/more/0.tar", "-o", "alone").returncode == 0
+    assert made("alone") == ["0.tar"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -207,7 +231,8 @@ def test_shards_that_are_done_stay(run: Run, tmp_path: Path) -> None:
         (["missing.tar", "-o", "out"], b"missing.tar cannot be read: No such file"),
         (["empty", "-o", "out"], b"no shards were found"),
         (["s.tar", "-o", "."], b"would be written over"),
-        (["s.tar", "d/s.tar", "-o", "out"], b"2 shards are called s.tar"),
+        (["s.tar", "d", "pictures", "-o", "out"], b"pictures/a.png is no shard"),
+        (["pictures", "d/two.txt", "d/other.txt", "-o", "out"], b"pictures/a.png and 2 more of what is named or found"),
         (["s.tar", "-o", "out", "--only", "error"], b"could not be judged do not pass"),
         (["s.tar", "-o", "v.jsonl"], b"v.jsonl cannot be written"),
     ],

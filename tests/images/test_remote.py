@@ -8,8 +8,10 @@ import http.server
 import io
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import fsspec
@@ -38,17 +40,28 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
     def send_head(self) -> Any:
-        """Refuse what is called private, fail at what is called broken, and hang up on what is called short."""
+        """Refuse what is called private, fail at what is called broken, hang up on what is short, drip what is slow."""
+        if "slow" in self.path and self.command == "GET":
+            return self.drip()
         status = 403 if "private" in self.path else 500 if "broken" in self.path else None
         if status is None and "short" in self.path and self.command == "GET":
             self.send_response(200)
-            self.send_header("Content-Length", "100000")
+            self.send_header("Content-Length", "10000000")
             self.end_headers()
-            return io.BytesIO(b"a" * 600)
+            return io.BytesIO(Path(self.translate_path(self.path)).read_bytes()[:-600])
         if status is None:
             return super().send_head()
         self.send_error(status)
         return None
+
+    def drip(self) -> None:
+        """Send a byte now and then, for as long as somebody listens."""
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"a")
+                time.sleep(0.01)
 
 
 @pytest.fixture
@@ -117,11 +130,60 @@ def test_a_tar_that_is_cut_off_is_told(server: str, tmp_path: Path) -> None:
 def test_a_server_that_hangs_up_at_once_costs_one_tar(server: str, tmp_path: Path) -> None:
     for name in ("a-short.tar", "b.tar"):
         write_tar(tmp_path / name, {"a.png": png(1)})
+    (tmp_path / "a-short.tar").write_bytes(bytes(600))
     broken, image = expand(find_images([f"{server}/a-short.tar", f"{server}/b.tar"]), Limits())
     assert broken.path == f"{server}/a-short.tar::@0"
     assert broken.trouble is not None
     assert broken.trouble.message == "the tar cannot be read on: ClientPayloadError"
     assert image.data == png(1)
+
+
+@pytest.mark.parametrize(("ending", "whole"), [(".tar", 4), (".tar.gz", 4), (".tar.zst", 3)])
+def test_members_that_arrived_before_a_server_hung_up_are_judged(
+    server: str, tmp_path: Path, ending: str, whole: int
+) -> None:
+    images = {f"{number}.png": Random(number).randbytes(100_000) for number in range(5)}
+    write_tar(tmp_path / f"short{ending}", images)
+    with (tmp_path / f"short{ending}").open("r+b") as file:
+        file.truncate(450_000)
+    *before, broken = expand(find_images([f"{server}/short{ending}"]), Limits())
+    assert [ref.data for ref in before] == list(images.values())[:whole]
+    assert broken.path == f"{server}/short{ending}::@{whole * 100_864}"
+    assert broken.trouble is not None
+    assert broken.trouble.message == "the tar cannot be read on: ClientPayloadError"
+
+
+def test_a_server_that_drips_is_given_up(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_WINDOW", 0.2)
+    kind, message = read(f"{server}/slow.png")
+    assert kind == "io"
+    assert "bytes arrived in 0 seconds" in str(message)
+    (ref,) = expand(find_images([f"{server}/slow.tar"]), Limits())
+    assert ref.trouble is not None
+    assert "is no tar" in ref.trouble.message or "bytes arrived" in ref.trouble.message
+
+
+def test_a_server_that_begins_no_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_PAUSES", ())
+    monkeypatch.setattr(remote, "_ANSWER", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=lines, args=(listening.accept()[0],), daemon=True).start()
+
+        def lines(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                head = connection.recv(1000).startswith(b"HEAD")
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"Content-Length: 9\r\n\r\n" * head)
+                while not head:
+                    connection.sendall(b"a")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        kind, message = read(f"http://127.0.0.1:{listening.getsockname()[1]}/a.png")
+    assert (kind, message) == ("io", "cannot be read: TimeoutError")
 
 
 def test_a_server_that_does_not_answer_is_tried_again_and_not_taken_for_one_without_the_file(

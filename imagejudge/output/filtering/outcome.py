@@ -61,7 +61,7 @@ class Records:
 
     def keep(self, name: str, made_of: str, filtered: Filtered) -> None:
         """Record this right before the shard is put in its place. Raises `OutputError`."""
-        self._path(name).parent.mkdir(exist_ok=True)
+        self._path(name).parent.mkdir(parents=True, exist_ok=True)
         found = {each.name: getattr(filtered, each.name) for each in fields(filtered)}
         write_atomically(self._path(name), json.dumps({"made_of": made_of, **found}))
 
