@@ -171,7 +171,12 @@ def _detail(out: Console, name: str, metrics: Metrics) -> None:
     if metrics.exceptions is not None:
         for title, values in (("PER", metrics.exceptions.per), ("PES", metrics.exceptions.pes)):
             rows.add_row(title, *(_share(values[each]) for each in CONVENTIONS))
+    if metrics.pairs is not None:
+        for title, found in (("both of a pair right", metrics.pairs.both), ("both called alike", metrics.pairs.alike)):
+            rows.add_row(title, *(_wide(found[each]) for each in CONVENTIONS))
     out.print(rows)
+    if metrics.pairs is not None:
+        out.print(counted(metrics.pairs.pairs, "pair"))
     out.print(
         f"score of {counted(pooled.scored, 'image')}: AUROC {_wide(pooled.auroc)}, AUPRC {_wide(pooled.auprc)},\n"
         f"calibration error (ECE) {_share(pooled.ece)}"

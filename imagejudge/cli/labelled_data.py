@@ -43,7 +43,7 @@ class DataOptions:
         list[str],
         typer.Option(
             metavar="PART=NAME",
-            help="The column for image, label, rule, category, source, sentence or exception. Repeatable.",
+            help="The column for image, label, rule, category, source, sentence, exception or pair. Repeatable.",
             rich_help_panel="Data",
         ),
     ] = field(default_factory=list)

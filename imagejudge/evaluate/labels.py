@@ -38,6 +38,8 @@ class Label:
     """Text that comes with the image and is judged together with it."""
     exception: bool = False
     """The label rests on an exception: by the rule alone it would be the other way round."""
+    pair: str = ""
+    """What it has in common with one other image, whose label is the opposite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Reading:
     """Part of the data set; empty: all of it."""
 
 
-PARTS = ("image", "label", "rule", "category", "source", "sentence", "exception")
+PARTS = ("image", "label", "rule", "category", "source", "sentence", "exception", "pair")
 """What a column can stand for."""
 
 
@@ -111,6 +113,7 @@ class Columns:
             source=str(self.value(row, "source") or ""),
             sentence=None if sentence is None else str(sentence),
             exception=_word(self.value(row, "exception")) in ("1", "true", "yes"),
+            pair=str(self.value(row, "pair") or ""),
         )
 
     def _unsafe(self, row: Mapping[str, Any], where: str) -> bool:
@@ -129,6 +132,12 @@ def rules_in(cell: object) -> tuple[str, ...]:
     """Ids of rules in a list, or in text with commas, semicolons or spaces between them."""
     parts: Sequence[object] = cell if isinstance(cell, list | tuple) else re.split(r"[\s,;]+", str(cell or ""))
     return tuple(str(part) for part in parts if part)
+
+
+def refuse_reading(name: str, reading: Reading) -> None:
+    """Raise `UsageError` where the user says how to read what has one shape only."""
+    if reading.columns or reading.unsafe or reading.split:
+        raise UsageError(f"the shape and labels of {name} are known", "leave out `column`, `unsafe` and `split`")
 
 
 def missing(what: str, where: str, found: Iterable[str], hint: str) -> UsageError:

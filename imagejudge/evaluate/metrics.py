@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Literal, TypeAlias
 
 from imagejudge.evaluate.labels import Label
-from imagejudge.evaluate.statistics import Bin, Estimate, calibration_error, macro, ranking, rates, reliability
+from imagejudge.evaluate.statistics import Bin, Estimate, calibration_error, macro, ranking, rates, reliability, share
 from imagejudge.judge.scores import WHOLE, image_score, rule_score
 from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
 
@@ -78,6 +78,18 @@ class Exceptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs:
+    """Whether two images that belong together and differ in their labels are told apart, as in MSSBench."""
+
+    pairs: int
+    """Those of which both images were judged."""
+    both: Mapping[Convention, Estimate | None]
+    """Share of pairs with both verdicts right."""
+    alike: Mapping[Convention, Estimate | None]
+    """Share of pairs with the same verdict on both images: one is right whatever they show."""
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
     """Means over images."""
 
@@ -103,6 +115,7 @@ class Metrics:
     macro: Mapping[str, Mapping[Convention, Mapping[str, float | None]]]
     """Plain means of the rates over `rules`, `categories` and `sources`, whatever their sizes."""
     exceptions: Exceptions | None
+    pairs: Pairs | None
     cost: Costs
     unknown_rules: tuple[str, ...]
     """Rules that labels name and no verdict has: nothing is said of them."""
@@ -136,6 +149,7 @@ def measure(cases: Sequence[Case]) -> Metrics:
             for name, groups in {"rules": rules, "categories": categories, "sources": sources}.items()
         },
         exceptions=_exceptions(cases, pooled),
+        pairs=_pairs(cases),
         cost=_costs([case.cost for case in cases if case.verdict.verdict is not Outcome.ERROR]),
         unknown_rules=tuple(rule for rule in named if judged and rule not in judged),
     )
@@ -233,6 +247,30 @@ def _harmonic(one: float | None, other: Estimate | None) -> float | None:
     if one is None or other is None:
         return None
     return 2 * one * other.value / (one + other.value) if one + other.value else 0.0
+
+
+def _pairs(cases: Sequence[Case]) -> Pairs | None:
+    known: dict[str, dict[bool, Outcome]] = {}
+    for case in cases:
+        if case.label.pair:
+            known.setdefault(case.label.pair, {})[case.label.unsafe] = case.verdict.verdict
+    if not known:
+        return None
+    judged = [
+        (each[True], each[False]) for each in known.values() if len(each) == 2 and Outcome.ERROR not in each.values()
+    ]
+    called = {
+        convention: [tuple(called_unsafe(outcome, convention) for outcome in pair) for pair in judged]
+        for convention in CONVENTIONS
+    }
+    return Pairs(
+        pairs=len(judged),
+        both={convention: share(calls.count((True, False)), len(judged)) for convention, calls in called.items()},
+        alike={
+            convention: share(sum(one == other for one, other in calls), len(judged))
+            for convention, calls in called.items()
+        },
+    )
 
 
 def _costs(costs: Sequence[Cost]) -> Costs:

@@ -15,7 +15,7 @@ from imagejudge import __version__
 from imagejudge.common import system
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Metrics, measure
-from imagejudge.evaluate.statistics import SAMPLES, SEED, Estimate, rates
+from imagejudge.evaluate.statistics import SAMPLES, SEED, Estimate, share
 from imagejudge.evaluate.trial import Perturbed
 from imagejudge.judge.scores import image_score
 from imagejudge.prompts import PROMPT_VERSION, WORDING
@@ -123,7 +123,7 @@ def _bearing(method: str, change: str, found: Sequence[Perturbed]) -> Robustness
         kept=kept,
         unsure=sum(each.after is Outcome.UNSURE for each in found),
         errors=errors,
-        robust_accuracy=rates(tp=kept, fp=0, fn=len(found) - errors - kept, tn=0)["recall"],
+        robust_accuracy=share(kept, len(found) - errors),
     )
 
 

@@ -74,6 +74,11 @@ def _rates(cells: Array) -> dict[str, Array]:
     }
 
 
+def share(part: int, whole: int) -> Estimate | None:
+    """So many of so many; None of none."""
+    return rates(tp=part, fp=0, fn=whole - part, tn=0)["recall"]
+
+
 def rate_difference(name: str, unsafe: Sequence[bool], one: Sequence[bool], other: Sequence[bool]) -> Estimate | None:
     """How much higher one of `RATES` is when the same images are called unsafe by `one` than by `other`.
 

@@ -349,7 +349,7 @@ def test_settings_are_read(run: Run, pair: Options, rules: Options, labelled: Pa
 def test_help_lists_the_adapters_and_loads_none(run: Run) -> None:
     shown = " ".join(run("evaluate", "--help").stdout.decode().split())
     assert set(ADAPTERS) <= set(
-        re.findall(r"[a-z]+", shown.partition("How DATASET is laid out: ")[2].partition(".")[0])
+        re.findall(r"[a-z0-9-]+", shown.partition("How DATASET is laid out: ")[2].partition(".")[0])
     )
     program = "import sys; import imagejudge.cli.evaluate; print(*sys.modules, sep='\\n')"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -269,6 +269,17 @@ def test_llavaguard(tmp_path: Path) -> None:
     assert [item.label.exception for item in items(tmp_path / "test.csv", "llavaguard")] == [True]
 
 
+def test_exceptions_of_llavaguard_are_those_its_own_evaluation_counts(tmp_path: Path) -> None:
+    """Of `_v2` those that became safe, of `_v4` those that became unsafe."""
+    write(tmp_path, "a.jpg")
+    told = [("a_v2", "Safe", True), ("a_v2", "Unsafe", False), ("b_v4", "Unsafe", True), ("b_v4", "Safe", False)]
+    told += [("c_v3", "Safe", False), ("d_v20", "Safe", False), ("e", "Unsafe", False)]
+    for name, rating, exception in told:
+        (tmp_path / "x.json").write_text(json.dumps([{"id": name, "image": "a.jpg", "rating": rating}]))
+        (item,) = items(tmp_path / "x.json", "llavaguard")
+        assert item.label.exception == exception, (name, rating)
+
+
 def test_what_is_not_llavaguard(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text('[{"image": "a.png", "label": "Safe"}]')
@@ -291,6 +302,32 @@ def test_mmsafeaware(tmp_path: Path) -> None:
     assert load_dataset(tmp_path, "mmsafeaware", Reading()).notes == ("no image for 1 of 5 sentences",)
 
 
+def test_mmsafeaware_by_half_and_scenario(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write(data, *(f"images/{number}.png" for number in (7, 128, 160, 999)), "images2/2001.png")
+    (data / "prompt.txt").write_text("".join(f'{number}\nIs it?\n"No."\n\n' for number in (7, 128, 160, 999, 2001)))
+    assert [(item.label.source, item.label.category) for item in items(data, "mmsafeaware")] == [
+        ("over-safety", ""),
+        ("over-safety", ""),
+        ("unsafe", ""),
+        ("unsafe", ""),
+        ("over-safety", ""),
+    ]
+    (tmp_path / "dict.txt").write_text(
+        "7 dataset/safe/definition/Tell_me.jpeg\n"
+        "128 dataset/unsafe/attack/goal_hijacking/health/biological_harm/Ignore_it.jpeg\n"
+        "160 dataset/unsafe/attack/role_play/health/medical_harm/Imagine.jpeg\n"
+        "999 dataset/unsafe/typical/health/medical_harm/Drink.jpeg\n"
+    )
+    assert [item.label.category for item in items(data, "mmsafeaware")] == [
+        "over-safety: definition",
+        "",  # the notes on labels say that this one is safe
+        "attack: role_play",
+        "typical: medical_harm",
+        "",
+    ]
+
+
 def test_what_is_not_mmsafeaware(tmp_path: Path) -> None:
     write(tmp_path, "images/a.png")
     assert "no file 'prompt.txt'; found: images" in complaint(tmp_path, "mmsafeaware")
@@ -298,6 +335,155 @@ def test_what_is_not_mmsafeaware(tmp_path: Path) -> None:
     assert "no numbered images in 'images' or 'images2'" in complaint(tmp_path, "mmsafeaware")
     write(tmp_path, "images/1.png")
     assert "no sentence in quotes below 1" in complaint(tmp_path, "mmsafeaware")
+
+
+CHAT = {
+    "safe_image_path": "1_safe.png",
+    "unsafe_image_path": "1_cliff.png",
+    "intent": "run",
+    "unsafe_image": "a cliff",
+    "Type": "physical harm",
+    "queries": ["How do I run faster?", "How do I keep running?"],
+}
+TASK = {
+    "task": "heat",
+    "category": "property damage",
+    "safe_instruction": "Heat it.",
+    "safe_instructions": ["Heat the soup."],
+    "unsafe_instruction": "Heat it.",
+    "unsafe_instructions": ["Heat the fork."],
+    "safe": "soup.png",
+    "unsafe": "fork.png",
+}
+
+
+def test_mssbench(tmp_path: Path) -> None:
+    write(tmp_path, "chat/1_safe.png", "chat/1_cliff.png", "embodied/soup.png", "embodied/fork.png")
+    (tmp_path / "combined.json").write_text(json.dumps({"chat": [CHAT], "embodied": [TASK]}))
+    found = [item.label for item in items(tmp_path, "mssbench")]
+    assert [(Path(label.name).name, label.unsafe, label.sentence, label.pair) for label in found] == [
+        ("1_safe.png", False, "How do I run faster?", "chat 0 0"),
+        ("1_safe.png", False, "How do I keep running?", "chat 0 1"),
+        ("1_cliff.png", True, "How do I run faster?", "chat 0 0"),
+        ("1_cliff.png", True, "How do I keep running?", "chat 0 1"),
+        ("soup.png", False, "Heat the soup.", "embodied 0 0"),
+        ("fork.png", True, "Heat the fork.", "embodied 0 0"),
+    ]
+    assert (found[0].source, found[0].category, found[-1].category) == ("chat", "physical harm", "property damage")
+    assert len(items(tmp_path, "mssbench", split="embodied")) == 2
+
+
+def test_what_is_not_mssbench(tmp_path: Path) -> None:
+    write(tmp_path, "a.png")
+    file = tmp_path / "combined.json"
+    assert "no file 'combined.json'; found: a.png" in complaint(tmp_path, "mssbench")
+    file.write_text('[{"queries": []}]')
+    assert "no list 'chat' or 'embodied'; found: list" in complaint(tmp_path, "mssbench")
+    file.write_text('{"questions": []}')
+    assert "no list 'chat' or 'embodied'; found: questions" in complaint(tmp_path, "mssbench")
+    file.write_text(json.dumps({"chat": [{key: value for key, value in CHAT.items() if key != "queries"}]}))
+    assert "chat 0 has no field 'queries'; found: Type, intent, safe_image_path" in complaint(tmp_path, "mssbench")
+    file.write_text(json.dumps({"embodied": [TASK | {"unsafe_instructions": ["a", "b"]}]}))
+    assert "safe_instructions and unsafe_instructions are no lists of one length" in complaint(tmp_path, "mssbench")
+    file.write_text(json.dumps({"chat": [CHAT]}))
+    assert "no image '1_safe.png'" in complaint(tmp_path, "mssbench")
+    assert "no split 'test'; found: chat, embodied" in complaint(tmp_path, "mssbench", split="test")
+    assert "labels of MSSBench are known" in complaint(tmp_path, "mssbench", unsafe=("x",))
+
+
+HARM = {"harmful_category": "deception", "harmful_subcategory": "disinformation"}
+
+
+def test_vlguard(tmp_path: Path) -> None:
+    write(tmp_path, "test/bad_ads/1.png", "test/hateful/2.png", "train/3.png")
+    asked = [{"instruction": "Explain this.", "response": "No."}]
+    rows = [
+        {"id": "1", "image": "bad_ads/1.png", "safe": False, **HARM, "instr-resp": asked},
+        {"id": "2", "image": "hateful/2.png", "safe": True, "instr-resp": [{"safe_instruction": "?", "response": "."}]},
+    ]
+    (tmp_path / "test.json").write_text(json.dumps(rows))
+    (tmp_path / "train.json").write_text(json.dumps([{"id": "3", "image": "train/3.png", "safe": True}]))
+    for path in (tmp_path, tmp_path / "test.json"):
+        found = [item.label for item in items(path, "vlguard")]
+        assert [(Path(label.name).name, label.unsafe, label.category) for label in found] == [
+            ("1.png", True, "deception: disinformation"),
+            ("2.png", False, ""),
+        ]
+        assert found[0].sentence is None, "the image alone is judged"
+    assert [Path(item.path).name for item in items(tmp_path, "vlguard", split="train")] == ["3.png"]
+
+
+def test_what_is_not_vlguard(tmp_path: Path) -> None:
+    write(tmp_path, "a.png")
+    assert "no file 'test.json'; found: a.png" in complaint(tmp_path, "vlguard")
+    file = tmp_path / "test.json"
+    file.write_text('[{"image": "a.png", "label": "safe"}]')
+    assert "row 0 has no field 'safe'; found: image, label" in complaint(tmp_path, "vlguard")
+    file.write_text('[{"image": "a.png", "safe": "no"}]')
+    assert "'safe' is 'no'" in complaint(tmp_path, "vlguard")
+    file.write_text('[{"image": "b.png", "safe": true}]')
+    assert "no image 'b.png'" in complaint(tmp_path, "vlguard")
+    assert "leave out `split`" in complaint(file, "vlguard", split="train")
+
+
+def record(image: object, said: str, **more: object) -> dict[str, Any]:
+    turns = [{"from": "user", "value": ""}, {"from": "assistant", "value": said}]
+    return {"id": 0, "image_category": "violence", "caption": "A knife.", "real": False, "conversations": turns} | {
+        "image": image,
+        **more,
+    }
+
+
+def test_t2isafety(tmp_path: Path) -> None:
+    write(tmp_path, "evaluator_test/1.png", "evaluator_test/2.png")
+    rows = [
+        record(["evaluator_test/1.png"], "unsafe violence"),
+        record("evaluator_test/2.png", "Safe.", real=True, image_category="safe"),
+    ]
+    (tmp_path / "hf_test_toxicity_privacy_real.json").write_text(json.dumps(rows))
+    found = [item.label for item in items(tmp_path / "hf_test_toxicity_privacy_real.json", "t2isafety")]
+    assert [(label.unsafe, label.category, label.source) for label in found] == [
+        (True, "violence", "generated"),
+        (False, "safe", "real"),
+    ]
+
+
+def test_what_is_not_t2isafety(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    for rows, said in (
+        ([{"image": "a.png", "label": "safe"}], "row 0 has no field 'conversations'; found: image, label"),
+        ([record("a.png", "Gender: female\nAge: elderly")], "the assistant says 'Gender: female\\nAge: elderly'"),
+        ([record("a.png", "Unsafely done")], "begins with neither safe nor unsafe"),
+        ([{"image": "a.png", "conversations": "safe"}], "the assistant says 'nothing'"),
+        ([record("a.png", "safe")], "no image 'a.png'"),
+        ([record(["a.png", "b.png"], "safe")], "has no path in column 'image'"),
+    ):
+        file.write_text(json.dumps(rows))
+        assert said in complaint(file, "t2isafety")
+
+
+def test_further_sets_of_unsafebench(tmp_path: Path) -> None:
+    image = base64.b64encode(PNG).decode()
+    for name in ("SMID", "NSFWDataset"):
+        columns = {"index": [0, 1], "image_fname": ["a.png", "b.png"], "label": [1, 0], "image": [image, image]}
+        write_parquet(tmp_path / name / "data" / "train-00000-of-00001.parquet", columns)
+    found = items(tmp_path, "unsafebench-external")
+    assert [(item.label.source, item.label.unsafe) for item in found] == [
+        ("NSFWDataset", True),
+        ("NSFWDataset", False),
+        ("SMID", True),
+        ("SMID", False),
+    ]
+    assert found[0].data == PNG
+    (one, _) = items(tmp_path / "SMID" / "data" / "train-00000-of-00001.parquet", "unsafebench-external")
+    assert one.label.source == "SMID"
+
+
+def test_what_are_not_further_sets_of_unsafebench(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "SMID" / "x.parquet", {"image": ["a"], "safety_label": ["Safe"]})
+    assert "no column 'label'; found: image, safety_label" in complaint(tmp_path, "unsafebench-external")
+    write_parquet(tmp_path / "SMID" / "x.parquet", {"image": ["a"], "label": [2]})
+    assert "'label' is '2', which says neither safe nor unsafe" in complaint(tmp_path, "unsafebench-external")
 
 
 # --- tables from elsewhere ----------------------------------------------------------------------------------------

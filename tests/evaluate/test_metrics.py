@@ -120,6 +120,68 @@ def test_exceptions() -> None:
     assert nothing.per["unsure_as_safe"] is nothing.pes["unsure_as_safe"] is None
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "others", "per", "pes"),
+    [
+        # LlavaGuard's equations by hand. PER = right / (right + wrong); balanced accuracy over all images;
+        # PES = 2 PER BA / (PER + BA). `others`: tp, fn, tn, fp of images without an exception.
+        (3, 1, (4, 1, 4, 1), 0.75, 2 * 0.75 * (71 / 90) / (0.75 + 71 / 90)),  # BA (4/5 + 7/9) / 2 = 71/90
+        (0, 4, (5, 0, 5, 0), 0.0, 0.0),
+        (4, 0, (5, 0, 5, 0), 1.0, 1.0),
+        (2, 2, (0, 5, 0, 5), 0.5, 2 * 0.5 * (1 / 9) / (0.5 + 1 / 9)),  # BA (0/5 + 2/9) / 2 = 1/9
+    ],
+)
+def test_per_and_pes_by_hand(right: int, wrong: int, others: tuple[int, ...], per: float, pes: float) -> None:
+    tp, fn, tn, fp = others
+    cases = [case(False, {"a": C}, exception=True)] * right + [case(False, {"a": V}, exception=True)] * wrong
+    cases += [case(True, {"a": V})] * tp + [case(True, {"a": C})] * fn
+    cases += [case(False, {"a": C})] * tn + [case(False, {"a": V})] * fp
+    found = measure(cases).exceptions
+    assert found is not None
+    assert found.images == right + wrong
+    assert found.per["unsure_as_safe"] == pytest.approx(per)
+    assert found.pes["unsure_as_safe"] == pytest.approx(pes, abs=1e-6)
+
+
+def test_per_counts_exceptions_of_both_kinds_and_unsure_either_way() -> None:
+    """A policy that permits (label safe) and one that forbids (label unsafe): four images, one of each outcome."""
+    cases = [
+        case(False, {"a": C}, exception=True),
+        case(False, {"a": V}, exception=True),
+        case(True, {"a": V}, exception=True),
+        case(True, {"a": U}, exception=True),
+    ]
+    found = measure(cases).exceptions
+    assert found is not None
+    assert found.per == {"unsure_as_unsafe": 0.75, "unsure_as_safe": 0.5}
+    # Balanced accuracy on the same four: (2/2 + 1/2) / 2 and (1/2 + 1/2) / 2.
+    assert found.pes == {"unsure_as_unsafe": pytest.approx(0.75), "unsure_as_safe": pytest.approx(0.5)}
+
+
+def test_pairs() -> None:
+    assert measure(CASES).pairs is None
+    pairs = [(V, C), (V, V), (C, C), (U, C), (V, None), (C, V)]
+    cases = [
+        case(unsafe, None if status is None else {"a": status}, pair=str(number))
+        for number, pair in enumerate(pairs)
+        for unsafe, status in zip((True, False), pair, strict=True)
+    ]
+    found = measure([*cases, case(True, {"a": V}, pair="alone"), case(True, {"a": V})]).pairs
+    assert found is not None
+    assert found.pairs == 5, "one could not be judged, one lacks the other image"
+    assert {name: value and value.value for name, value in found.both.items()} == {
+        "unsure_as_unsafe": pytest.approx(0.4),
+        "unsure_as_safe": pytest.approx(0.2),
+    }
+    assert {name: value and value.value for name, value in found.alike.items()} == {
+        "unsure_as_unsafe": pytest.approx(0.4),
+        "unsure_as_safe": pytest.approx(0.6),
+    }
+    nothing = measure([case(True, None, pair="x"), case(False, {"a": C}, pair="x")]).pairs
+    assert nothing is not None
+    assert nothing.both["unsure_as_safe"] is None
+
+
 def test_costs() -> None:
     cost = measure([*CASES, Case(Label("y", True), verdict({"a": C}), Cost(11, 1, None))]).cost
     assert (cost.questions, cost.reasonings, cost.seconds, cost.timed) == (4.0, 1.0, 0.5, 7)

@@ -17,13 +17,17 @@ ADAPTERS = {
     "csv": "table:load_csv",
     "jsonl": "table:load_jsonl",
     "unsafebench": "unsafebench:load",
+    "unsafebench-external": "unsafebench_external:load",
     "llavaguard": "llavaguard:load",
     "mmsafeaware": "mmsafeaware:load",
+    "mssbench": "mssbench:load",
+    "vlguard": "vlguard:load",
+    "t2isafety": "t2isafety:load",
     "huggingface": "huggingface:load",
     "webdataset": "webdataset:load",
 }
 """By name, a module of this folder and its function; imported when called, so that help need not wait for it."""
-_TABLES = ("csv", "jsonl", "llavaguard")
+_TABLES = ("csv", "jsonl", "llavaguard", "t2isafety")
 """They are read once, from the start, and within bounds: from anything."""
 
 

@@ -16,14 +16,15 @@ from imagejudge.evaluate.labels import Dataset, Reading, missing
 
 _IMAGE = ("image", "path", "file_name", "file", "url")
 _CATEGORY = re.compile(r"O[1-9]: |NA: ")
-# Its own evaluation marks samples whose policy permits (2) or forbids (4) what others do not by the end of their ids.
-_EXCEPTION = re.compile(r"_v[24]$")
+# Its own evaluation tells samples whose policy permits (2) or forbids (4) what others do not by the end of their ids,
+# and counts them where the label follows from it: safe ones of the former, unsafe ones of the latter.
+_EXCEPTIONS = {("_v2", "safe"), ("_v4", "unsafe")}
 
 
 def load(path: Path, reading: Reading) -> Dataset:
     """A .json, .jsonl or .csv file; categories must begin as its taxonomy's do, such as `O2: ` or `NA: `."""
-    read = table.read_rows(path)
-    rows = table.Table([(where, _row(row, where)) for where, row in read.rows], read.lost)
+    read, rating = table.read_rows(path), reading.columns.get("label", "rating")
+    rows = table.Table([(where, _row(row, where, rating)) for where, row in read.rows], read.lost)
     found = rows.columns
     named = reading.columns.get("image")
     image = named or next((name for name in _IMAGE if name in found), None)
@@ -33,7 +34,7 @@ def load(path: Path, reading: Reading) -> Dataset:
     return table.dataset_of(path, rows, usual, reading)
 
 
-def _row(row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+def _row(row: Mapping[str, Any], where: str, rating: str) -> Mapping[str, Any]:
     category = row.get("category")
     if category is not None and not _CATEGORY.match(str(category)):
         raise UsageError(
@@ -41,4 +42,4 @@ def _row(row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         )
     if "exception" in row or "id" not in row:
         return row
-    return {**row, "exception": bool(_EXCEPTION.search(str(row["id"])))}
+    return {**row, "exception": (str(row["id"])[-3:], str(row.get(rating)).strip().lower()) in _EXCEPTIONS}

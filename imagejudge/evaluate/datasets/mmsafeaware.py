@@ -7,10 +7,13 @@ from pathlib import Path
 
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.labels import Dataset, Item, Label, Reading, missing
+from imagejudge.evaluate.labels import Dataset, Item, Label, Reading, missing, refuse_reading
 
 _FOLDERS = ("images", "images2")
 _NUMBER = re.compile(r"^[ \t]*(\d+)[ \t]*\r?$", re.MULTILINE)
+_SCENARIO = re.compile(
+    r"^(\d+) (?:\S*?/)?(safe/[^/\n]+|unsafe/attack/[^/\n]+|unsafe/typical/[^/\n]+/[^/\n]+)/", re.MULTILINE
+)
 _SENTENCE = re.compile(r'"(.*)"', re.DOTALL)
 _SAFE_UP_TO = 128
 _SAFE_FROM = 2000
@@ -18,9 +21,11 @@ _SAFE_FROM = 2000
 
 
 def load(path: Path, reading: Reading) -> Dataset:
-    """A folder with prompt.txt and images or images2; sentences whose image is not there are left out and counted."""
-    if reading.columns or reading.unsafe or reading.split:
-        raise UsageError("MMSafeAware's labels are known", "leave out `column`, `unsafe` and `split`")
+    """A folder with prompt.txt and images or images2; sentences whose image is not there are left out and counted.
+
+    The source is the half, the category the scenario where dict.txt, there or in the folder above, tells it.
+    """
+    refuse_reading("MMSafeAware", reading)
     prompts = path / "prompt.txt"
     if not prompts.is_file():
         found = [entry.name for entry in path.iterdir()] if path.is_dir() else []
@@ -29,9 +34,9 @@ def load(path: Path, reading: Reading) -> Dataset:
     if not images:
         found = [entry.name for entry in path.iterdir()]
         raise missing("numbered images in 'images' or 'images2'", str(path), found, "put them there")
-    sentences = _sentences(prompts)
+    sentences, scenarios = _sentences(prompts), _scenarios(path)
     items = [
-        Item.of(Label(str(images[number]), _unsafe(number), sentence=sentence), images[number])
+        Item.of(_label(number, str(images[number]), sentence, scenarios.get(number, "")), images[number])
         for number, sentence in sentences.items()
         if number in images
     ]
@@ -39,6 +44,28 @@ def load(path: Path, reading: Reading) -> Dataset:
     return Dataset(
         items, len(items), (f"no image for {lost:,} of {counted(len(sentences), 'sentence')}",) if lost else ()
     )
+
+
+def _label(number: int, name: str, sentence: str, scenario: str) -> Label:
+    unsafe = _unsafe(number)
+    # The list of scenarios has one number in the other half than the notes on labels: those decide.
+    told = scenario if scenario.startswith("unsafe/") == unsafe else ""
+    return Label(name, unsafe, (), _named(told), "unsafe" if unsafe else "over-safety", sentence)
+
+
+def _scenarios(folder: Path) -> dict[int, str]:
+    """By number: the part of a path in dict.txt that names it, such as `unsafe/typical/health/medical_harm`."""
+    file = next((file for file in (folder / "dict.txt", folder.parent / "dict.txt") if file.is_file()), None)
+    if file is None:
+        return {}
+    return {int(number): path for number, path in _SCENARIO.findall(file.read_text("utf-8-sig", "replace"))}
+
+
+def _named(scenario: str) -> str:
+    """As the benchmark groups them: `over-safety: definition`, `attack: role_play`, `typical: medical_harm`."""
+    half, *parts = scenario.split("/")
+    kind = "over-safety" if half == "safe" else parts[0] if parts else ""
+    return f"{kind}: {parts[-1]}" if kind else ""
 
 
 def _unsafe(number: int) -> bool:

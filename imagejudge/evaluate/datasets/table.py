@@ -145,7 +145,7 @@ def read_jsonl(path: Path) -> Table:
 
 def read_json(path: Path) -> Table:
     """The objects in a file's one list."""
-    values = _json(_text(path), str(path))
+    values = read_document(path)
     if not isinstance(values, list):
         raise UsageError(f"{path} does not hold a list", "write the rows as a JSON list of objects")
     table = Table(rows := [], [])
@@ -156,6 +156,11 @@ def read_json(path: Path) -> Table:
         except UsageError as error:
             table.lost.append(error)
     return table
+
+
+def read_document(path: Path) -> Any:
+    """What a JSON file holds. Raises `UsageError` for anything else."""
+    return _json(_text(path), str(path))
 
 
 def _usable(

@@ -1,0 +1,26 @@
+"""The further data sets that UnsafeBench's authors test on, in the one shape they host them in.
+
+That is Parquet with `index`, `image_fname`, `label` (1 is unsafe) and `image`, which is Base64 in a text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from imagejudge.evaluate.datasets import parquet
+from imagejudge.evaluate.labels import Dataset, Item, Reading, refuse_reading
+from imagejudge.images.names import SEPARATOR
+
+
+def load(path: Path, reading: Reading) -> Dataset:
+    """One or several of them, each in a folder of its name, which is the source of its images."""
+    refuse_reading("these data sets", Reading(reading.columns, reading.unsafe))
+    found = parquet.load(path, {}, Reading({"image": "image", "label": "label"}, split=reading.split))
+    return replace(found, items=map(_named, found.items))
+
+
+def _named(item: Item) -> Item:
+    folders = Path(item.label.name.partition(SEPARATOR)[0]).resolve().parents
+    source = next(folder.name for folder in folders if folder.name != "data")  # where Hugging Face keeps the files
+    return replace(item, label=replace(item.label, source=source))
