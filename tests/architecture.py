@@ -40,6 +40,7 @@ HOMES: Mapping[str, set[str]] = {
     "ray": {"blocks"},
     "resvg_py": {"builtin"},
     "rich": {"cli", "output"},
+    "sklearn": {"evaluate"},
     "sqlite3": {"judge"},
     "subprocess": {"builtin", "engine", "images"},
     "tokenizers": {"builtin"},

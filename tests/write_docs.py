@@ -18,7 +18,7 @@ from imagejudge.constitution import Constitution, Rule, Statement, load_constitu
 from imagejudge.judge.clue import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
-COMMANDS = ("", " scan", " embed", " explain", " evaluate", " compare", " calibrate", " check", " doctor")
+COMMANDS = ("", " scan", " embed", " distill", " explain", " evaluate", " compare", " calibrate", " check", " doctor")
 COMMANDS += (
     " cache",
     " cache info",

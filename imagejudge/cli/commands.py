@@ -18,6 +18,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "scan": "Judge images: one verdict a line, with its reasons.",
         "merge": "Check the blocks of a scan by many processes, and put their verdicts together.",
         "embed": "Write what a model's image encoder makes of images, as vectors: for duplicates, maps and search.",
+        "distill": "Fit probes to verdicts of a full scan, by which later scans need not ask about every rule.",
         "explain": "Show every question about one image, and what decided it.",
         "rejudge": "Judge recorded answers again: by new thresholds, changed rules or another constitution.",
         "show": "Write finished verdicts again: other formats, or only some of them.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,8 @@ import typer
 from tqdm import tqdm
 
 from imagejudge.cli.config_options import Config, Isolated
-from imagejudge.cli.console import beside_progress, say, warn
-from imagejudge.cli.factory import engine_limits, model_choice, open_cache
+from imagejudge.cli.console import say, warn
+from imagejudge.cli.factory import prepared_embedder
 from imagejudge.cli.find_options import FindOptions, Paths, Search
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
@@ -22,8 +21,7 @@ from imagejudge.cli.option_names import with_options
 from imagejudge.cli.options import CacheOptions, ModelOptions, grouped
 from imagejudge.common.text import counted
 from imagejudge.images.names import is_shard
-from imagejudge.judge.embedder import Embedded, Embedder, embedding_plan
-from imagejudge.judge.engines import model_digest, model_label
+from imagejudge.judge.embedder import Embedded
 from imagejudge.output.embeddings import check_name, write_embeddings
 
 
@@ -66,22 +64,14 @@ def embed(
     looking = Search(paths or [], search)
     refs = looking.find()
     count = None if any(is_shard(ref.path) for ref in refs) else len(refs)
-    choice, limits = model_choice(model), image_options.limits()
-    files = choice.files()
-    with open_cache(cache) as kept:
-        digest = model_digest(files, kept)
-        spec = choice.spec(files, digest)
-        label = model_label(files, digest)
-        engines = choice.engines(spec, engine_limits(model), (lambda _: None) if quiet else beside_progress)
-        embedder = Embedder(embedding_plan(label, spec.key, limits), kept, engines)
-        settings = {**spec.settings, "frames": limits.frames, **limits.video_settings}
-        about = {"model": label, "digest": digest, "settings": json.dumps(settings)}
-        with (
-            contextlib.closing(embedder),
-            contextlib.closing(embedder.run(looking.images(refs, limits))) as images,
-        ):
+    limits = image_options.limits()
+    with prepared_embedder(model, limits, cache, quiet=quiet) as (embedder, source):
+        source = dataclasses.replace(
+            source, settings={**source.settings, "frames": limits.frames, **limits.video_settings}
+        )
+        with contextlib.closing(embedder.run(looking.images(refs, limits))) as images:
             tally = Tally()
-            write_embeddings(tally.of(images, count, quiet=quiet), output, about)
+            write_embeddings(tally.of(images, count, quiet=quiet), output, source)
     if refs:
         looking.expect_some(tally.images)
     tally.end(looking.passed_over, quiet=quiet)

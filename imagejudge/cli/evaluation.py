@@ -1,4 +1,4 @@
-"""An evaluation, and a calibration, as tables for a terminal of 80 columns."""
+"""An evaluation, a calibration and probes, as tables for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Thresholds
 from imagejudge.evaluate.calibration_repeats import HeldOutRate, Repeats, Spread
 from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
+from imagejudge.evaluate.distill import Distilled
 from imagejudge.evaluate.leaderboard import Standing
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
 from imagejudge.evaluate.report import Evaluation, Robustness
@@ -147,6 +148,36 @@ def _signed(estimate: Estimate | None) -> tuple[str, str]:
     if estimate is None:
         return "-", "-"
     return f"{estimate.value:+.3f}", f"{estimate.low:+.3f} to {estimate.high:+.3f}"
+
+
+def show_distilled(found: Distilled, images: int) -> None:
+    """Print how good probes are, which rules have none, and what they save at which recall."""
+    out = console(sys.stdout, wrap=True)
+    _title(out, "probes", f"{counted(images, 'image')}, each scored by a fit that had not seen it; 95 % intervals")
+    rows = table()
+    rows.add_column("", overflow="fold")
+    for title in ("violate", "AUROC", "AUPRC", "calibration error"):
+        rows.add_column(title, justify="right", overflow="fold")
+    for each in (each for each in found.rules if not each.left_out):
+        figures = (_wide(each.figures[name]) for name in ("auroc", "auprc", "calibration_error"))
+        rows.add_row(printable(each.rule), f"{each.positives:,}", *figures)
+    out.print(rows)
+    for each in (each for each in found.rules if each.left_out):
+        out.print(f"no probe: {printable(each.rule)}, {each.left_out}")
+    _title(
+        out,
+        "what a scan need not ask",
+        "share of the rules of all images, and of what violates a rule, what is still found",
+    )
+    rows = table()
+    rows.add_column("recall promised")
+    for title in ("rules alone", "together", "not asked", "still found"):
+        rows.add_column(title, justify="right")
+    for promise in found.promises:
+        kept = promise.skipped is not None
+        counts = (f"{promise.alone:,}", f"{promise.together:,}") if kept else ("too few", "images")
+        rows.add_row(f"{promise.recall:g}", *counts, _wide(promise.skipped), _wide(promise.found))
+    out.print(rows)
 
 
 def _rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

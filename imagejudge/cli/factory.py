@@ -23,8 +23,10 @@ from imagejudge.engine.base import Engine
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.errors import UsageError
+from imagejudge.images.read import Limits as ImageLimits
 from imagejudge.judge.answer_cache import Cache, default_folder
-from imagejudge.judge.engines import ENGINE, ModelChoice
+from imagejudge.judge.embedder import Embedder, VectorSource, embedding_plan
+from imagejudge.judge.engines import ENGINE, ModelChoice, model_digest, model_label
 from imagejudge.judge.judge import Judge
 
 
@@ -97,6 +99,22 @@ def open_cache(options: CacheOptions) -> Iterator[Cache]:
         yield cache
     finally:
         cache.close()
+
+
+@contextlib.contextmanager
+def prepared_embedder(
+    model: ModelOptions, limits: ImageLimits, cache_options: CacheOptions, *, quiet: bool
+) -> Iterator[tuple[Embedder, VectorSource]]:
+    """What gives vectors, and what they come from; the model is not loaded before one is not known."""
+    choice = model_choice(model)
+    files = choice.files()
+    with open_cache(cache_options) as kept:
+        digest = model_digest(files, kept)
+        spec = choice.spec(files, digest)
+        label = model_label(files, digest)
+        engines = choice.engines(spec, engine_limits(model), _silent if quiet else beside_progress)
+        with contextlib.closing(Embedder(embedding_plan(label, spec.key, limits), kept, engines)) as embedder:
+            yield embedder, VectorSource(label, digest, spec.settings)
 
 
 def model_choice(options: ModelOptions) -> ModelChoice:

@@ -107,7 +107,7 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     if any(steps_in(verdict) in (Steps.FOUND, Steps.NONE) for verdict in read):
         problem = f"lines of {path} have not all the steps that scores and costs are read off"
         raise UsageError(problem, "scan again with --steps all: answers that were kept are not asked again")
-    labels, verdicts, origin = _labels(data, read)
+    labels, verdicts, origin = labels_for(data, read)
     matched = match(labels, verdicts)
     if matched.unlabelled:
         warn(f"{counted(matched.unlabelled, 'image has', 'images have')} a verdict but no label: left out")
@@ -116,7 +116,7 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     return matched, origin
 
 
-def _labels(data: DataOptions, read: Sequence[Verdict]) -> tuple[Sequence[Label], Sequence[Verdict], dict[str, Any]]:
+def labels_for(data: DataOptions, read: Sequence[Verdict]) -> tuple[Sequence[Label], Sequence[Verdict], dict[str, Any]]:
     """Labels, the verdicts to compare with them, and where the labels came from."""
     from imagejudge.evaluate.datasets.table import labels_in
     from imagejudge.evaluate.decided import is_decisions, labels_of

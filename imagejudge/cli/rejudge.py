@@ -20,7 +20,7 @@ from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import write_all
-from imagejudge.cli.verdict_file import Verdicts, opened
+from imagejudge.cli.verdict_file import Verdicts, check_alike, opened
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
@@ -95,7 +95,7 @@ def _replay(lines: Iterable[Verdict], first: Verdict, again: Rejudge, out: Outpu
     lacks: Counter[str] = Counter()
     for line in tqdm(lines, unit="image", disable=out.hides_progress, dynamic_ncols=True):
         if not out.options.mix:
-            _compare(first, line)
+            check_alike(first, line, "rejudge them one by one, or allow both with --mix")
         if line.path in out.done:
             continue
         try:
@@ -109,14 +109,6 @@ def _replay(lines: Iterable[Verdict], first: Verdict, again: Rejudge, out: Outpu
         need = counted(len(lacking), "image needs", "images need")
         say("missing", f"{need} new answers: {lack} ({times:,}){more}", "bold yellow")
     return lacking
-
-
-def _compare(first: Verdict, line: Verdict) -> None:
-    hint = "rejudge them one by one, or allow both with --mix"
-    if line.model != first.model:
-        raise UsageError(f"these verdicts are of different models ({first.model}, {line.model})", hint)
-    if words := difference(answered_with(first.settings), answered_with(line.settings)):
-        raise UsageError(f"these verdicts were made with different settings: {words}", hint)
 
 
 def _ask(lacking: Sequence[UnansweredImage], again: Rejudge, judge: Judge, out: Output) -> list[UnansweredImage]:

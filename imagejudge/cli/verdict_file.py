@@ -18,13 +18,15 @@ from imagejudge.common.open_input import open_input
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
+from imagejudge.judge.replay import answered_with
 from imagejudge.output.choice import Choice, rules_named
 from imagejudge.output.decisions import Decisions, read_decisions
 from imagejudge.output.jsonl import Latest, keep
 from imagejudge.output.packing import is_cut, unpacked
 from imagejudge.output.recalled import recalled
+from imagejudge.output.resume import difference
 from imagejudge.output.table_file import lines_beside
-from imagejudge.verdict import Outcome
+from imagejudge.verdict import Outcome, Verdict
 
 STDIN = "-"
 _IN_MEMORY: Final = 64_000_000
@@ -95,6 +97,14 @@ def opened(name: str) -> Iterator[Latest]:
         elif is_cut(text):
             warn(f"{_shown(name)} has no end: its writer was stopped, or still writes")
         yield lines
+
+
+def check_alike(first: Verdict, line: Verdict, hint: str) -> None:
+    """Raise `UsageError` where two lines rest on answers of different models, or given in different ways."""
+    if line.model != first.model:
+        raise UsageError(f"these verdicts are of different models ({first.model}, {line.model})", hint)
+    if words := difference(answered_with(first.settings), answered_with(line.settings)):
+        raise UsageError(f"these verdicts were made with different settings: {words}", hint)
 
 
 def name_of(verdicts: str) -> str:

@@ -109,6 +109,12 @@ class EngineSpec:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
+def engine_settings(settings: Mapping[str, str | int]) -> dict[str, str | int]:
+    """Those that `EngineSpec.settings` gives, of all settings of a verdict line or of a file of vectors."""
+    names = {field.name for field in dataclasses.fields(EngineSpec)}
+    return {name: value for name, value in settings.items() if name in names}
+
+
 def _meaning(name: str, value: Any) -> Any:
     """What a field says to the model, where its value is only a name for that."""
     if name == "box_style" and value is not None:

@@ -174,6 +174,35 @@ def calibration_error(bins: Sequence[Bin]) -> float | None:
     return sum(gaps) / images if images else None
 
 
+def calibration_estimate(unsafe: Sequence[bool], scores: Sequence[float]) -> Estimate | None:
+    """ECE with its interval; None without images."""
+    values = np.asarray(scores, float)
+    if not len(values):
+        return None
+    place = np.minimum((values * BINS).astype(int), BINS - 1)
+    gaps = values - np.asarray(unsafe, bool)
+    spread = np.concatenate([_error(gaps[drawn], place[drawn]) for drawn in _drawn(len(values))])
+    return _estimate(float(_error(gaps[None], place[None])[0]), spread)
+
+
+def _error(gaps: Array, place: Array) -> Array:
+    """For rows of images: how far the scores are off, and in which bins they lie."""
+    rows = len(gaps)
+    cell = (place + BINS * np.arange(rows)[:, None]).ravel()
+    sums = np.bincount(cell, gaps.ravel(), minlength=rows * BINS).reshape(rows, BINS)
+    error: Array = np.abs(sums).sum(axis=1) / gaps.shape[1]
+    return error
+
+
+def share(parts: Sequence[int], wholes: Sequence[int]) -> Estimate | None:
+    """The sum of `parts` in that of `wholes`, which images have so many of; None where there are none."""
+    part, whole = np.asarray(parts, float), np.asarray(wholes, float)
+    if not whole.sum():
+        return None
+    spread = [_share(part[drawn].sum(axis=1), whole[drawn].sum(axis=1)) for drawn in _drawn(len(whole))]
+    return _estimate(float(part.sum() / whole.sum()), np.concatenate(spread))
+
+
 def macro(groups: Sequence[Mapping[str, Estimate | None]]) -> dict[str, float | None]:
     """The plain mean of each rate over groups, whatever their sizes; groups where it is undefined are left out."""
     names = groups[0] if groups else ()
@@ -189,12 +218,18 @@ def _samples(cells: Array) -> Array:
 
 def _redrawn(cell: Array, cells: int) -> Iterator[Array]:
     """Counts in samples of all images, given each one's cell; for many cells, where drawing images is faster."""
+    for drawn in _drawn(len(cell)):
+        rows = len(drawn)
+        counted = cell[drawn] + cells * np.arange(rows)[:, None]
+        yield np.bincount(counted.ravel(), minlength=rows * cells).reshape(rows, cells)
+
+
+def _drawn(images: int) -> Iterator[Array]:
+    """Samples of all images, as rows of their indices, some samples at a time."""
     random = np.random.default_rng(SEED)
-    step = max(1, _AT_ONCE // len(cell))
+    step = max(1, _AT_ONCE // images)
     for start in range(0, SAMPLES, step):
-        size = min(step, SAMPLES - start)
-        drawn = cell[random.integers(0, len(cell), size=(size, len(cell)))] + cells * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * cells).reshape(size, cells)
+        yield random.integers(0, images, size=(min(step, SAMPLES - start), images))
 
 
 def _estimate(value: float, samples: Array) -> Estimate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,20 @@ _NO_RULES: Final = Constitution("none", "0", ())
 def embedding_plan(model: str, answers: str, limits: Limits) -> Plan:
     """A plan without rules: the model's label, under what its answers are kept, and what files may cost."""
     return Plan(_NO_RULES, Method(), model, answers, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSource:
+    """What vectors come from: those of two can only be compared where these are the same."""
+
+    model: str
+    """As verdicts name it."""
+    digest: str
+    """Of the model's files."""
+    settings: Mapping[str, str | int]
+    """All else that decides the model's answers (`EngineSpec.settings`), and for a file of vectors, which frames it has
+    of an animation or a video.
+    """
 
 
 @dataclass(frozen=True, slots=True)
