@@ -19,7 +19,7 @@ from imagejudge.constitution import Constitution, rule_digest
 from imagejudge.engine.embedding import POOLING
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.distill_data import Examples
-from imagejudge.evaluate.statistics import Array, Estimate, calibration_estimate, ranking, share
+from imagejudge.evaluate.statistics import Array, Estimate, calibration_estimate, pooled_share, ranking
 from imagejudge.judge.probe import Figure, Origin, Probe, Probes
 
 LEAST: Final = 10
@@ -258,7 +258,7 @@ def _promise(probes: Probes, fits: Mapping[str, _Fit], examples: Examples, rules
         skipped[fit.known] += below
         missed[fit.known] += below & fit.violated
     asked: dict[str, Any] = {
-        "skipped": share(skipped.tolist(), [rules] * images),
-        "found": share((violated - missed).tolist(), violated.tolist()),
+        "skipped": pooled_share(skipped.tolist(), [rules] * images),
+        "found": pooled_share((violated - missed).tolist(), violated.tolist()),
     }
     return Promise(recall, alone, len(thresholds) - alone, **asked)

@@ -194,7 +194,7 @@ def _error(gaps: Array, place: Array) -> Array:
     return error
 
 
-def share(parts: Sequence[int], wholes: Sequence[int]) -> Estimate | None:
+def pooled_share(parts: Sequence[int], wholes: Sequence[int]) -> Estimate | None:
     """The sum of `parts` in that of `wholes`, which images have so many of; None where there are none."""
     part, whole = np.asarray(parts, float), np.asarray(wholes, float)
     if not whole.sum():
