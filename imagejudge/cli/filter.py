@@ -88,7 +88,9 @@ def _shards(paths: Sequence[str], output: Path) -> dict[str, str]:
     Raises `UsageError` where they cannot be filtered, or not into `output`.
     """
     if any(map(is_address, paths)):
-        raise UsageError("what lies in a network cannot be filtered", "download the shards first")
+        raise UsageError(
+            "what lies in a network cannot be filtered", "download the shards, and scan them there: answers are kept"
+        )
     found = [ref.path for ref in find_images(paths, warn=warn)]
     others = [path for path in found if not is_shard(path)]
     if others:

@@ -44,7 +44,7 @@ class Unread(StrEnum):
     NESTED = "shard in another shard"
     EMPTY = "shard without an image"
     OTHER = "other member of a shard"
-    """By its name, neither image nor video."""
+    """By its name, neither image nor video; in a tar, of a sample without any."""
 
 
 PLURALS: Final[Mapping[Unread, str]] = MappingProxyType(

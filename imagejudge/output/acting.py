@@ -21,6 +21,8 @@ from imagejudge.common.existing import is_file, is_same
 from imagejudge.common.placing import ContentChanged
 from imagejudge.errors import UsageError
 from imagejudge.images.censor import copy_name
+from imagejudge.images.names import shard_of
+from imagejudge.images.remote import is_address
 from imagejudge.output.censoring import censored_copy
 from imagejudge.output.undo_file import Action, Record, UndoFile
 from imagejudge.verdict import Verdict
@@ -31,7 +33,9 @@ OUTSIDE: Final = "outside the root"
 TAKEN: Final = "something else is at its new place"
 _NEVER_READ: Final = "could not be read when it was judged"
 _VIDEO: Final = "videos are not censored: move or delete it, or cut out with other tools what its line says when"
-_WITHIN: Final = "held in another file; for shards there is `imagejudge filter`"
+_WITHIN: Final = "held in another file; unpack it first"
+_MEMBER: Final = "a member of a shard, not a file; use `imagejudge filter`"
+_REMOTE: Final = "in a network, not a file here; download it, and scan it there"
 _LINK: Final = "a link: name what it leads to"
 _NO_FILE: Final = "no file"
 _NO_NAME: Final = "no file can have this name"
@@ -85,17 +89,31 @@ def _placed(path: str) -> Path:
     return _real(os.path.dirname(path) or ".") / os.path.basename(path)  # noqa: PTH119, PTH120 - Path drops a last /
 
 
+def _refuse_what_is_no_file(path: str) -> None:
+    """Raise `_Refusal` for what lies in a network or in a shard, by its name."""
+    if is_address(path):
+        raise _Refusal(_REMOTE)
+    if shard_of(path) is not None:
+        raise _Refusal(_MEMBER)
+
+
 def common_root(paths: Iterable[str]) -> Path:
-    """The deepest folder that holds all of these files. Raises `UsageError` where there are none."""
+    """The deepest folder that holds all of these files, and shards. Raises `UsageError` where there is no path."""
     root: Path | None = None
+    remote = False
     for path in paths:
+        if is_address(path):
+            remote = True
+            continue
         try:
-            folder = _placed(path).parent
+            folder = _placed(shard_of(path) or path).parent
         except ValueError:
             continue
         while root is not None and not folder.is_relative_to(root):
             root = root.parent
         root = root or folder
+    if root is None and remote:
+        return Path.cwd()
     if root is None:
         raise UsageError("there are no images in these verdicts", "give the file of a scan that found some")
     return root
@@ -118,6 +136,7 @@ class Acting:
     def look(self, verdict: Verdict) -> Row:
         """What is to be done about an image. Touches nothing. Each file is ready once, however often it is named."""
         try:
+            _refuse_what_is_no_file(verdict.path)
             source = _placed(verdict.path)
             target = self._target(source)
             key = hash(source)

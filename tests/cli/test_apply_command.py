@@ -157,7 +157,7 @@ def test_what_is_not_as_it_was_is_refused_and_counted(run: Run, tmp_path: Path) 
         "1  refused: could not be read when it was judged",
         "1  refused: file name too long",
         "1  refused: gone",
-        "3  refused: held in another file; for shards there is `imagejudge filter`",
+        "3  refused: held in another file; unpack it first",
         "4  refused: no file",
         "2  refused: no file can have this name",
         "2  refused: something else is at its new place",
@@ -165,6 +165,28 @@ def test_what_is_not_as_it_was_is_refused_and_counted(run: Run, tmp_path: Path) 
     assert (tmp_path / "q" / "taken").read_bytes() == b"mine"
     assert {"ok", "same", "hard"} <= set(tree_of(tmp_path / "q"))
     assert {"changed", "taken", "out", "link", "a.zip"} == set(tree_of(tmp_path / "d"))
+
+
+@pytest.mark.parametrize(
+    "action", [["--copy", "q"], ["--move", "q"], ["--link", "q"], ["--censor", "q"], ["--delete", "--root", "."]]
+)
+def test_what_is_no_file_here_is_told_as_such(run: Run, tmp_path: Path, action: list[str]) -> None:
+    members = ["there.tar::a.png", "gone.tar::d/a.png", "b.parquet::3"]
+    remote = ["https://example.org/a.tar::a.png", "s3://bucket/a.png"]
+    plant(tmp_path, ["there.tar", "d/there.tar::a.png"])
+    lines = [line(path, b"x") for path in members + remote] + [line("unread.tar::a.png", None)]
+    (tmp_path / "v.jsonl").write_bytes(b"".join(lines))
+    done = run("apply", "v.jsonl", *action, "--yes")
+    assert done.returncode == 2
+    told = {each.strip() for each in done.stderr.decode().splitlines() if "refused" in each}
+    assert told == {
+        "4  refused: a member of a shard, not a file; use `imagejudge filter`",
+        "2  refused: in a network, not a file here; download it, and scan it there",
+    }
+    named = "d/there.tar::a.png"  # a file of such a name is one
+    (tmp_path / "v.jsonl").write_bytes(line(named, os.fsencode(named) * 3) + line(remote[0], b"x"))
+    done = run("apply", "v.jsonl", *action)
+    assert done.stderr.decode().count("refused") == 1
 
 
 def test_nothing_climbs_out(run: Run, tmp_path: Path) -> None:

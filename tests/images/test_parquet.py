@@ -167,6 +167,38 @@ def test_a_table_without_images_is_told_with_its_columns() -> None:
     assert told("a.parquet") == {"a.parquet::columns": ("shard", message)}
 
 
+@pytest.mark.parametrize("arrow", [False, True])
+def test_a_table_without_a_row_is_a_shard_without_an_image(arrow: bool) -> None:
+    columns = {
+        "pairs": pa.array([], PAIR),
+        "image": pa.array([], pa.binary()),
+        "JPG": pa.array([], pa.string()),
+        "photos": pa.array([], pa.list_(pa.binary())),
+    }
+    write = (lambda path, columns: write_arrow(path, columns, 1)) if arrow else write_parquet
+    paths = []
+    for name, column in columns.items():
+        path = write(
+            Path(f"{name}.{'arrow' if arrow else 'parquet'}"), {"label": pa.array([], pa.int64()), name: column}
+        )
+        paths.append(str(path))
+    write_parquet(Path("noted.parquet"), {"x": pa.array([], PAIR)}, features={"x": {"_type": "Image"}})
+    paths.append("noted.parquet")
+    heard: list[tuple[str, Unread]] = []
+    assert list(expand(find_images(paths), LIMITS, passed_over=lambda *what: heard.append(what))) == []
+    assert heard == [(path, Unread.EMPTY) for path in paths]
+
+
+def test_rows_without_any_image_are_told_one_by_one() -> None:
+    missing = ("missing", "the row has no bytes and no path of an image")
+    for number, column in enumerate((pairs(None, None), pa.array([None] * 2, pa.binary()), [""] * 2)):
+        write_parquet(Path(f"{number}.parquet"), {"label": [1, 2], "image": column})
+        assert told(f"{number}.parquet") == {f"{number}.parquet::{row}": missing for row in range(2)}
+    write_parquet(Path("a.parquet"), {"label": [1], "hash": pa.array([None], pa.binary())})
+    message = "no column holds images; there are: label, hash"
+    assert told("a.parquet") == {"a.parquet::columns": ("shard", message)}
+
+
 def test_names_in_a_table_cannot_forge_lines() -> None:
     write_parquet(Path("a.parquet"), {"x\n\x1b[31m": [1]})
     write_parquet(Path("b.parquet"), {"image": ["a.png", "\n\x1b[31m.png"]})

@@ -156,12 +156,26 @@ def test_what_is_passed_over_is_told() -> None:
     heard: list[tuple[str, Unread]] = []
     list(expand(find_images(["."]), Limits(), passed_over=lambda path, what: heard.append((path, what))))
     assert heard == [
-        ("./a.tar::x.txt", Unread.OTHER),
         ("./a.tar::.y.png", Unread.OTHER),
         ("./a.tar::__meta__/z.png", Unread.OTHER),
+        ("./a.tar::x.txt", Unread.OTHER),
         ("./a.tar::b.tar", Unread.NESTED),
         ("./e.tar", Unread.EMPTY),
     ]
+
+
+@pytest.mark.parametrize("keep_fields", [[], ["txt"]])
+def test_what_belongs_to_an_image_is_not_told_of(keep_fields: list[str]) -> None:
+    names = ["1.txt", "1.png", "1.json", "2.txt", "d/1.cls", "3.png", "3.txt", "3.jpg", "3.cls", "read", "4.x", "4.v"]
+    write_tar(Path("a.tar"), dict.fromkeys([*names, "4.tar"], b"7"))
+    heard: list[str] = []
+    how = {"passed_over": lambda path, what: heard.append(path), "keep_fields": keep_fields}
+    refs = list(expand([ImageRef("a.tar")], Limits(), **how))  # type: ignore[arg-type]
+    assert len(refs) == 3
+    assert heard == [f"a.tar::{name}" for name in ("2.txt", "d/1.cls", "read", "4.tar", "4.x", "4.v")]
+    heard.clear()
+    assert list(expand([ImageRef("a.tar")], Limits(), done={ref.path for ref in refs}, **how)) == []  # type: ignore[arg-type]
+    assert len(heard) == 6
 
 
 def test_what_only_has_the_name_of_a_tar_is_told() -> None:

@@ -20,6 +20,7 @@ from imagejudge.images.remote import is_address
 from imagejudge.images.video.container import container_of
 
 _LONGEST_PATH: Final = 4096
+_NAMES: Final = ("image", "img", "picture", "photo")
 _SHORTEST_BASE64: Final = 40
 """Characters; the smallest image has more."""
 
@@ -61,6 +62,12 @@ def looks_like_images(cells: Iterable[object]) -> bool:
         for cell in cells
         for held in images_in(cell)
     )
+
+
+def is_called_images(column: str) -> bool:
+    """Whether a column's name says that there are images in it, such as `image`, `images` or `jpg`."""
+    name = column.lower()
+    return name.removesuffix("s") in _NAMES or is_image(f".{name}")
 
 
 def only_addresses(cells: Iterable[object]) -> bool:

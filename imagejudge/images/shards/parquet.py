@@ -84,12 +84,16 @@ class _Shard:
                 elif not schema.images or schema.addresses:
                     yield self._trouble("columns", _no_images(schema))
                 else:
-                    yield from self._images(reader, wanted)
+                    yield from self._images(reader, wanted, passed_over)
         except BrokenTable as broken:
             yield self._trouble("schema", f"cannot be read: {broken}")
 
-    def _images(self, reader: TableReader, wanted: Callable[[str], bool]) -> Iterator[ImageRef]:
+    def _images(
+        self, reader: TableReader, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]
+    ) -> Iterator[ImageRef]:
+        is_empty = True
         for found in reader:
+            is_empty = False
             now = state_now(self._file)
             if (now and now[:2]) != (self._state and self._state[:2]):
                 yield self._trouble("changed", "the file changed while it was read; wait until it is written")
@@ -99,6 +103,8 @@ class _Shard:
                 yield self._trouble(part, f"{part} cannot be read to its end: {found.message}")
             elif wanted(path := f"{self._shard}{SEPARATOR}{found.row}" + f"/{found.name}" * bool(found.name)):
                 yield self._ref(path, found)
+        if is_empty:
+            passed_over(self._shard, Unread.EMPTY)
 
     def _ref(self, path: str, cell: Cell) -> ImageRef:
         if cell.path is not None:

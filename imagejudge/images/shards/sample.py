@@ -49,7 +49,8 @@ class Sample:
     def __init__(self, wanted: Collection[str], most: int) -> None:
         self._wanted = {name.lower() for name in wanted}
         self._most = most
-        self._key: str | None = None
+        self.key: str | None = None
+        """Of the sample in hand."""
         self._fields: dict[str, JsonValue] = {}
         self._room = LONGEST_FIELDS
         self._images: list[ImageRef] = []
@@ -58,16 +59,16 @@ class Sample:
     def begin(self, name: str) -> list[ImageRef]:
         """Go on to a member of this name; gives the images of the sample that it ends."""
         place = key_and_field(name)
-        if place is None or place[0] == self._key:
+        if place is None or place[0] == self.key:
             return []
         ended = self.end()
-        self._key = place[0]
+        self.key = place[0]
         return ended
 
     def end(self) -> list[ImageRef]:
         """The images that are held, with all fields; the sample has no more members."""
         ended = self._released()
-        self._key, self._fields, self._room = None, {}, LONGEST_FIELDS
+        self.key, self._fields, self._room = None, {}, LONGEST_FIELDS
         return ended
 
     def image(self, ref: ImageRef) -> list[ImageRef]:

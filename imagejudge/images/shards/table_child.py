@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Any, BinaryIO, Final, Protocol, TypeVar, cast
 
 import pyarrow
-from pyarrow import ipc, parquet, types
+from pyarrow import ipc, parquet
 
 from imagejudge.common import messages
 from imagejudge.common.child_process import confine, serve_parent
@@ -35,6 +35,7 @@ from imagejudge.images.shards.cells import (
     looks_like_images,
     only_addresses,
 )
+from imagejudge.images.shards.column_types import holds, is_bytes, is_either, is_list, is_text, may_hold_images
 
 _MEMORY: Final = 5_000_000_000
 """Bytes of address space. A page, which is decompressed at once, may have 2 GiB of each."""
@@ -142,7 +143,7 @@ def main() -> None:
         "rows": table.rows,
         "classes": class_names(table.schema.metadata),
         "images": images,
-        "single": [field.name for field in table.schema if _holds(field.type, _is_either) and not _is_list(field.type)],
+        "single": [field.name for field in table.schema if holds(field.type, is_either) and not is_list(field.type)],
         "addresses": addresses,
         "verdicts": b"imagejudge" in (table.schema.metadata or {}),
     }
@@ -201,37 +202,15 @@ def _columns_of_images(request: Mapping[str, Any], schema: Any) -> tuple[list[st
     The other value tells whether these paths are all addresses.
     """
     verdicts = b"imagejudge" in (schema.metadata or {})  # their paths are those of images that were judged
-    for is_kind in (_is_bytes,) if verdicts else (_is_bytes, _is_text):
-        samples = {field.name: _sample(request, field.name) for field in schema if _holds(field.type, is_kind)}
+    for is_kind in (is_bytes,) if verdicts else (is_bytes, is_text):
+        samples = {field.name: _sample(request, field.name) for field in schema if holds(field.type, is_kind)}
         found = [name for name, cells in samples.items() if looks_like_images(cells)]
         paths = [name for name in found if not only_addresses(samples[name])]
         if found:
             return paths or found, not paths
-    return [], False
-
-
-def _holds(type_: Any, is_kind: Callable[[Any], bool]) -> bool:
-    if _is_list(type_) or types.is_dictionary(type_):
-        return _holds(type_.value_type, is_kind)
-    if types.is_struct(type_):
-        return any(field.name in ("bytes", "path") and is_kind(field.type) for field in type_)
-    return is_kind(type_)
-
-
-def _is_list(type_: Any) -> bool:
-    return any(is_kind(type_) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
-
-
-def _is_either(type_: Any) -> bool:
-    return _is_bytes(type_) or _is_text(type_)
-
-
-def _is_bytes(type_: Any) -> bool:
-    return any(is_kind(type_) for is_kind in (types.is_binary, types.is_large_binary, types.is_binary_view))
-
-
-def _is_text(type_: Any) -> bool:
-    return any(is_kind(type_) for is_kind in (types.is_string, types.is_large_string, types.is_string_view))
+    if verdicts:
+        return [], False
+    return [field.name for field in schema if may_hold_images(field) and not _sample(request, field.name)], False
 
 
 def _sample(request: Mapping[str, Any], column: str) -> list[Any]:

@@ -23,13 +23,15 @@ from imagejudge.images.names import (
 )
 from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, state_now, too_large
 from imagejudge.images.ref import ImageRef
-from imagejudge.images.shards.sample import Sample
+from imagejudge.images.shards.sample import Sample, key_and_field
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
 from imagejudge.images.video import pyav
 from imagejudge.images.video.container import is_transport_stream
 
 META: Final = re.compile(r"__[^/]*__($|/)")
 """Matches the names of members that the library webdataset leaves out."""
+_MOST_HELD: Final = 10_000
+"""Members of one sample that are no images; of more, the first are told of though an image may follow."""
 _NO_FILE: Final = {
     tarfile.LNKTYPE: "is a hard link to another member; store the file itself",
     tarfile.SYMTYPE: "is a symbolic link; store the file itself",
@@ -66,6 +68,9 @@ class _Tar:
         self._taken: set[int] = set()
         """Names that were given out, as hashes: there may be millions."""
         self._has_images = False
+        self._sample_has_images = False
+        self._others: list[str] = []
+        """Paths of the other members of a sample in which no image was seen so far."""
 
     def members(self, wanted: Callable[[str], bool], passed_over: Callable[[str, Unread], None]) -> Iterator[ImageRef]:
         try:
@@ -75,10 +80,12 @@ class _Tar:
                     yield from self._member(entry, stream, wanted, passed_over)
         except BrokenTar as broken:
             yield from self._sample.end()
+            self._end_sample(passed_over)
             trouble = Unreadable("shard", f"the tar {broken.message}")
             yield ImageRef(self._place(broken.offset), stamp=self._stamp, trouble=trouble)
             return
         yield from self._sample.end()
+        self._end_sample(passed_over)
         if not self._has_images:
             passed_over(self._shard, Unread.EMPTY)
 
@@ -93,22 +100,47 @@ class _Tar:
         if META.match(entry.name):
             passed_over(self._path(entry.name), Unread.OTHER)
             return
+        before = self._sample.key
         yield from self._sample.begin(entry.name)
+        if self._sample.key != before:
+            self._end_sample(passed_over)
         if (why := why_not(entry.name)) is None:
             new = self._take(entry.name)
             path = self._path(entry.name) if new else self._place(entry.offset)
             if not wanted(path):
-                self._has_images = True
+                self._count_image()
             elif (ref := self._ref(path, entry, stream, new)) is None:
-                passed_over(path, Unread.OTHER)
+                self._pass_over(entry.name, passed_over)
             else:
-                self._has_images = True
+                self._count_image()
                 yield from self._sample.image(ref)
-        elif (field := self._sample.wants(entry.name)) is not None:
+            return
+        if (field := self._sample.wants(entry.name)) is not None:
             fits = is_plain(entry) and self._sample.has_room(entry.size)
             self._sample.field(field, stream.data(entry) if fits else None)
+        if why is Unread.OTHER:
+            self._pass_over(entry.name, passed_over)
         else:
             passed_over(self._path(entry.name), why)
+
+    def _count_image(self) -> None:
+        self._has_images = self._sample_has_images = True
+        self._others.clear()
+
+    def _pass_over(self, name: str, passed_over: Callable[[str, Unread], None]) -> None:
+        """Tell of a member that is no image, unless an image of the same sample is there, or follows."""
+        if key_and_field(name) is None:
+            passed_over(self._path(name), Unread.OTHER)
+        elif not self._sample_has_images:
+            self._others.append(self._path(name))
+            if len(self._others) == _MOST_HELD:
+                self._end_sample(passed_over)
+
+    def _end_sample(self, passed_over: Callable[[str, Unread], None]) -> None:
+        for path in self._others:
+            passed_over(path, Unread.OTHER)
+        self._others.clear()
+        self._sample_has_images = False
 
     def _ref(self, path: str, entry: Entry, stream: TarStream, new: bool) -> ImageRef | None:
         """One image; None for what turns out to be none."""
