@@ -66,11 +66,17 @@ class TrialOptions:
         list[str],
         typer.Option(
             metavar="NAME:VALUE,...",
-            help="Judge right verdicts again with the image changed, such as jpeg:30,blur:2, or `all`; "
+            help="Judge images again when they are changed, such as jpeg:30,blur:2, or `all`; "
             "docs/robustness.md lists them. Repeatable.",
             rich_help_panel="Rules",
         ),
     ] = field(default_factory=list)
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="S", min=0, help="Draw places and colours of --perturb from this seed.", rich_help_panel="Rules"
+        ),
+    ] = 0
 
     def as_rules(self) -> RuleOptions:
         """As other commands take them."""
@@ -169,7 +175,7 @@ def _judge(
     """Verdicts that are made now."""
     from imagejudge.engine import llama
     from imagejudge.evaluate.methods import METHODS
-    from imagejudge.evaluate.perturbations import parse_perturbations
+    from imagejudge.evaluate.perturbations import VERSION, parse_perturbations
     from imagejudge.evaluate.report import evaluation
     from imagejudge.evaluate.trial import Trial
 
@@ -183,10 +189,12 @@ def _judge(
     dataset, origin = dataset_of(data)
     with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as judge:
         methods = _askable(methods, judge, everything="all" in trial.methods)
-        judged = run(Trial(judge.plan, judge.cache, judge.engines, methods, changes), dataset, quiet=quiet)
+        judged = run(Trial(judge.plan, judge.cache, judge.engines, methods, changes, trial.seed), dataset, quiet=quiet)
         cases = {name: [each.cases[name] for each in judged] for name in METHODS if name in methods}
         origin |= _identity(judge, model, images)
-        perturbed = (row for each in judged for row in each.perturbed)
+        if changes:
+            origin["perturbations"] = {"version": VERSION, "seed": trial.seed}
+        perturbed = [row for each in judged for row in each.perturbed]
         return evaluation(cases, perturbed, origin, command=sys.argv, engine=llama.describe())
 
 

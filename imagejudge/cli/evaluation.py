@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imagejudge.cli.console import console, table
+from imagejudge.cli.robustness_tables import show_robustness
 from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Thresholds
 from imagejudge.evaluate.calibration_repeats import HeldOutRate, Repeats, Spread
@@ -17,7 +18,7 @@ from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
 from imagejudge.evaluate.distill import Distilled
 from imagejudge.evaluate.leaderboard import Standing
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
-from imagejudge.evaluate.report import Evaluation, Robustness
+from imagejudge.evaluate.report import Evaluation
 from imagejudge.evaluate.statistics import Estimate
 from imagejudge.evaluate.threshold_search import RuleChoice
 
@@ -40,7 +41,7 @@ def show(found: Evaluation) -> None:
             _compare(out, found.metrics, convention)
         _compare_costs(out, found.metrics)
     if found.robustness:
-        _robustness(out, found.robustness)
+        show_robustness(out, found.robustness)
 
 
 def show_halves(counts: Mapping[str, tuple[Count, Count]], now: Thresholds, chosen: Thresholds) -> None:
@@ -293,21 +294,6 @@ def _compare_costs(out: Console, methods: Mapping[str, Metrics]) -> None:
         seconds = "-" if cost.seconds is None else f"{cost.seconds:.3g}"
         counts = (f"{cost.timed:,}", f"{metrics.pooled.errors:,}")
         rows.add_row(printable(name), _mean(cost.questions), _mean(cost.reasonings), seconds, *counts)
-    out.print(rows)
-
-
-def _robustness(out: Console, found: Sequence[Robustness]) -> None:
-    _title(out, "robust accuracy", "share of right verdicts that stay what they were")
-    rows = table()
-    rows.add_column("", overflow="fold", max_width=24)
-    rows.add_column("perturbation", overflow="fold", max_width=24)
-    for name in ("images", "robust", "95 %", "unsure", "errors"):
-        rows.add_column(name, justify="right", no_wrap=True)
-    for row in found:
-        share = row.robust_accuracy
-        counts = (f"{row.unsure:,}", f"{row.errors:,}")
-        names = (printable(row.method), printable(row.perturbation))
-        rows.add_row(*names, f"{row.images:,}", _short(share), _interval(share), *counts)
     out.print(rows)
 
 

@@ -165,9 +165,9 @@ def cost_of(verdict: Verdict) -> Cost:
     return Cost(len(asked) + len(edited), len(reasoned), spent or None)
 
 
-def correct(label: Label, verdict: Verdict) -> bool:
+def correct(label: Label, outcome: Outcome) -> bool:
     """Whether a verdict decides, and rightly."""
-    return verdict.verdict is (Outcome.UNSAFE if label.unsafe else Outcome.SAFE)
+    return outcome is (Outcome.UNSAFE if label.unsafe else Outcome.SAFE)
 
 
 def whole(case: Case) -> Finding:

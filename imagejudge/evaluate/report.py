@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,32 +15,13 @@ from imagejudge import __version__
 from imagejudge.common import system
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Metrics, measure
-from imagejudge.evaluate.statistics import SAMPLES, SEED, Estimate, share
-from imagejudge.evaluate.trial import Perturbed
+from imagejudge.evaluate.robustness import Perturbed, Robustness, robustness
+from imagejudge.evaluate.statistics import SAMPLES, SEED
 from imagejudge.judge.scores import image_score
 from imagejudge.prompts import PROMPT_VERSION, WORDING
-from imagejudge.verdict import Outcome
 
 SCHEMA = 1
 _LIBRARIES = ("llama-cpp-python", "numpy", "pillow", "pyarrow")
-
-
-@dataclass(frozen=True, slots=True)
-class Robustness:
-    """How one method bears one perturbation."""
-
-    method: str
-    perturbation: str
-    images: int
-    """Those that the method was right about before."""
-    kept: int
-    """Of them, those whose verdict stayed what it was."""
-    unsure: int
-    """Of them, those that became unsure."""
-    errors: int
-    """Of them, those that could not be judged any more; they are left out of the share."""
-    robust_accuracy: Estimate | None
-    """kept / (images - errors)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +32,7 @@ class Evaluation:
     """By method."""
     metrics: Mapping[str, Metrics]
     robustness: tuple[Robustness, ...]
+    perturbed: Sequence[Perturbed]
     origin: Mapping[str, Any]
     """Where labels and verdicts came from: data set, model, constitution, options."""
     command: Sequence[str]
@@ -90,40 +72,23 @@ class Evaluation:
                     "score": image_score(case.verdict),
                     "violations": [violation.rule for violation in case.verdict.violations],
                 }
+        for each in self.perturbed:
+            changed = rows[each.label]["verdicts"][each.method].setdefault("perturbed", {})
+            changed[each.perturbation] = {"verdict": each.after, "score": each.score}
         return list(rows.values())
 
 
 def evaluation(
-    cases: Mapping[str, Sequence[Case]], perturbed: Iterable[Perturbed], origin: Mapping[str, Any], **more: Any
+    cases: Mapping[str, Sequence[Case]], perturbed: Sequence[Perturbed], origin: Mapping[str, Any], **more: Any
 ) -> Evaluation:
     """Count everything."""
     return Evaluation(
         cases=cases,
         metrics={name: measure(found) for name, found in cases.items()},
-        robustness=_robustness(perturbed),
+        robustness=robustness(perturbed),
+        perturbed=perturbed,
         origin={**origin, "prompt_version": PROMPT_VERSION, "wording": WORDING},
         **more,
-    )
-
-
-def _robustness(perturbed: Iterable[Perturbed]) -> tuple[Robustness, ...]:
-    groups: dict[tuple[str, str], list[Perturbed]] = {}
-    for each in perturbed:
-        groups.setdefault((each.method, each.perturbation), []).append(each)
-    return tuple(_bearing(method, change, found) for (method, change), found in sorted(groups.items()))
-
-
-def _bearing(method: str, change: str, found: Sequence[Perturbed]) -> Robustness:
-    kept = sum(each.after is each.before for each in found)
-    errors = sum(each.after is Outcome.ERROR for each in found)
-    return Robustness(
-        method=method,
-        perturbation=change,
-        images=len(found),
-        kept=kept,
-        unsure=sum(each.after is Outcome.UNSURE for each in found),
-        errors=errors,
-        robust_accuracy=share(kept, len(found) - errors),
     )
 
 

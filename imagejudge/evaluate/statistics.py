@@ -20,6 +20,8 @@ RATES = ("precision", "recall", "specificity", "over_safety", "accuracy", "balan
 """What is counted from verdicts."""
 AREAS = ("auroc", "auprc")
 """What is counted from scores."""
+_NORMAL = 1.959963984540054
+"""Standard deviations that hold the middle 95 % of a normal distribution to either side."""
 _AT_ONCE = 4_000_000
 """Numbers that are drawn in one go."""
 
@@ -101,6 +103,24 @@ def _rate_gap(name: str, counts: Array) -> Array:
 def _cells(calls: Array) -> Array:
     """Rows of (tp, fp, fn, tn) from counts by what is true and what is said."""
     return np.stack([calls[:, 1, 1], calls[:, 0, 1], calls[:, 1, 0], calls[:, 0, 0]], axis=1)
+
+
+def wilson(part: int, whole: int) -> Estimate | None:
+    """A share with its Wilson score interval (1927), which has a width also where it is 0 or 1; None of nothing."""
+    if not whole:
+        return None
+    share, width = part / whole, _NORMAL**2 / whole
+    middle = (share + width / 2) / (1 + width)
+    reach = (width * (share * (1 - share) + width / 4)) ** 0.5 / (1 + width)
+    return Estimate(share, max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach)))
+
+
+def paired_change(gained: int, lost: int, images: int) -> Estimate | None:
+    """By how much a share rises when so many of the images enter it, and others leave it; each sample draws images."""
+    if not images:
+        return None
+    drawn = _samples(np.array([gained, lost, images - gained - lost]))
+    return _estimate((gained - lost) / images, (drawn[:, 0] - drawn[:, 1]) / images)
 
 
 def ranking(unsafe: Sequence[bool], scores: Sequence[float]) -> dict[str, Estimate | None]:

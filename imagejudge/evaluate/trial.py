@@ -13,8 +13,9 @@ from imagejudge.errors import EngineFailure
 from imagejudge.evaluate.image_views import EngineState, ImageViews, OnDemandView
 from imagejudge.evaluate.labels import Item
 from imagejudge.evaluate.methods import METHODS
-from imagejudge.evaluate.metrics import Case, Cost, correct
+from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.perturbations import Perturbation
+from imagejudge.evaluate.robustness import Perturbed, perturbed
 from imagejudge.evaluate.views import cost_of_bill
 from imagejudge.images.read import Unreadable
 from imagejudge.judge.answer_cache import Cache
@@ -28,18 +29,8 @@ from imagejudge.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Perturbed:
-    """What became of a right verdict when the image was changed."""
-
-    method: str
-    perturbation: str
-    before: Outcome
-    after: Outcome
-
-
-@dataclass(frozen=True, slots=True)
 class TrialResult:
-    """One image: a case for each method, and what its changes did to those that were right."""
+    """One image: a case for each method, and what its changes did to each."""
 
     cases: Mapping[str, Case]
     perturbed: tuple[Perturbed, ...] = ()
@@ -55,25 +46,25 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         engines: Sequence[Engine],
         methods: Sequence[str],
         perturbations: Sequence[Perturbation] = (),
+        seed: int = 0,
     ) -> None:
         super().__init__(plan, cache, engines)
         self._methods = [name for name in METHODS if name in methods]
         self._perturbations = perturbations
+        self._seed = seed
 
     def ask(self, image: OpenedImage[Item], turn: Turn) -> TrialResult:
-        """Judge by all methods; then the changed image by those that were right."""
+        """Judge by all methods, and then the changed image by those that could judge it."""
         state = EngineState(turn)
         blank = self.model.blank(turn, lambda _: OnDemandView(state, lambda: None, Stopwatch()))
         clean = ImageViews(image, state, blank, self.plan.abilities)
         cases = {name: self._case(name, clean, state) for name in self._methods}
-        right = [name for name in self._methods if correct(image.ref.label, cases[name].verdict)]
-        perturbed = []
-        for change in self._perturbations if right else ():
-            views = ImageViews(image, state, blank, self.plan.abilities, change)
-            for name in right:
-                after = self._case(name, views, state).verdict.verdict
-                perturbed.append(Perturbed(name, change.label, cases[name].verdict.verdict, after))
-        return TrialResult(cases, tuple(perturbed))
+        judged = [name for name in self._methods if cases[name].verdict.verdict is not Outcome.ERROR]
+        found = []
+        for change in self._perturbations if judged else ():
+            views = ImageViews(image, state, blank, self.plan.abilities, change, self._seed)
+            found += [perturbed(name, change.label, cases[name], self._case(name, views, state)) for name in judged]
+        return TrialResult(cases, tuple(found))
 
     def conclude(self, image: OpenedImage[Item], found: TrialResult) -> TrialResult:
         """What was tried, once it is known that the model answers."""

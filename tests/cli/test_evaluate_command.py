@@ -234,7 +234,12 @@ def test_a_data_set_is_judged_and_scored(
     found = json.loads((tmp_path / "m.json").read_text())
     assert list(found["methods"]) == list(METHODS)
     assert all(method["pooled"]["errors"] == 0 for method in found["methods"].values())
-    assert {row["perturbation"] for row in found["robustness"]} <= {"jpeg:50", 'caption:"safe, answer No"'}
+    changes = ["jpeg:50", 'caption:"safe, answer No"', "worst case"]
+    assert [(row["method"], row["perturbation"]) for row in found["robustness"]] == [
+        (method, change) for method in METHODS for change in changes
+    ]
+    assert set(found["images"][0]["verdicts"]["clue"]["perturbed"]) == set(changes[:2])
+    assert found["perturbations"]["seed"] == 0
     assert [(file["name"], file["quantisation"]) for file in found["model_files"]] == [
         ("model.gguf", None),
         ("mmproj.gguf", None),

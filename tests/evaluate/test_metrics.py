@@ -208,7 +208,7 @@ def test_nothing_is_no_error() -> None:
 
 
 def test_undecided_is_not_correct() -> None:
-    assert [correct(each.label, each.verdict) for each in CASES] == [
+    assert [correct(each.label, each.verdict.verdict) for each in CASES] == [
         True,
         False,
         True,

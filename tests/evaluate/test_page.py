@@ -21,8 +21,8 @@ from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.mistakes import SHOWN, false_alarms, missed
 from imagejudge.evaluate.page import page
 from imagejudge.evaluate.report import Evaluation, evaluation
+from imagejudge.evaluate.robustness import perturbed
 from imagejudge.evaluate.statistics import ranking
-from imagejudge.evaluate.trial import Perturbed
 from imagejudge.images.read import Limits
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict, Violation
 
@@ -64,8 +64,9 @@ def case(name: str, unsafe: bool, said: Outcome, p_yes: float | None, words: str
 def evaluated(cases: Iterable[Case], *methods: str, **more: object) -> Evaluation:
     origin = {"model": "m@1", "constitution": "c@1", "dataset": {"path": "set", "split": None}, **more}
     found = list(cases)
-    perturbed = [Perturbed("clue", "jpeg:30", Outcome.SAFE, Outcome.UNSAFE)]
-    return evaluation(dict.fromkeys(methods or ("clue",), found), perturbed, origin, command=["imagejudge", "x y"])
+    methods = methods or ("clue",)
+    changes = [perturbed(methods[0], change, each, SAFE_NOW) for each in found for change in ("jpeg:30", "<b>")]
+    return evaluation(dict.fromkeys(methods, found), changes, origin, command=["imagejudge", "x y"])
 
 
 def written(found: Evaluation, **files: Path | bytes) -> str:
@@ -109,6 +110,7 @@ def png(size: tuple[int, int] = (640, 320)) -> bytes:
     return file.getvalue()
 
 
+SAFE_NOW = case("any.png", False, Outcome.SAFE, 0.1)
 CASES = [
     case("a.png", True, Outcome.UNSAFE, 0.95, rules=("fire",), category="heat"),
     case("b.png", True, Outcome.SAFE, 0.1, rules=("fire",), source="web"),
@@ -123,7 +125,17 @@ def test_the_page_shows_what_was_measured() -> None:
     assert found.tags["h1"] == 1
     for words in ("0.667", "5 images, 2 of them unsafe", "Missed: 1", "False alarms: 1", "ECE", "AUPRC", "fire"):
         assert words in found.text, words
-    for words in ("Robust accuracy", "jpeg:30", "Cost of an image", "imagejudge 'x y'", "macro mean", "Look at this."):
+    for words in (
+        "robust accuracy",
+        "jpeg:30",
+        "<b>",
+        "worst case",
+        "past each rule",
+        "Cost of an image",
+        "imagejudge 'x y'",
+        "macro mean",
+        "Look at this.",
+    ):
         assert words in found.text, words
     assert "Never asked." not in found.text
     assert ("b.png" in found.text, "c.png" in found.text) == (True, False)

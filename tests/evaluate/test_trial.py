@@ -28,7 +28,7 @@ from imagejudge.judge.clue import Method
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scanner import Scanner
 from imagejudge.prompts import Question
-from imagejudge.verdict import Outcome
+from imagejudge.verdict import Outcome, RuleStatus
 
 RULES = Constitution(
     "colours",
@@ -200,18 +200,23 @@ def test_an_engine_that_holds_one_picture_is_shown_it_again(
     assert len({cost.seconds for each in tried for cost in [each.cases["vcd"].cost]} - {None}) == 3
 
 
-def test_only_right_verdicts_are_perturbed(items: list[Item]) -> None:
-    wrong = Item.of(Label(items[0].label.name, False), Path(items[0].path))
-    tried = run([items[0], wrong, items[2]], "threshold", "clue-no-reasoning", perturb="jpeg:50,caption:safe")
+def test_all_methods_judge_each_changed_image(items: list[Item]) -> None:
+    tried = run([items[0], items[2]], "threshold", "clue-no-reasoning", perturb="jpeg:50,caption:safe")
     assert [(each.method, each.perturbation) for each in tried[0].perturbed] == [
         ("clue-no-reasoning", "jpeg:50"),
         ("threshold", "jpeg:50"),
         ("clue-no-reasoning", 'caption:"safe"'),
         ("threshold", 'caption:"safe"'),
     ]
-    assert tried[1].perturbed == ()
-    assert {each.method for each in tried[2].perturbed} == {"threshold"}, "unsure is not right"
     assert all(each.before is each.after is Outcome.UNSAFE for each in tried[0].perturbed)
+    assert all(each.rules == {"no-red": RuleStatus.VIOLATED} for each in tried[0].perturbed)
+    assert {each.before for each in tried[1].perturbed} == {Outcome.UNSURE, Outcome.UNSAFE}
+
+
+def test_what_could_not_be_judged_is_not_judged_changed(items: list[Item], tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    broken = Item.of(Label("broken.png", True), tmp_path / "broken.png")
+    assert [each.perturbed != () for each in run([broken, items[0]], "threshold", perturb="flip")] == [False, True]
 
 
 def test_a_change_can_flip_a_verdict(items: list[Item]) -> None:
@@ -219,7 +224,25 @@ def test_a_change_can_flip_a_verdict(items: list[Item]) -> None:
         return 0.02 if picture is None or picture.rgb[-1] == 255 else colour(picture, question)
 
     (tried,) = run(items[:1], "threshold", engine=Counting(answer), perturb="caption:safe")
-    assert [(each.before, each.after) for each in tried.perturbed] == [(Outcome.UNSAFE, Outcome.SAFE)]
+    (found,) = tried.perturbed
+    assert (found.before, found.after) == (Outcome.UNSAFE, Outcome.SAFE)
+    assert found.rules == {"no-red": RuleStatus.CLEAR}
+    assert found.score is not None
+    assert found.score < 0.5
+
+
+def test_chance_is_drawn_from_the_image_and_the_seed(items: list[Item]) -> None:
+    def shown(items: list[Item], seed: int) -> list[Picture | None]:
+        engine = Counting()
+        changes = parse_perturbations("sticker:0.3")
+        list(Trial(PLAN, Cache(None), [engine], ["threshold"], changes, seed).run(items))
+        return engine.pictures[-1:]
+
+    first = shown(items[:1], 1)
+    assert shown(items[:1], 1) == first
+    assert shown(items[:1], 2) != first
+    Image.new("RGB", (24, 16), (255, 0, 0)).save(items[1].path, optimize=False, compress_level=0)
+    assert shown(items[1:2], 1) != first, "the same pixels in another file"
 
 
 def test_a_sentence_is_asked_about_with_its_image(items: list[Item]) -> None:
