@@ -77,6 +77,14 @@ class TrialOptions:
             metavar="S", min=0, help="Draw places and colours of --perturb from this seed.", rich_help_panel="Rules"
         ),
     ] = 0
+    known_category: Annotated[
+        bool,
+        typer.Option(
+            "--known-category",
+            help="Judge each image also by the rules of its labelled category alone, as UnsafeBench does.",
+            rich_help_panel="Rules",
+        ),
+    ] = False
 
     def as_rules(self) -> RuleOptions:
         """As other commands take them."""
@@ -125,8 +133,9 @@ def evaluate(
     read = [data.verdicts, data.labels, data.dataset, trial.constitution, *model.files]
     refuse_to_overwrite(read, output=output, json=json_, html=html)
     if data.verdicts is not None:
-        if trial.methods or trial.perturb:
-            raise UsageError("--verdicts are made already", "leave out --method and --perturb, or give a DATASET")
+        if trial.methods or trial.perturb or trial.known_category:
+            hint = "leave out --method, --perturb and --known-category, or give a DATASET"
+            raise UsageError("--verdicts are made already", hint)
         found = _score(data, data.verdicts)
     else:
         found = _judge(data, trial, model, image_options, cache, in_force(call), quiet=quiet)
@@ -189,8 +198,17 @@ def _judge(
     dataset, origin = dataset_of(data)
     with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as judge:
         methods = _askable(methods, judge, everything="all" in trial.methods)
-        judged = run(Trial(judge.plan, judge.cache, judge.engines, methods, changes, trial.seed), dataset, quiet=quiet)
-        cases = {name: [each.cases[name] for each in judged] for name in METHODS if name in methods}
+        asked = Trial(
+            judge.plan,
+            judge.cache,
+            judge.engines,
+            methods,
+            changes,
+            trial.seed,
+            known_category=trial.known_category,
+        )
+        judged = run(asked, dataset, quiet=quiet)
+        cases = {name: [each.cases[name] for each in judged] for name in asked.names}
         origin |= _identity(judge, model, images)
         if changes:
             origin["perturbations"] = {"version": VERSION, "seed": trial.seed}

@@ -16,6 +16,7 @@ from imagejudge.constitution import Thresholds
 from imagejudge.evaluate.calibration_repeats import HeldOutRate, Repeats, Spread
 from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
 from imagejudge.evaluate.distill import Distilled
+from imagejudge.evaluate.known_category import KNOWN
 from imagejudge.evaluate.leaderboard import Standing
 from imagejudge.evaluate.metrics import CONVENTIONS, Convention, Costs, Group, Metrics
 from imagejudge.evaluate.report import Evaluation
@@ -40,6 +41,9 @@ def show(found: Evaluation) -> None:
         for convention in CONVENTIONS:
             _compare(out, found.metrics, convention)
         _compare_costs(out, found.metrics)
+        for name, metrics in found.metrics.items():
+            if name.endswith(KNOWN):
+                _known_category(out, name, found.metrics[name.removesuffix(KNOWN)], metrics)
     if found.robustness:
         show_robustness(out, found.robustness)
 
@@ -295,6 +299,25 @@ def _compare_costs(out: Console, methods: Mapping[str, Metrics]) -> None:
         counts = (f"{cost.timed:,}", f"{metrics.pooled.errors:,}")
         rows.add_row(printable(name), _mean(cost.questions), _mean(cost.reasonings), seconds, *counts)
     out.print(rows)
+
+
+def _known_category(out: Console, name: str, ours: Metrics, known: Metrics) -> None:
+    """Groups of images judged by all rules, and by those of their category alone."""
+    convention = CONVENTIONS[0]
+    words = f"{_WORDS[convention]}; over: over-safety, own: by its category's rules alone"
+    _title(out, f"{printable(name)}, beside all rules", words)
+    groups = zip(
+        (*ours.categories, *ours.sources, ours.pooled),
+        (*known.categories, *known.sources, known.pooled),
+        strict=True,
+    )
+    rows = []
+    for one, other in groups:
+        rates = (each.rates[convention][rate] for rate in ("f1", "recall", "over_safety") for each in (one, other))
+        rows.append((printable(one.name), f"{one.images:,}", *map(_short, rates)))
+    mean = (_share(each.macro["categories"][convention]["f1"]) for each in (ours, known))
+    rows.append(("macro mean of categories", "", *mean, "", "", "", ""))
+    out.print(_rows(("images", "F1", "own", "recall", "own", "over", "own"), rows))
 
 
 def _title(out: Console, title: str, more: str) -> None:

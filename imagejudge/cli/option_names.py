@@ -27,6 +27,7 @@ NAMES = frozenset(
         *(
             "image_max_tokens",
             "image_min_tokens",
+            "known_category",
             "load_timeout",
             "max_bytes",
             "max_pixels",

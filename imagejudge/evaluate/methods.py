@@ -134,6 +134,8 @@ METHODS: dict[str, Contender] = {
     "vcd": vcd,  # last, as it is the one that looks at another picture
 }
 
+WITHOUT_RULES = frozenset({"direct-public", "cot-public"})
+"""Those that are told no rule, and so find the same by whichever rules."""
 SEVERAL_RULES = frozenset({"direct-rules", "cot-rules"})
 """Those that put all rules into one question, for which a guard may have no words."""
 ALOUD = frozenset({"cot-public", "cot-rules"})

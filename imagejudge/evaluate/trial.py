@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from imagejudge.engine.base import Engine
 from imagejudge.errors import EngineFailure
 from imagejudge.evaluate.image_views import EngineState, ImageViews, OnDemandView
+from imagejudge.evaluate.known_category import KNOWN, of_category
 from imagejudge.evaluate.labels import Item
-from imagejudge.evaluate.methods import METHODS
+from imagejudge.evaluate.methods import METHODS, WITHOUT_RULES
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.perturbations import Perturbation
 from imagejudge.evaluate.robustness import Perturbed, perturbed
@@ -47,9 +48,15 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         methods: Sequence[str],
         perturbations: Sequence[Perturbation] = (),
         seed: int = 0,
+        *,
+        known_category: bool = False,
     ) -> None:
         super().__init__(plan, cache, engines)
         self._methods = [name for name in METHODS if name in methods]
+        self.names = list(self._methods)
+        """Of what each image has a case for: methods, and those that are also told its category."""
+        if known_category:
+            self.names += [name + KNOWN for name in self._methods if name not in WITHOUT_RULES]
         self._perturbations = perturbations
         self._seed = seed
 
@@ -58,7 +65,7 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         state = EngineState(turn)
         blank = self.model.blank(turn, lambda _: OnDemandView(state, lambda: None, Stopwatch()))
         clean = ImageViews(image, state, blank, self.plan.abilities)
-        cases = {name: self._case(name, clean, state) for name in self._methods}
+        cases = {name: self._case(name, clean, state) for name in self.names}
         judged = [name for name in self._methods if cases[name].verdict.verdict is not Outcome.ERROR]
         found = []
         for change in self._perturbations if judged else ():
@@ -75,18 +82,22 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         """An error for every method, which names the file where the label does not."""
         if isinstance(why, Unreadable) and ref.data is None and ref.path != ref.label.name:
             why = replace(why, message=f"{ref.path}: {why.message}")
-        return TrialResult({name: self._failed(name, ref, why, image) for name in self._methods})
+        return TrialResult({name: self._failed(name, ref, why, image) for name in self.names})
 
     def _failed(self, name: str, ref: Item, why: Trouble, image: OpenedImage[Item] | None) -> Case:
         return Case(ref.label, error_verdict(ref, why, image, self.plan, name), Cost(0, 0, None))
 
     def _case(self, name: str, views: ImageViews, state: EngineState) -> Case:
         image, bill = views.image, set[Hashable]()
-        constitution = self.plan.constitution_for(image.ref.label.name)
+        label = image.ref.label
+        constitution = self.plan.constitution_for(label.name)
+        if name.endswith(KNOWN):
+            constitution = of_category(constitution, label.category, label.name)
+        method = METHODS[name.removesuffix(KNOWN)]
         try:
-            found = {frame.index: METHODS[name](constitution, views.look(frame, bill)) for frame in image.frames}
+            found = {frame.index: method(constitution, views.look(frame, bill)) for frame in image.frames}
         except EngineFailure as failure:
             state.shown = None
             return self._failed(name, image.ref, failure, image)
         verdict = verdict_on(image, found, self.plan, name)
-        return Case(image.ref.label, verdict, cost_of_bill(bill, views.meter))
+        return Case(label, verdict, cost_of_bill(bill, views.meter))

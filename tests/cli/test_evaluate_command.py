@@ -159,6 +159,7 @@ def test_every_label_of_an_image_counts(run: Run, judged: None, tmp_path: Path) 
         (["--verdicts", "set/labels.csv", "--labels", "set/labels.csv"], "labels.csv:1: this is not a verdict"),
         (["--verdicts", "v.jsonl", "--labels", "none.csv"], "none.csv cannot be read"),
         (["--verdicts", "v.jsonl", "--labels", "set/labels.csv", "--method", "vcd"], "--verdicts are made already"),
+        (["--verdicts", "v.jsonl", "--labels", "set/labels.csv", "--known-category"], "--verdicts are made already"),
         (
             ["--verdicts", "v.jsonl", "--labels", "set/labels.csv", "--column", "label"],
             "--column label names no column",
@@ -260,6 +261,32 @@ def test_a_data_set_is_judged_and_scored(
     assert second["pooled"] == first["pooled"]
     assert second["cost"]["questions"] == first["cost"]["questions"]
     assert (second["cost"]["timed"], second["cost"]["seconds"]) == (0, None)
+
+
+def test_a_known_category_stands_beside_all_rules(run: Run, pair: Options, images: Path, tmp_path: Path) -> None:
+    rows = "0000.png,unsafe,Open fire,web\n0001.png,safe,Knives,web\n0002.png,safe,Knives,art\n"
+    (images / "labels.csv").write_text(f"path,label,category,source\n{rows}")
+    rule = (
+        '[[rules]]\nid = "{0}"\ntext = "No {0}."\ncategory = "{0}"\npreconditions = [{{ ask = "A {0} is visible." }}]\n'
+    )
+    (tmp_path / "r.toml").write_text(
+        'schema = 1\nname = "r"\nversion = "1"\n' + rule.format("fire") + rule.format("knives")
+    )
+    command = ("evaluate", images / "labels.csv", "--adapter", "csv", *pair, "-c", "r.toml", "--method", "threshold")
+    done = run(*command, "--known-category", "--json", "m.json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = done.stdout.decode()
+    assert max(map(len, shown.splitlines())) <= 80
+    table = shown.partition("threshold+category, beside all rules")[2].partition("macro mean")[0].splitlines()
+    assert [line.split("  ")[0] for line in table[3:]] == ["Knives", "Open fire", "art", "web", "all"]
+    found = json.loads((tmp_path / "m.json").read_text())["methods"]
+    assert list(found) == ["threshold", "threshold+category"]
+    assert [found[name]["cost"]["questions"] for name in found] == [2, 1]
+    (images / "labels.csv").write_text("path,label,category\n0000.png,unsafe,Smoke\n")
+    done = run(*command, "--known-category")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"no rule of 'r' is of its category 'Smoke'; there are: fire, knives" in done.stderr
+    assert b"leave out --known-category" in done.stderr
 
 
 def test_a_run_that_was_stopped_goes_on(pair: Options, rules: Options, run: Run, tmp_path: Path) -> None:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from imagejudge.constitution import Constitution, Precondition, Rule, Statement
+from imagejudge.constitution import (
+    Constitution,
+    Precondition,
+    Rule,
+    Statement,
+    load_constitution,
+    shipped_constitutions,
+)
 from imagejudge.engine.base import Engine, Reasoning, View
 from imagejudge.engine.process import EngineProcess
 from imagejudge.engine.process import Limits as EngineLimits
 from imagejudge.engine.scripted import Scripted
-from imagejudge.errors import EngineFailure
+from imagejudge.errors import EngineFailure, UsageError
+from imagejudge.evaluate.known_category import of_category
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.methods import METHODS
 from imagejudge.evaluate.perturbations import parse_perturbations
@@ -27,7 +36,7 @@ from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scanner import Scanner
-from imagejudge.prompts import Question
+from imagejudge.prompts import Kind, Question
 from imagejudge.verdict import Outcome, RuleStatus
 
 RULES = Constitution(
@@ -118,6 +127,50 @@ def test_each_method_is_charged_for_all_it_asks(items: list[Item]) -> None:
         "vcd": (4, 0),
     }
     assert all(cost.seconds is not None and cost.seconds > 0 for cost in costs.values())
+
+
+CATEGORISED = replace(
+    PLAN, constitution=replace(RULES, rules=tuple(replace(r, category=r.id[3:]) for r in RULES.rules))
+)
+
+
+def test_with_its_category_known_an_image_is_judged_by_its_rules_alone(tmp_path: Path) -> None:
+    red = paint(tmp_path, "red", True)
+    items = [replace(red, label=replace(red.label, category=category)) for category in ("Red", "Things of BLUE")]
+    engine = Counting()
+    trial = Trial(
+        CATEGORISED, Cache(None), [engine], ["threshold", "direct-public", "direct-rules"], known_category=True
+    )
+    assert trial.names == ["threshold", "direct-public", "direct-rules", "threshold+category", "direct-rules+category"]
+    of_red, of_blue = list(trial.run(items))
+    assert [each.cases["threshold"].verdict.verdict for each in (of_red, of_blue)] == [Outcome.UNSAFE] * 2
+    assert of_red.cases["threshold+category"].verdict.verdict is Outcome.UNSAFE
+    assert of_blue.cases["threshold+category"].verdict.verdict is Outcome.SAFE
+    assert [result.rule for result in of_blue.cases["threshold+category"].verdict.rules] == ["no-blue"]
+    assert of_blue.cases["threshold+category"].verdict.method == "threshold+category"
+    assert (of_red.cases["threshold"].cost.questions, of_red.cases["threshold+category"].cost.questions) == (2, 1)
+    asked = {question.subject for wave in engine.waves for question in wave if question.kind is Kind.RULES}
+    assert asked == {"1. Nothing red.\n2. Nothing blue.", "1. Nothing red.", "1. Nothing blue."}
+
+
+@pytest.mark.parametrize(
+    ("category", "said"), [("Green", "category 'Green'; there are: red, blue"), ("", "no category")]
+)
+def test_a_category_without_rules_ends_the_run(tmp_path: Path, category: str, said: str) -> None:
+    red = paint(tmp_path, "red", True)
+    item = replace(red, label=replace(red.label, category=category))
+    trial = Trial(CATEGORISED, Cache(None), [Counting()], ["clue"], known_category=True)
+    with pytest.raises(UsageError) as refused:
+        list(trial.run([item]))
+    assert said in f"{refused.value.message}; {refused.value.hint}"
+
+
+def test_the_shipped_rules_have_every_category_of_unsafebench() -> None:
+    from imagejudge.evaluate.datasets.unsafebench import VALUES
+
+    rules = load_constitution(next(path for path in shipped_constitutions() if path.stem == "unsafebench"))
+    chosen = [rule.id for name in VALUES["category"] for rule in of_category(rules, name, "x.png").rules]
+    assert sorted(chosen) == sorted(rule.id for rule in rules.rules), "each belongs to one"
 
 
 def test_a_second_run_asks_nothing_and_does_not_claim_to_be_fast(items: list[Item], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet
 from imagejudge.evaluate.labels import Dataset, Reading
 
-_VALUES = {
+VALUES = {
     "safety_label": ("Safe", "Unsafe"),
     "category": (
         "Hate",
@@ -42,6 +42,6 @@ def load(path: Path, reading: Reading) -> Dataset:
 
 
 def _check(row: Mapping[str, Any], name: str) -> None:
-    for column, known in _VALUES.items():
+    for column, known in VALUES.items():
         if row[column] not in known:
             raise UsageError(f"{name}: {column!r} is {row[column]!r}", f"UnsafeBench has: {', '.join(known)}")
