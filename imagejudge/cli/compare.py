@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
+
+from imagejudge.cli.console import console
+from imagejudge.common.text import counted, printable
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.leaderboard import Standing
     from imagejudge.evaluate.metrics import Convention
+    from imagejudge.evaluate.statistics import Estimate
 
 
 class Measure(StrEnum):
@@ -66,9 +71,7 @@ def compare(
         document = {"by": measure, "unsure": unsure.value, "rows": [dataclasses.asdict(row) for row in rows]}
         sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
         return
-    from imagejudge.cli.evaluation import show_leaderboard
-
-    show_leaderboard(rows, _names(rows), measure, convention)
+    _show(rows, _names(rows), measure, convention)
 
 
 def _names(rows: Sequence[Standing]) -> list[str]:
@@ -78,3 +81,45 @@ def _names(rows: Sequence[Standing]) -> list[str]:
     short = {file: Path(file).stem if stems[Path(file).stem] == 1 else file for file in files}
     methods = {row.method for row in rows}
     return [short[row.file] if len(methods) == 1 < len(files) else f"{short[row.file]} {row.method}" for row in rows]
+
+
+def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, convention: Convention) -> None:
+    """Print rows under their names: what each reached, how far it is from the first, and what was measured."""
+    from imagejudge.cli.figure_cells import NARROW, TITLES, WORDS, interval, percent, print_title, short, table_of
+
+    out = console(sys.stdout, wrap=True)
+    sizes = sorted({row.images for row in rows})
+    images = counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} images"
+    beside = [name for name in ("f1", "recall", "over_safety", "auroc") if name != measure]
+    print_title(out, f"by {TITLES.get(measure, measure)}", f"{images}, {WORDS[convention]}; over: over-safety")
+    heads = (NARROW.get(name, TITLES.get(name, name)) for name in beside)
+    figures = [
+        (
+            short(row.measures[measure]),
+            interval(row.measures[measure]),
+            *(short(row.measures[name]) for name in beside),
+            percent(row.unsure_rate),
+        )
+        for row in rows
+    ]
+    out.print(table_of((TITLES.get(measure, measure), "95 %", *heads, "unsure"), _named(names, figures)))
+    differences = [
+        (f"{row.difference.images:,}", *_signed(row.difference.estimate)) for row in rows if row.difference is not None
+    ]
+    if differences:
+        print_title(out, f"difference from {printable(names[0])}", "on the images that both judged, sampled in pairs")
+        out.print(table_of(("images", "difference", "95 %"), _named(names[1:], differences)))
+    out.print()
+    out.print(Text("what was measured", "bold"))
+    for file, model, constitution in dict.fromkeys((row.file, row.model, row.constitution) for row in rows):
+        out.print(Text(printable(f"{file}: {model}, {constitution}")))
+
+
+def _named(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [(printable(name), *row) for name, row in zip(names, rows, strict=True)]
+
+
+def _signed(estimate: Estimate | None) -> tuple[str, str]:
+    if estimate is None:
+        return "-", "-"
+    return f"{estimate.value:+.3f}", f"{estimate.low:+.3f} to {estimate.high:+.3f}"
