@@ -13,12 +13,16 @@ _MAY_BE_EMPTY: Final = {"--reason", "--image-prefix"}
 
 
 class Command(TyperCommand):
-    """A command whose help lists its options by their `rich_help_panel`, and that refuses empty values of options."""
+    """A command whose help lists its options by their `rich_help_panel`, and that refuses empty values."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Read a command line. An empty value is most often an unset variable, and an empty path the current folder."""
         valued = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
         for before, word in pairwise(["", *args]):
+            if not word and before not in valued:
+                arguments = [each for each in self.params if each.param_type_name == "argument"]
+                names = [getattr(each, "metavar", None) or str(each.name).upper() for each in arguments]
+                raise UsageError(f"{' or '.join(names) or 'a value'} is empty", "give a value, or leave it out")
             if before == "--":
                 break
             name, _, value = (before, "", word) if before in valued else word.partition("=")

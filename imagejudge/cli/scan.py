@@ -22,6 +22,8 @@ from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions, end, written
 from imagejudge.cli.ray_scan import on_ray
+from imagejudge.common.existing import is_folder
+from imagejudge.errors import UsageError
 from imagejudge.images.names import is_shard
 from imagejudge.output.recorded import SameFile, WithMembers
 from imagejudge.output.resume import Identity
@@ -65,6 +67,11 @@ def scan(
     refuse_to_overwrite(
         [*(paths or []), search.files_from, rules.constitution, output.baseline, *model.files], output=output.output
     )
+    if output.output is not None and is_folder(output.output) and not by_blocks.wanted:
+        raise UsageError(
+            f"{output.output} cannot be written: it is a folder",
+            "name a file in it with -o; by blocks, with --shard or --ray, a scan writes into a folder",
+        )
     looking = Search(paths or [], search)
     fields = sorted({name.removeprefix(".").lower() for name in keep_field or []})
     if by_blocks.wanted:

@@ -169,7 +169,7 @@ def test_another_start_with_others_is_refused(run: Run, base: Options, tmp_path:
         (["--shard", "0/2", "-o", "out", "--mix"], b"--mix is not for scans by blocks"),
         (["--shard", "0/2", "-o", "out", "--retry-errors"], b"--retry-errors is not for scans by blocks"),
         (["--shard", "0/2", "-o", "out", "--overwrite"], b"name the blocks with --blocks"),
-        (["-o", "d"], b"it is a folder"),
+        (["-o", "d"], b"it is a folder hint: name a file in it with -o; by blocks, with --shard or --ray,"),
         (["-o", "out", "--ray", "local", "--shard", "0/2"], b"leave out one of them"),
         (["-o", "out", "--ray", "local", "--gpus", "0,1"], b"use --gpus-per-actor"),
     ],

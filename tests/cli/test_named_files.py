@@ -119,6 +119,27 @@ def test_an_option_without_a_value_is_refused(run: Run, tmp_path: Path, argument
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("report", "", "-o", "p.html"), "VERDICTS"),
+        (("show", "--quiet", ""), "VERDICTS"),
+        (("scan", "a.png", "", *JUDGED), "PATH"),
+        (("check", "--", ""), "FILE..."),
+        (("filter", "v.jsonl", "", "-o", "out"), "VERDICTS or SHARD"),
+        (("evaluate", ""), "DATASET"),
+        (("constitution", "show", ""), "NAME|FILE"),
+        (("merge", ""), "DIR"),
+        (("models", "rm", ""), "NAME"),
+        (("config", ""), "a value"),
+    ],
+)
+def test_an_empty_argument_is_refused(run: Run, arguments: tuple[str, ...], name: str) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"error: {name} is empty\nhint: give a value, or leave it out\n"
+
+
 def test_empty_words_where_they_mean_something(run: Run, tmp_path: Path) -> None:
     assert run("baseline", "add", "v.jsonl", "--reason", "").returncode == 0
     assert run("scan", *JUDGED, "--no-reasoning", "-o", "w.jsonl", "--", "a.png").returncode == 0
