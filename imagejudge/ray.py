@@ -10,6 +10,7 @@ import numpy as np
 from imagejudge.images.names import is_shard
 from imagejudge.images.read import Unreadable
 from imagejudge.images.ref import ImageRef
+from imagejudge.images.signed import name_of
 from imagejudge.judge import judge
 from imagejudge.verdict import Verdict, line_of
 
@@ -50,7 +51,7 @@ class Judge:
 def _ref(image: Any, path: Any) -> ImageRef:
     if isinstance(image, Mapping):
         image, path = image.get("bytes"), path or image.get("path")
-    name = str(path) if path is not None else "<bytes>"
+    name = name_of(str(path)) if path is not None else "<bytes>"
     if image is not None:
         return ImageRef(name, memoryview(image).tobytes())
     if path is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,14 @@ import typer
 
 from imagejudge.cli.console import warn
 from imagejudge.common.open_input import open_input
+from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images, read_list
 from imagejudge.images.names import HOW_TO_JUDGE, PLURALS, Unread, shard_of
 from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import expand
+from imagejudge.images.signed import name_of
 
 STDIN = "-"
 
@@ -69,7 +71,8 @@ class Search:
             )
         self._allow_empty = options.allow_empty
         # An endless list may be of one path.
-        self.named = list(dict.fromkeys(_named(paths, options.files_from, options.null)))
+        self.named = list(_by_name(_named(paths, options.files_from, options.null)))
+        """Paths as given; addresses without their signatures."""
         self.patterns: dict[str, Any] = {
             "exclude": options.exclude or [],
             "respect_gitignore": options.respect_gitignore,
@@ -117,6 +120,17 @@ class Search:
             for words in self.passed_over:
                 warn(f"passed over: {words}")
             raise UsageError("no images were found", "check what was named, or allow it with --allow-empty")
+
+
+def _by_name(paths: Iterable[str]) -> dict[str, str]:
+    """What is named, without signatures. Raises `UsageError` where that makes one of two."""
+    found: dict[str, str] = {}
+    for path in paths:
+        name = name_of(path)
+        if found.setdefault(name, path) != path:
+            problem = f"{printable(name)} is named with two queries (what follows ?), of which verdicts have none"
+            raise UsageError(problem, "scan one after the other, into files of their own")
+    return found
 
 
 def _named(paths: Sequence[str], files_from: Path | None, null: bool) -> Iterator[str]:

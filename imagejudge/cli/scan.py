@@ -25,6 +25,7 @@ from imagejudge.cli.ray_scan import on_ray
 from imagejudge.common.existing import is_folder
 from imagejudge.errors import UsageError
 from imagejudge.images.names import is_shard
+from imagejudge.images.signed import whole
 from imagejudge.output.recorded import SameFile, WithMembers
 from imagejudge.output.resume import Identity
 from imagejudge.output.stats import Stats
@@ -73,6 +74,8 @@ def scan(
             "name a file in it with -o; by blocks, with --shard or --ray, a scan writes into a folder",
         )
     looking = Search(paths or [], search)
+    if by_blocks.ray is not None and any(whole(path) != path for path in looking.named):
+        raise UsageError("signatures of addresses are not given to other machines", "scan without --ray")
     fields = sorted({name.removeprefix(".").lower() for name in keep_field or []})
     if by_blocks.wanted:
         folder = folder_for(by_blocks, output, retry_errors=retry_errors)

@@ -31,6 +31,7 @@ from imagejudge.images.names import (
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.remote import UnknownAddressError, has_name, is_address, list_address
 from imagejudge.images.shards import can_read
+from imagejudge.images.signed import name_of
 from imagejudge.images.special_files import is_special
 from imagejudge.images.video import pyav
 from imagejudge.images.video.container import is_transport_stream
@@ -64,11 +65,14 @@ def find_images(
     `exclude` holds patterns as in .gitignore, counted from each named folder. Named paths are taken in spite of them,
     unless `force_exclude`: then they are matched as well, counted from the current folder. A folder that cannot be
     listed is given too, for decoding to report. Raises UsageError for a pattern that means nothing.
+
+    Web addresses are called without signatures; see `signed`.
     """
     try:
         excluded = patterns(exclude)
     except (ValueError, re.error) as error:
         raise UsageError(f"cannot use an exclude pattern: {error}", "write it as in a .gitignore file") from None
+    paths = list(map(name_of, paths))
     if force_exclude:
         paths = [path for path in paths if not excluded.match_file(_from_here(path))]
     # What is named like an image is hardly ever a folder, and there may be a million of them.

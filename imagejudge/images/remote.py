@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar
 
 from imagejudge.common.waiting import SLOWEST, within
+from imagejudge.images.signed import whole
 
 INSTALL: Final = "pip install imagejudge[remote]"
 """What makes addresses readable."""
@@ -132,6 +133,8 @@ def state_of(address: str) -> tuple[int, int, int] | None:
 
 def list_address(address: str) -> list[str]:
     """The addresses of all files below a folder, in the order of their names; of a file, itself alone."""
+    if whole(address) != address:  # a signature is that of one file
+        return [address]
     system, root = _found(address)
     if not _tried(lambda: system.isdir(root)):
         return [address]
@@ -214,7 +217,7 @@ def _found(address: str) -> tuple[Any, str]:
         raise UnknownAddressError(f"is an address; to read it: {INSTALL}") from None
     try:
         how = {"client_kwargs": {"timeout": _patience()}} if scheme in ("http", "https") else {}
-        system, path = fsspec.core.url_to_fs(address, **how)
+        system, path = fsspec.core.url_to_fs(whole(address), **how)
     except ImportError as error:  # which says what to install
         raise UnknownAddressError(f"is an address that needs one more package: {error}") from None
     except ValueError:

@@ -21,6 +21,7 @@ from imagejudge.images.names import HOW_TO_JUDGE, Unread, is_shard
 from imagejudge.images.read import Limits as ImageLimits
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import expand
+from imagejudge.images.signed import name_of
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.clue import Method
 from imagejudge.judge.engines import ModelChoice, model_digest, model_label
@@ -213,7 +214,7 @@ def _ref(image: object, name: str | None) -> ImageRef:
     if isinstance(image, str | os.PathLike):
         if name is not None:
             raise UsageError("a file has its path for a name", "leave `name` out, or give the file's bytes")
-        return ImageRef(os.fspath(image))
+        return ImageRef(name_of(os.fspath(image)))
     if isinstance(image, bytes | bytearray | memoryview):
         return ImageRef("<bytes>" if name is None else name, bytes(image))
     return ImageRef("<image>" if name is None else name, as_png(image))

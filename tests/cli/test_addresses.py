@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest_cli import Run
@@ -17,11 +18,24 @@ from tars import write_tar
 pytestmark = pytest.mark.usefixtures("brightness")
 
 
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Gives what is called signed only to those who name a signature."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def send_head(self) -> Any:
+        if "signed" in self.path and "secret" not in self.path:
+            self.send_error(403)
+            return None
+        return super().send_head()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """The address of a folder, `tmp_path / "served"`."""
     (tmp_path / "served").mkdir()
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    handler = functools.partial(Handler, directory=str(tmp_path / "served"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
@@ -43,3 +57,35 @@ def test_a_server_is_scanned_and_resumed(run: Run, base: Sequence[str], tmp_path
     run("scan", server, f"{server}/none.png", *base, "-o", "v.jsonl")
     again = [json.loads(line)["path"] for line in (tmp_path / "v.jsonl").read_bytes().splitlines()]
     assert again == [line["path"] for line in lines]
+
+
+def test_signatures_are_used_and_not_written(run: Run, base: Sequence[str], tmp_path: Path, server: str) -> None:
+    write_tar(tmp_path / "served" / "signed.tar", {f"{number}.png": png(number) for number in range(3)})
+    (tmp_path / "served" / "signed").write_bytes(png(7))
+
+    def named(secret: str) -> list[str]:
+        image = f"{server}/signed?id=7&sig={secret}"
+        return [f"{server}/signed.tar?X-Amz-Expires=60&X-Amz-Signature={secret}", image]
+
+    done = run("scan", *named("secret1"), *base, "-o", "v.jsonl")
+    assert done.returncode < 2, done.stderr
+    whole = (tmp_path / "v.jsonl").read_bytes()
+    paths = [*(f"{server}/signed.tar::{number}.png" for number in range(3)), f"{server}/signed?id=7"]
+    assert [json.loads(line)["path"] for line in whole.splitlines()] == paths
+    (tmp_path / "v.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))  # killed
+    again = run("scan", *named("secret2"), *base, "-o", "v.jsonl")
+    assert [json.loads(line)["path"] for line in (tmp_path / "v.jsonl").read_bytes().splitlines()] == paths
+    member = f"{server}/signed.tar?X-Amz-Signature=secret3::1.png"
+    one = run("scan", member, *base)
+    assert json.loads(one.stdout)["path"] == paths[1]
+    blocks = run("scan", *named("secret4"), *base, "--shard", "0/1", "-o", "blocks")
+    assert blocks.returncode == done.returncode, blocks.stderr
+    written = b"".join(file.read_bytes() for file in (tmp_path / "blocks").rglob("*") if file.is_file())
+    for told in (done.stderr, again.stderr, whole, one.stdout, one.stderr, blocks.stderr, written):
+        assert b"secret" not in told
+    gone = run("scan", f"{server}/signed.tar", *base)
+    assert json.loads(gone.stdout)["error"]["kind"] == "permission"
+    twice = run("scan", f"{server}/a.png?w=1", f"{server}/a.png?w=2", *base)
+    assert (twice.returncode, b"is named with two queries" in twice.stderr) == (2, True)
+    on_ray = run("scan", *named("secret5"), *base, "--ray", "local", "-o", "rayed")
+    assert (on_ray.returncode, b"scan without --ray" in on_ray.stderr) == (2, True)
