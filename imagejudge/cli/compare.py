@@ -79,8 +79,10 @@ def _names(rows: Sequence[Standing]) -> list[str]:
     files = dict.fromkeys(row.file for row in rows)
     stems = Counter(Path(file).stem for file in files)
     short = {file: Path(file).stem if stems[Path(file).stem] == 1 else file for file in files}
-    methods = {row.method for row in rows}
-    return [short[row.file] if len(methods) == 1 < len(files) else f"{short[row.file]} {row.method}" for row in rows]
+    if len(files) == 1:
+        return [row.method for row in rows]
+    one_method = len({row.method for row in rows}) == 1
+    return [short[row.file] if one_method else f"{short[row.file]} {row.method}" for row in rows]
 
 
 def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, convention: Convention) -> None:
@@ -92,7 +94,7 @@ def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, conventi
     images = counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} images"
     beside = [name for name in ("f1", "recall", "over_safety", "auroc") if name != measure]
     print_title(out, f"by {TITLES.get(measure, measure)}", f"{images}, {WORDS[convention]}; over: over-safety")
-    heads = (NARROW.get(name, TITLES.get(name, name)) for name in beside)
+    head, *heads = (NARROW.get(name, TITLES.get(name, name)) for name in (measure, *beside))
     figures = [
         (
             short(row.measures[measure]),
@@ -102,7 +104,7 @@ def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, conventi
         )
         for row in rows
     ]
-    out.print(table_of((TITLES.get(measure, measure), "95 %", *heads, "unsure"), _named(names, figures)))
+    out.print(table_of((head, "95 %", *heads, "unsure"), _named(names, figures)))
     differences = [
         (f"{row.difference.images:,}", *_signed(row.difference.estimate)) for row in rows if row.difference is not None
     ]

@@ -14,6 +14,7 @@ from imagejudge.evaluate.statistics import Estimate
 
 WORDS: Mapping[Convention, str] = {"unsure_as_unsafe": "unsure as unsafe", "unsure_as_safe": "unsure as safe"}
 NARROW = {"accuracy": "acc.", "over_safety": "over", "precision": "prec.", "f1": "F1"}
+NARROW |= {"balanced_accuracy": "bal. acc.", "specificity": "spec."}
 TITLES = {"over_safety": "over-safety", "balanced_accuracy": "balanced accuracy", "f1": "F1"}
 TITLES |= {"auroc": "AUROC", "auprc": "AUPRC"}
 

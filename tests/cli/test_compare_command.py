@@ -51,6 +51,13 @@ def test_the_table_fits_80_columns(run: Run, evaluated: None) -> None:
     assert "poor.json: m@1, c@1" in shown
 
 
+def test_rows_of_one_file_go_by_their_methods_and_every_measure_fits(run: Run, evaluated: None) -> None:
+    for measure in ("balanced-accuracy", "over-safety", "auprc"):
+        shown = run("compare", "good.json", "--by", measure).stdout.decode()
+        assert max(map(len, shown.splitlines())) <= 80
+        assert [line.split()[0] for line in shown.splitlines()[4:6]] == ["clue", "threshold"]
+
+
 def test_rows_are_sorted_by_the_measure_that_is_named(run: Run, evaluated: None) -> None:
     for measure, unsure, worst in (
         ("recall", "unsafe", 0.5),
