@@ -31,6 +31,7 @@ from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Constitution, Thresholds, find_constitution, shipped_constitutions
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
+from imagejudge.images.signed import name_of
 from imagejudge.judge.plan import Plan
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ class _Origin:
 
     @property
     def _command(self) -> str:
-        labels = self.data.dataset or self.data.labels
+        labels = self.data.labels if self.data.dataset is None else name_of(self.data.dataset)
         return f" {labels} --target-{self.target.rate} {self.target.least:g} --by {self.by}"
 
 

@@ -36,6 +36,7 @@ from imagejudge.common.gguf import quantisation
 from imagejudge.common.text import counted, quiet_json
 from imagejudge.errors import UsageError
 from imagejudge.images.ref import ImageRef
+from imagejudge.images.signed import name_of
 from imagejudge.judge.engines import file_digests
 from imagejudge.judge.judge import Judge
 
@@ -168,7 +169,7 @@ def _score(data: DataOptions, path: Path) -> Evaluation:
         "model": sorted({verdict.model for verdict in verdicts}),
         "constitution": sorted({verdict.constitution for verdict in verdicts}),
     }
-    return evaluation(matched.cases, (), origin, command=sys.argv)
+    return evaluation(matched.cases, (), origin, command=list(map(name_of, sys.argv)))
 
 
 def _judge(
@@ -213,7 +214,7 @@ def _judge(
         if changes:
             origin["perturbations"] = {"version": VERSION, "seed": trial.seed}
         perturbed = [row for each in judged for row in each.perturbed]
-        return evaluation(cases, perturbed, origin, command=sys.argv, engine=llama.describe())
+        return evaluation(cases, perturbed, origin, command=list(map(name_of, sys.argv)), engine=llama.describe())
 
 
 def _askable(methods: list[str], judge: Judge, *, everything: bool) -> list[str]:

@@ -15,6 +15,7 @@ from imagejudge.common.open_input import open_input
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
+from imagejudge.images.signed import name_of
 from imagejudge.verdict import Steps, steps_in
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class DataOptions:
     """What is known to be true, and of which images."""
 
     dataset: Annotated[
-        Path | None, typer.Argument(metavar="DATASET", help="Labelled images: a folder or a file, see --adapter.")
+        str | None,
+        typer.Argument(metavar="DATASET", help="Labelled images: a folder, a file or an address, see --adapter."),
     ] = None
     adapter: Annotated[
         str | None,
@@ -71,17 +73,22 @@ def dataset_of(data: DataOptions) -> tuple[Dataset, dict[str, Any]]:
         raise UsageError("nothing to evaluate was named", "give DATASET and --adapter, or --verdicts and --labels")
     if data.adapter not in ADAPTERS:
         wrong = "no --adapter was given" if data.adapter is None else f"there is no adapter {data.adapter!r}"
-        raise UsageError(wrong, f"say how {data.dataset} is laid out: {_ADAPTERS}")
+        raise UsageError(wrong, f"say how {name_of(data.dataset)} is laid out: {_ADAPTERS}")
     dataset = load_dataset(data.dataset, data.adapter, _reading(data))
     for note in dataset.notes:
         warn(note)
-    about = {"path": str(data.dataset), "adapter": data.adapter, "split": data.split or None, "images": dataset.count}
+    about = {
+        "path": name_of(data.dataset),
+        "adapter": data.adapter,
+        "split": data.split or None,
+        "images": dataset.count,
+    }
     return dataset, {"dataset": {**about, "columns": data.column, "unsafe": data.unsafe, "notes": dataset.notes}}
 
 
 def reopened(data: DataOptions) -> Dataset:
     """The same data set, to be gone through once more."""
-    return load_dataset(data.dataset or Path(), data.adapter or "", _reading(data))
+    return load_dataset(data.dataset or "", data.adapter or "", _reading(data))
 
 
 def _reading(data: DataOptions) -> Reading:

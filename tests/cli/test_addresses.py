@@ -89,3 +89,27 @@ def test_signatures_are_used_and_not_written(run: Run, base: Sequence[str], tmp_
     assert (twice.returncode, b"is named with two queries" in twice.stderr) == (2, True)
     on_ray = run("scan", *named("secret5"), *base, "--ray", "local", "-o", "rayed")
     assert (on_ray.returncode, b"scan without --ray" in on_ray.stderr) == (2, True)
+
+
+def test_labelled_tars_are_evaluated(run: Run, base: Sequence[str], tmp_path: Path, server: str) -> None:
+    for split in ("train", "test"):
+        members = {
+            f"{number}.{end}": data for number in range(3) for end, data in (("png", png(number)), ("cls", b"1"))
+        }
+        write_tar(tmp_path / "served" / f"signed-{split}.tar", members)
+    (tmp_path / "served" / "other.txt").write_bytes(b"")
+    address = f"{server}/signed-test.tar?X-Amz-Signature=secret"
+    how = ("--adapter", "webdataset", "--unsafe", "1", "--json", "f.json", "-o", "p.jsonl")
+    base = [each for each in base if each != "--no-reasoning"]
+    done = run("evaluate", address, *base, *how)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "f.json").read_bytes())
+    assert (figures["dataset"]["path"], figures["dataset"]["images"]) == (f"{server}/signed-test.tar", 3)
+    assert b"secret" not in (tmp_path / "f.json").read_bytes() + (tmp_path / "p.jsonl").read_bytes() + done.stderr
+    for name, more, words in (
+        ("/none.tar", (), b"none.tar: nothing is at this address"),
+        ("", ("--split", "val"), b"has no split 'val'"),
+        ("", ("--adapter", "folder"), b"'folder' reads files alone"),
+    ):
+        refused = run("evaluate", server + name, *base, *how, *more)
+        assert (refused.returncode, words in b" ".join(refused.stderr.split())) == (2, True), refused.stderr

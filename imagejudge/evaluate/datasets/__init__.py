@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from imagejudge.common.existing import exists, is_file, is_folder
 from imagejudge.errors import UsageError
+from imagejudge.images.remote import is_address
+from imagejudge.images.signed import name_of
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Reading
@@ -31,12 +33,26 @@ _TABLES = ("csv", "jsonl", "llavaguard", "t2isafety")
 """They are read once, from the start, and within bounds: from anything."""
 
 
-def load_dataset(path: Path, adapter: str, reading: Reading) -> Dataset:
-    """The labelled images at a path. Raises `UsageError` for what the adapter misses, with what it found instead."""
+def load_dataset(path: str | Path, adapter: str, reading: Reading) -> Dataset:
+    """The labelled images at a path, or at an address where the adapter reads tars.
+
+    Raises `UsageError` for what the adapter misses, with what it found instead.
+    """
+    if isinstance(path, str) and is_address(path):
+        if adapter != "webdataset":
+            raise UsageError(
+                f"{adapter!r} reads files alone", "download them; addresses of tars are read by the adapter webdataset"
+            )
+        return _loaded(name_of(path), adapter, reading)
+    path = Path(path)
     if not exists(path):
         raise UsageError(f"there is no file or folder {path}", "check the path of the data set")
     if adapter not in _TABLES and not (is_file(path) or is_folder(path)):
         raise UsageError(f"{path} is neither a file nor a folder", "a pipe will do only for a table of labels")
+    return _loaded(path, adapter, reading)
+
+
+def _loaded(path: str | Path, adapter: str, reading: Reading) -> Dataset:
     module, _, function = ADAPTERS[adapter].partition(":")
     dataset: Dataset = getattr(import_module(f"{__name__}.{module}"), function)(path, reading)
     if not dataset.count:

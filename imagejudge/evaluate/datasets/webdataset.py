@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets.parquet import files_of
-from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Label, Reading
+from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Label, Reading, missing
+from imagejudge.images.find import find_images
 from imagejudge.images.names import TAR_ENDINGS
 from imagejudge.images.read import Limits
 from imagejudge.images.ref import Fields, ImageRef
@@ -20,11 +21,17 @@ _SHOWN: Final = 5
 """Images without a label that are named."""
 
 
-def load(path: Path, reading: Reading) -> Dataset:
-    """The images of all tars at or below a path, which are read twice: once for the labels, once as they are needed."""
+def load(path: str | Path, reading: Reading) -> Dataset:
+    """The images of all tars at or below a path, or a `str` that is an address.
+
+    They are read twice: once for the labels, once as they are needed.
+    """
     if "image" in reading.columns:
         raise UsageError("images in tars are known by their names", "leave out `column` image=...")
-    files = files_of(path, reading.split, TAR_ENDINGS)
+    if isinstance(path, Path):
+        files = [str(file) for file in files_of(path, reading.split, TAR_ENDINGS)]
+    else:
+        files = _at_address(path, reading.split)
     wanted = {_CLASS, _OBJECT, *PARTS, *reading.columns.values()}
     rows = {ref.path: _row(ref.fields or {}, wanted) for ref in _images(files, sorted(wanted))}
     found = {name for row in rows.values() for name in row}
@@ -43,6 +50,18 @@ def load(path: Path, reading: Reading) -> Dataset:
     return Dataset(items(), len(labels), notes)
 
 
+def _at_address(address: str, split: str) -> list[str]:
+    found = [ref.path for ref in find_images([address])]
+    tars = [path for path in found if path.lower().endswith(TAR_ENDINGS)]
+    if not tars:
+        raise missing("*.tar file", address, found, "name their folder, if the server can list it, or one of them")
+    places = ((path, PurePosixPath(path)) for path in tars)
+    chosen = [path for path, place in places if place.name.startswith(split) or place.parent.name == split]
+    if not chosen:
+        raise missing(f"split {split!r}", address, tars, "correct `split`")
+    return chosen
+
+
 def _labels(rows: Mapping[str, Mapping[str, Any]], columns: Columns) -> tuple[dict[str, Label], list[str]]:
     """By the name of the image; and those that have none."""
     labels, lost = {}, []
@@ -54,9 +73,9 @@ def _labels(rows: Mapping[str, Mapping[str, Any]], columns: Columns) -> tuple[di
     return labels, lost
 
 
-def _images(files: Sequence[Path], fields: Sequence[str] = ()) -> Iterator[ImageRef]:
-    for ref in expand((ImageRef(str(file)) for file in files), Limits(), keep_fields=fields):
-        if ref.trouble is not None and ref.trouble.kind == "shard":
+def _images(files: Sequence[str], fields: Sequence[str] = ()) -> Iterator[ImageRef]:
+    for ref in expand(map(ImageRef, files), Limits(), keep_fields=fields):
+        if ref.trouble is not None and (ref.trouble.kind == "shard" or ref.path in files):
             raise UsageError(f"{ref.path}: {ref.trouble.message}", "fetch it again, or leave it out")
         yield ref
 
