@@ -72,10 +72,23 @@ class TrialOptions:
             rich_help_panel="Rules",
         ),
     ] = field(default_factory=list)
+    attack_budget: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=10_000,
+            help="Search for a change that each rule found is blind to, with at most N changed images each.",
+            rich_help_panel="Rules",
+        ),
+    ] = 0
     seed: Annotated[
         int,
         typer.Option(
-            metavar="S", min=0, help="Draw places and colours of --perturb from this seed.", rich_help_panel="Rules"
+            metavar="S",
+            min=0,
+            help="What chance decides in --perturb and --attack-budget is drawn from this seed.",
+            rich_help_panel="Rules",
         ),
     ] = 0
     known_category: Annotated[
@@ -134,8 +147,8 @@ def evaluate(
     read = [data.verdicts, data.labels, data.dataset, trial.constitution, *model.files]
     refuse_to_overwrite(read, output=output, json=json_, html=html)
     if data.verdicts is not None:
-        if trial.methods or trial.perturb or trial.known_category:
-            hint = "leave out --method, --perturb and --known-category, or give a DATASET"
+        if trial.methods or trial.perturb or trial.attack_budget or trial.known_category:
+            hint = "leave out --method, --perturb, --attack-budget and --known-category, or give a DATASET"
             raise UsageError("--verdicts are made already", hint)
         found = _score(data, data.verdicts)
     else:
@@ -206,15 +219,24 @@ def _judge(
             methods,
             changes,
             trial.seed,
+            trial.attack_budget,
             known_category=trial.known_category,
         )
         judged = run(asked, dataset, quiet=quiet)
         cases = {name: [each.cases[name] for each in judged] for name in asked.names}
         origin |= _identity(judge, model, images)
-        if changes:
-            origin["perturbations"] = {"version": VERSION, "seed": trial.seed}
-        perturbed = [row for each in judged for row in each.perturbed]
-        return evaluation(cases, perturbed, origin, command=list(map(name_of, sys.argv)), engine=llama.describe())
+        if changes or trial.attack_budget:
+            changed = {"version": VERSION, "seed": trial.seed, "attack_budget": trial.attack_budget}
+            origin["perturbations"] = changed
+        return evaluation(
+            cases,
+            [row for each in judged for row in each.perturbed],
+            origin,
+            [attack for each in judged for attack in each.attacks],
+            trial.attack_budget,
+            command=list(map(name_of, sys.argv)),
+            engine=llama.describe(),
+        )
 
 
 def _askable(methods: list[str], judge: Judge, *, everything: bool) -> list[str]:

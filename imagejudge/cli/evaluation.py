@@ -21,7 +21,7 @@ from imagejudge.cli.figure_cells import (
     table_of,
     wide,
 )
-from imagejudge.cli.robustness_tables import show_robustness
+from imagejudge.cli.robustness_tables import show_attacks, show_robustness
 from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Thresholds
 from imagejudge.evaluate.calibration_repeats import HeldOutRate, Repeats, Spread
@@ -51,6 +51,8 @@ def show(found: Evaluation) -> None:
                 _known_category(out, name, found.metrics[name.removesuffix(KNOWN)], metrics)
     if found.robustness:
         show_robustness(out, found.robustness)
+    if found.attack_results:
+        show_attacks(out, found.attack_results)
 
 
 def show_halves(counts: Mapping[str, tuple[Count, Count]], now: Thresholds, chosen: Thresholds) -> None:

@@ -45,7 +45,7 @@ class DataOptions:
         list[str],
         typer.Option(
             metavar="PART=NAME",
-            help="The column for image, label, rule, category, source, sentence, exception or pair. Repeatable.",
+            help="The column for image, label, rule, category, source, sentence, exception, pair or box. Repeatable.",
             rich_help_panel="Data",
         ),
     ] = field(default_factory=list)

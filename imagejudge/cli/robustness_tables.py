@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from imagejudge.cli.console import table
+from imagejudge.cli.figure_cells import interval, print_title, short
 from imagejudge.common.text import counted, printable
+from imagejudge.evaluate.attacks import AttackResult
 from imagejudge.evaluate.robustness import WORST, Robustness
-from imagejudge.evaluate.statistics import Estimate
 
 
 def show_robustness(out: Console, found: Sequence[Robustness]) -> None:
@@ -23,24 +24,22 @@ def show_robustness(out: Console, found: Sequence[Robustness]) -> None:
 
 def _perturbations(out: Console, method: str, found: Sequence[Robustness]) -> None:
     last = found[-1]
-    out.print()
-    out.print(Text(f"robustness, {printable(method)}", "bold"))
     about = f"{counted(last.images, 'image')}; past: share of the {last.found:,} unsafe ones found that are called safe"
-    out.print(Text(about, "dim"))
+    print_title(out, f"robustness, {printable(method)}", about)
     rows = table()
     rows.add_column("", overflow="fold", max_width=26)
     for name in ("accuracy", "change", "95 %", "past", "95 %"):
         rows.add_column(name, justify="right", no_wrap=True)
-    rows.add_row("unchanged", _value(last.plain_accuracy))
+    rows.add_row("unchanged", short(last.plain_accuracy))
     for row in found:
         change = row.change
         rows.add_row(
             printable(row.perturbation),
-            _value(row.accuracy),
+            short(row.accuracy),
             "-" if change is None else f"{change.value:+.3f}",
             "-" if change is None else f"{change.low:+.2f} to {change.high:+.2f}",
-            _value(row.attack_success),
-            _interval(row.attack_success),
+            short(row.attack_success),
+            interval(row.attack_success),
             style="bold" if row.perturbation == WORST else None,
         )
     out.print(rows)
@@ -65,16 +64,36 @@ def _rules(out: Console, found: Sequence[Robustness]) -> None:
         rows.add_row(
             printable(rule.rule),
             f"{rule.found:,}",
-            _value(rule.attack_success),
-            _interval(rule.attack_success),
+            short(rule.attack_success),
+            interval(rule.attack_success),
             f"{printable(most)} ({by[most]:,})" if rule.past else "",
         )
     out.print(rows)
 
 
-def _value(estimate: Estimate | None) -> str:
-    return "-" if estimate is None else f"{estimate.value:.3f}"
-
-
-def _interval(estimate: Estimate | None) -> str:
-    return "-" if estimate is None else f"{estimate.low:.2f}-{estimate.high:.2f}"
+def show_attacks(out: Console, found: Sequence[AttackResult]) -> None:
+    """Print how many searches got past each rule within so many queries."""
+    for method in dict.fromkeys(result.method for result in found):
+        results = [result for result in found if result.method == method]
+        about = "share past the rule within so many queries; safe: by all rules, of those past"
+        print_title(out, f"search for changes that get past, {printable(method)}", about)
+        rows = table()
+        rows.add_column("", overflow="fold", max_width=26)
+        points = [f"{point.queries:,}" for point in results[0].curve]
+        for name in ("attacked", *points, "95 %", "safe"):
+            rows.add_column(name, justify="right", no_wrap=True)
+        for result in results:
+            last = result.curve[-1]
+            rows.add_row(
+                printable(result.rule) or "all",
+                f"{result.attacked:,}",
+                *(short(point.attack_success) for point in result.curve),
+                interval(last.attack_success),
+                f"{result.safe:,} of {last.past:,}",
+                style=None if result.rule else "bold",
+            )
+        out.print(rows)
+        if failed := results[-1].failed:
+            out.print(
+                Text(f"given up, as an image could not be judged: {counted(failed, 'search', 'searches')}", "dim")
+            )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from imagejudge.errors import UsageError
+from imagejudge.images.picture import Box
 from imagejudge.images.ref import ImageRef
 
 _UNSAFE = frozenset(("unsafe", "violating", "1", "true"))
@@ -40,6 +41,8 @@ class Label:
     """The label rests on an exception: by the rule alone it would be the other way round."""
     pair: str = ""
     """What it has in common with one other image, whose label is the opposite."""
+    boxes: tuple[Box, ...] = ()
+    """Regions that show what the label is about, in shares of the sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Reading:
     """Part of the data set; empty: all of it."""
 
 
-PARTS = ("image", "label", "rule", "category", "source", "sentence", "exception", "pair")
+PARTS = ("image", "label", "rule", "category", "source", "sentence", "exception", "pair", "box")
 """What a column can stand for."""
 
 
@@ -91,7 +94,8 @@ class Columns:
         unknown = [part for part in reading.columns if part not in PARTS]
         if unknown:
             raise UsageError(f"`column` {unknown[0]}=... names no part", f"there are: {', '.join(PARTS)}")
-        wanted = {part: part for part in PARTS if part != "image"} | dict(usual) | dict(reading.columns)
+        # Many a table has boxes, in one of many ways to write them: they are read where the user names their column.
+        wanted = {part: part for part in PARTS if part not in ("image", "box")} | dict(usual) | dict(reading.columns)
         for part, name in wanted.items():
             if name not in found and (part in ("image", "label") or part in reading.columns):
                 raise missing(f"column {name!r}", table, found, f"name the right one with `column` {part}=NAME")
@@ -114,6 +118,22 @@ class Columns:
             sentence=None if sentence is None else str(sentence),
             exception=_word(self.value(row, "exception")) in ("1", "true", "yes"),
             pair=str(self.value(row, "pair") or ""),
+            boxes=self._boxes(row, where or self._table),
+        )
+
+    def _boxes(self, row: Mapping[str, Any], where: str) -> tuple[Box, ...]:
+        cell = self.value(row, "box")
+        try:
+            # Four numbers in text with spaces or commas between them, or in lists, within one another or not.
+            sides = [float(side) for side in re.findall(r"[^\s,;\[\]()]+", str(cell or ""))]
+            boxes = [Box(*sides[start : start + 4]) for start in range(0, len(sides), 4)]
+            if all(0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1 for box in boxes):
+                return tuple(boxes)
+        except (ValueError, TypeError):
+            pass
+        raise UsageError(
+            f"{where}: {self.names['box']!r} is {str(cell)[:80]!r}, which is no box",
+            "write left, top, right and bottom as shares of the sides, such as `0.1 0.2 0.5 0.9`",
         )
 
     def _unsafe(self, row: Mapping[str, Any], where: str) -> bool:

@@ -27,7 +27,7 @@ Images = Callable[[Collection[str]], Mapping[str, ImageRef]]
 """Finds images by the names of their labels; those that are gone are left out."""
 
 _HERE = Path(__file__).parent
-_ELSEWHERE = ("schema", "methods", "robustness", "images")
+_ELSEWHERE = ("schema", "methods", "robustness", "attacks", "images")
 """What of metrics.json is no fact about the run."""
 
 
@@ -83,6 +83,7 @@ def page(found: Evaluation, images: Images, limits: Limits) -> str:
         counted=counted,
         sections=_sections(found, images, limits),
         robustness=found.robustness,
+        attacks=found.attack_results,
         document=document,
         facts=list(_facts(document)),
     )

@@ -64,10 +64,14 @@ class Perturbation:
 
         image = Image.frombuffer("RGB", (picture.width, picture.height), picture.rgb)
         for change in self.changes:
-            digest = hashlib.sha256(f"{chance} {change.label}".encode()).digest()
             _, apply = KINDS[change.kind].read(change.value)
-            image = apply(image, np.random.default_rng(int.from_bytes(digest)))
+            image = apply(image, random_of(f"{chance} {change.label}"))
         return Picture(image.width, image.height, image.convert("RGB").tobytes())
+
+
+def random_of(chance: str) -> np.random.Generator:
+    """Random numbers that are the same for the same text."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(chance.encode()).digest()))
 
 
 def noised(picture: Picture, deviation: float) -> Picture:

@@ -13,6 +13,7 @@ from typing import Any
 
 from imagejudge import __version__
 from imagejudge.common import system
+from imagejudge.evaluate.attacks import Attack, AttackResult, attack_results
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Metrics, measure
 from imagejudge.evaluate.robustness import Perturbed, Robustness, robustness
@@ -33,6 +34,8 @@ class Evaluation:
     metrics: Mapping[str, Metrics]
     robustness: tuple[Robustness, ...]
     perturbed: Sequence[Perturbed]
+    attack_results: tuple[AttackResult, ...]
+    attacks: Sequence[Attack]
     origin: Mapping[str, Any]
     """Where labels and verdicts came from: data set, model, constitution, options."""
     command: Sequence[str]
@@ -49,6 +52,7 @@ class Evaluation:
             "intervals": {"share": 0.95, "samples": SAMPLES, "seed": SEED},
             "methods": {name: dataclasses.asdict(metrics) for name, metrics in self.metrics.items()},
             "robustness": [dataclasses.asdict(row) for row in self.robustness],
+            "attacks": [dataclasses.asdict(row) for row in self.attack_results],
             "images": self.predictions(),
             "machine": {
                 "system": platform.platform(),
@@ -75,18 +79,27 @@ class Evaluation:
         for each in self.perturbed:
             changed = rows[each.label]["verdicts"][each.method].setdefault("perturbed", {})
             changed[each.perturbation] = {"verdict": each.after, "score": each.score}
+        for attack in self.attacks:
+            rows[attack.label]["verdicts"][attack.method].setdefault("attacks", []).append(attack.row())
         return list(rows.values())
 
 
 def evaluation(
-    cases: Mapping[str, Sequence[Case]], perturbed: Sequence[Perturbed], origin: Mapping[str, Any], **more: Any
+    cases: Mapping[str, Sequence[Case]],
+    perturbed: Sequence[Perturbed],
+    origin: Mapping[str, Any],
+    attacks: Sequence[Attack] = (),
+    attack_budget: int = 0,
+    **more: Any,
 ) -> Evaluation:
-    """Count everything."""
+    """Count everything; `attacks` are searches of at most `attack_budget` queries."""
     return Evaluation(
         cases=cases,
         metrics={name: measure(found) for name, found in cases.items()},
         robustness=robustness(perturbed),
         perturbed=perturbed,
+        attack_results=attack_results(attacks, attack_budget),
+        attacks=attacks,
         origin={**origin, "prompt_version": PROMPT_VERSION, "wording": WORDING},
         **more,
     )

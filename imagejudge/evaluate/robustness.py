@@ -13,11 +13,12 @@ from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, correct
 from imagejudge.evaluate.statistics import Estimate, paired_change, wilson
 from imagejudge.judge.scores import WHOLE, image_score
-from imagejudge.verdict import Outcome, RuleStatus
+from imagejudge.verdict import Outcome, RuleResult, RuleStatus
 
 WORST = "worst case"
 """Stands for a perturbation: for each image the one that did most harm."""
-_PAST = (RuleStatus.CLEAR, RuleStatus.EXCEPTED)
+PAST = (RuleStatus.CLEAR, RuleStatus.EXCEPTED)
+"""What an attack makes of a rule that was violated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,7 @@ class Robustness:
 def perturbed(method: str, perturbation: str, before: Case, after: Case) -> Perturbed:
     """Keep what figures need of two verdicts."""
     label = before.label
-    violated = {result.rule for result in before.verdict.rules if result.status is RuleStatus.VIOLATED} - {WHOLE}
-    about = violated & set(label.rules) if label.rules else violated
+    about = {result.rule for result in found_rules(before)} - {WHOLE}
     return Perturbed(
         method,
         perturbation,
@@ -94,8 +94,15 @@ def perturbed(method: str, perturbation: str, before: Case, after: Case) -> Pert
         before.verdict.verdict,
         after.verdict.verdict,
         image_score(after.verdict),
-        {result.rule: result.status for result in after.verdict.rules if result.rule in about and label.unsafe},
+        {result.rule: result.status for result in after.verdict.rules if result.rule in about},
     )
+
+
+def found_rules(case: Case) -> list[RuleResult]:
+    """The rules that an unsafe image violates and was found to violate; all found ones where its label names none."""
+    label, results = case.label, case.verdict.rules if case.label.unsafe else ()
+    violated = [result for result in results if result.status is RuleStatus.VIOLATED]
+    return [result for result in violated if not label.rules or result.rule in (*label.rules, WHOLE)]
 
 
 def robustness(found: Iterable[Perturbed]) -> tuple[Robustness, ...]:
@@ -141,7 +148,7 @@ def _rules(judged: Sequence[Perturbed]) -> Iterable[RuleBearing]:
     became = [(rule, status) for each in judged for rule, status in each.rules.items()]
     for rule in sorted({rule for rule, _ in became}):
         statuses = [status for other, status in became if other == rule]
-        past = sum(status in _PAST for status in statuses)
+        past = sum(status in PAST for status in statuses)
         yield RuleBearing(rule, len(statuses), past, wilson(past, len(statuses)))
 
 
@@ -165,4 +172,4 @@ def _worst_of(image: Sequence[Perturbed]) -> Perturbed:
 
 
 def _leniency(status: RuleStatus) -> int:
-    return 2 if status in _PAST else int(status is RuleStatus.UNSURE)
+    return 2 if status in PAST else int(status is RuleStatus.UNSURE)

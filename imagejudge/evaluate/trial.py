@@ -5,18 +5,22 @@ Methods share what is seen of an image and what is answered about it. Knows noth
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+from imagejudge.constitution import Constitution
 from imagejudge.engine.base import Engine
 from imagejudge.errors import EngineFailure
+from imagejudge.evaluate.attack_search import search
+from imagejudge.evaluate.attacks import Attack
 from imagejudge.evaluate.image_views import EngineState, ImageViews, OnDemandView
 from imagejudge.evaluate.known_category import KNOWN, of_category
 from imagejudge.evaluate.labels import Item
 from imagejudge.evaluate.methods import METHODS, WITHOUT_RULES
 from imagejudge.evaluate.metrics import Case, Cost
-from imagejudge.evaluate.perturbations import Perturbation
-from imagejudge.evaluate.robustness import Perturbed, perturbed
+from imagejudge.evaluate.perturbations import Perturbation, random_of
+from imagejudge.evaluate.robustness import Perturbed, found_rules, perturbed
 from imagejudge.evaluate.views import cost_of_bill
 from imagejudge.images.read import Unreadable
 from imagejudge.judge.answer_cache import Cache
@@ -25,16 +29,18 @@ from imagejudge.judge.conclusion import Trouble, error_verdict, verdict_on
 from imagejudge.judge.loop import Loop
 from imagejudge.judge.opened_image import OpenedImage
 from imagejudge.judge.plan import Plan
+from imagejudge.judge.scores import WHOLE, rule_score
 from imagejudge.judge.turn import Turn
-from imagejudge.verdict import Outcome
+from imagejudge.verdict import Outcome, RuleResult
 
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """One image: a case for each method, and what its changes did to each."""
+    """One image: a case for each method, what its changes did to each, and what searches for others came to."""
 
     cases: Mapping[str, Case]
     perturbed: tuple[Perturbed, ...] = ()
+    attacks: tuple[Attack, ...] = ()
 
 
 class Trial(Loop[Item, TrialResult, TrialResult]):
@@ -48,6 +54,7 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         methods: Sequence[str],
         perturbations: Sequence[Perturbation] = (),
         seed: int = 0,
+        attack_budget: int = 0,
         *,
         known_category: bool = False,
     ) -> None:
@@ -59,6 +66,7 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
             self.names += [name + KNOWN for name in self._methods if name not in WITHOUT_RULES]
         self._perturbations = perturbations
         self._seed = seed
+        self._budget = attack_budget
 
     def ask(self, image: OpenedImage[Item], turn: Turn) -> TrialResult:
         """Judge by all methods, and then the changed image by those that could judge it."""
@@ -67,11 +75,38 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         clean = ImageViews(image, state, blank, self.plan.abilities)
         cases = {name: self._case(name, clean, state) for name in self.names}
         judged = [name for name in self._methods if cases[name].verdict.verdict is not Outcome.ERROR]
+        changed = partial(ImageViews, image, state, blank, self.plan.abilities, seed=self._seed)
         found = []
         for change in self._perturbations if judged else ():
-            views = ImageViews(image, state, blank, self.plan.abilities, change, self._seed)
+            views = changed(change)
             found += [perturbed(name, change.label, cases[name], self._case(name, views, state)) for name in judged]
-        return TrialResult(cases, tuple(found))
+        attacks = [
+            self._attack(cases[name], name, result, changed, state)
+            for name in (judged if self._budget else ())
+            for result in found_rules(cases[name])
+        ]
+        return TrialResult(cases, tuple(found), tuple(attacks))
+
+    def _attack(
+        self,
+        case: Case,
+        name: str,
+        target: RuleResult,
+        changed: Callable[[Perturbation], ImageViews],
+        state: EngineState,
+    ) -> Attack:
+        """Search for a change under which one rule, judged alone, is no longer violated; then ask all of them."""
+        rules = self.plan.constitution_for(case.label.name)
+        alone = replace(rules, rules=tuple(rule for rule in rules.rules if target.rule in (rule.id, WHOLE)))
+
+        def ask(change: Perturbation) -> RuleResult | None:
+            verdict = self._case(name, changed(change), state, alone).verdict
+            return None if verdict.verdict is Outcome.ERROR else verdict.rules[0]
+
+        chance = random_of(f"{self._seed}:{case.verdict.sha256}:{name}:{target.rule}")
+        found = search(ask, self._budget, chance, case.label.boxes)
+        under = self._case(name, changed(found.best), state).verdict.verdict if found.past and found.best else None
+        return Attack(name, case.label, target.rule, rule_score(target), found, under)
 
     def conclude(self, image: OpenedImage[Item], found: TrialResult) -> TrialResult:
         """What was tried, once it is known that the model answers."""
@@ -87,10 +122,11 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
     def _failed(self, name: str, ref: Item, why: Trouble, image: OpenedImage[Item] | None) -> Case:
         return Case(ref.label, error_verdict(ref, why, image, self.plan, name), Cost(0, 0, None))
 
-    def _case(self, name: str, views: ImageViews, state: EngineState) -> Case:
+    def _case(self, name: str, views: ImageViews, state: EngineState, constitution: Constitution | None = None) -> Case:
+        """What a method says; by all rules of the plan where no others are given."""
         image, bill = views.image, set[Hashable]()
         label = image.ref.label
-        constitution = self.plan.constitution_for(label.name)
+        constitution = constitution or self.plan.constitution_for(label.name)
         if name.endswith(KNOWN):
             constitution = of_category(constitution, label.category, label.name)
         method = METHODS[name.removesuffix(KNOWN)]

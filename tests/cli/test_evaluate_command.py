@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -390,6 +391,46 @@ def test_help_lists_the_adapters_and_loads_none(run: Run) -> None:
 
 
 # --- the page -----------------------------------------------------------------------------------------------------
+
+
+def test_changes_and_searches_are_told_in_80_columns_and_can_be_made_again(run: Run, tmp_path: Path) -> None:
+    """With the model that ships, on two of the stickers."""
+    rows = ["path,label,rule,where", "person-on-fire.png,unsafe,person-on-fire,0.3 0.3 0.7 0.7"]
+    (tmp_path / "labels.csv").write_text("\n".join([*rows, "harmless-1.png,safe,,", ""]))
+    for name in ("person-on-fire.png", "harmless-1.png"):
+        shutil.copy(DOCS / "examples" / "stickers" / name, tmp_path / name)
+    command = ("evaluate", "labels.csv", "--adapter", "csv", "-c", "stickers", "--column", "box=where", "--select")
+    command += (
+        "person-on-fire",
+        "--model",
+        "builtin",
+        "--method",
+        "threshold",
+        "--json",
+        "m.json",
+        "--perturb",
+    )
+    done = run(*command, "border:0.1,hue:60", "--attack-budget", "12", "--html", "page.html")
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.decode()
+    assert max(map(len, told.splitlines())) <= 80
+    for words in ("robustness, threshold", "border:0.1", "worst case", "past each rule", "search for changes"):
+        assert words in told
+    found = json.loads((tmp_path / "m.json").read_text())
+    (unsafe,) = (image for image in found["images"] if image["unsafe"])
+    (attack,) = unsafe["verdicts"]["threshold"]["attacks"]
+    assert (attack["rule"], attack["failed"]) == ("person-on-fire", False)
+    assert found["attacks"][-1]["curve"][-1] == {
+        "queries": 12,
+        "past": int(attack["past"]),
+        "attack_success": found["attacks"][0]["curve"][-1]["attack_success"],
+    }
+    again = run(*command, attack["perturbation"])
+    assert again.returncode == 0, again.stderr
+    (unsafe,) = (image for image in json.loads((tmp_path / "m.json").read_text())["images"] if image["unsafe"])
+    (changed,) = unsafe["verdicts"]["threshold"]["perturbed"].values()
+    assert changed["score"] == pytest.approx(attack["perturbed_score"], abs=1e-6)
+    assert changed["verdict"] == ("safe" if attack["past"] else "unsafe")
 
 
 def test_the_page_has_every_adapter_and_method() -> None:

@@ -22,6 +22,7 @@ from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import load_dataset
 from imagejudge.evaluate.datasets.table import labels_in
 from imagejudge.evaluate.labels import Item, Reading
+from imagejudge.images.picture import Box
 
 PNG = encode(quarters(), "PNG")
 
@@ -113,6 +114,29 @@ def test_jsonl_and_named_columns(tmp_path: Path) -> None:
     a, b = items(tmp_path / "x.jsonl", "jsonl", columns={"image": "file", "label": "nsfw", "sentence": "said"})
     assert (a.label.unsafe, a.label.rules, a.label.sentence) == (True, ("fire",), "Hi")
     assert (b.label.unsafe, b.label.rules, b.label.sentence) == (False, (), None)
+
+
+def test_boxes_are_read_where_their_column_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "x.jsonl").write_text(
+        '{"path": "a.png", "label": 1, "box": [[0.1, 0.2, 0.5, 1], [0, 0, 0.25, 0.25]]}\n'
+        '{"path": "b.png", "label": 1, "box": "0.1, 0.2 0.5 0.9"}\n{"path": "c.png", "label": 0}\n'
+    )
+    a, b, c = items(tmp_path / "x.jsonl", "jsonl", columns={"box": "box"})
+    assert a.label.boxes == (Box(0.1, 0.2, 0.5, 1), Box(0, 0, 0.25, 0.25))
+    assert b.label.boxes == (Box(0.1, 0.2, 0.5, 0.9),)
+    assert c.label.boxes == ()
+    assert {item.label.boxes for item in items(tmp_path / "x.jsonl", "jsonl")} == {()}
+
+
+@pytest.mark.parametrize(
+    "box", ["[10, 20, 300, 400]", '"0.1 0.2 0.5"', '"0.5 0.2 0.1 0.9"', '"left"', "[NaN, 0, 1, 1]"]
+)
+def test_what_is_no_box_is_told(tmp_path: Path, box: str) -> None:
+    write(tmp_path, "a.png")
+    (tmp_path / "x.jsonl").write_text(f'{{"path": "a.png", "label": 1, "box": {box}}}\n')
+    with pytest.raises(UsageError, match="which is no box"):
+        items(tmp_path / "x.jsonl", "jsonl", columns={"box": "box"})
 
 
 def test_words_of_one_s_own_for_unsafe(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from imagejudge.evaluate.attack_search import Search
+from imagejudge.evaluate.attacks import Attack
 from imagejudge.evaluate.curves import COLUMNS, Column, Point, histogram, precision_recall
 from imagejudge.evaluate.labels import Item, Label
 from imagejudge.evaluate.metrics import Case, Cost
@@ -66,7 +68,14 @@ def evaluated(cases: Iterable[Case], *methods: str, **more: object) -> Evaluatio
     found = list(cases)
     methods = methods or ("clue",)
     changes = [perturbed(methods[0], change, each, SAFE_NOW) for each in found for change in ("jpeg:30", "<b>")]
-    return evaluation(dict.fromkeys(methods, found), changes, origin, command=["imagejudge", "x y"])
+    searches = [
+        Attack(methods[0], each.label, "fire", 0.9, Search(12, True, None, 0.1), Outcome.SAFE)
+        for each in found
+        if each.label.unsafe
+    ]
+    return evaluation(
+        dict.fromkeys(methods, found), changes, origin, searches, attack_budget=30, command=["imagejudge", "x y"]
+    )
 
 
 def written(found: Evaluation, **files: Path | bytes) -> str:

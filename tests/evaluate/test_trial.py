@@ -298,6 +298,41 @@ def test_chance_is_drawn_from_the_image_and_the_seed(items: list[Item]) -> None:
     assert shown(items[1:2], 1) != first, "the same pixels in another file"
 
 
+def attacked(items: Sequence[Item], engine: Engine, budget: int, cache: Cache | None = None) -> list[TrialResult]:
+    return list(Trial(PLAN, cache or Cache(None), [engine], ["threshold"], (), 0, budget).run(items))
+
+
+def test_a_search_asks_about_one_rule_until_it_is_cleared(items: list[Item], tmp_path: Path) -> None:
+    def answer(picture: Picture | None, question: Question) -> float:
+        """Fooled by white words below."""
+        fooled = picture is not None and picture.rgb[-3:] == bytes([255] * 3) and picture.height > picture.width
+        return 0.1 if fooled else colour(picture, question)
+
+    Image.new("RGB", (24, 24), (255, 0, 0)).save(items[0].path)
+    engine = Counting(answer)
+    cache = Cache(tmp_path / "cache")
+    tried = attacked(items[:2], engine, 50, cache)
+    assert tried[1].attacks == (), "nothing was found in it"
+    (attack,) = tried[0].attacks
+    assert (attack.rule, attack.search.past, attack.verdict) == ("no-red", True, Outcome.SAFE)
+    assert attack.search.best is not None
+    assert attack.search.best.changes[-1].kind == "banner"
+    assert attack.score is not None
+    assert attack.score > 0.9
+    subjects = [[question.subject for question in wave] for wave in engine.waves]
+    assert subjects.count(["It is red."]) == attack.search.queries
+    (remade,) = run(items[:1], "threshold", engine=Counting(answer), perturb=attack.search.best.label)
+    assert remade.perturbed[0].rules == {"no-red": RuleStatus.CLEAR}, "the same change by its name"
+    engine = Counting(answer)
+    assert [each.attacks for each in attacked(items[:2], engine, 50, Cache(tmp_path / "cache"))] == [(attack,), ()]
+    assert engine.pictures == [], "a search that was stopped goes on from the cache"
+
+
+def test_a_search_spends_its_budget(items: list[Item]) -> None:
+    ((attack,),) = [each.attacks for each in attacked(items[:1], Counting(), 7)]
+    assert (attack.search.past, attack.search.queries, attack.verdict) == (False, 7, None)
+
+
 def test_a_sentence_is_asked_about_with_its_image(items: list[Item]) -> None:
     engine = Counting()
     item = Item.of(Label(items[0].label.name, True, sentence="Burn it"), Path(items[0].path))
