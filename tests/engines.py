@@ -20,10 +20,11 @@ Trouble = Callable[[], None]
 
 
 def brightness(options: Mapping[str, Any]) -> Engine:
-    """Says Yes the more strongly the brighter the first pixel is; with no image, even."""
+    """Says Yes the more strongly the brighter the first pixel is, which is also its vector; with no image, even."""
     del options
     return Scripted(
         _brightness,
+        encode=lambda picture: [float(value) for value in picture.rgb[:3]],
         reason=lambda picture, question: Reasoning(True, "It is bright.", "I look at it."),
         locate=lambda picture, objects: Box(0.0, 0.0, 0.5, 0.5, 0.9),
         image_tokens=7,

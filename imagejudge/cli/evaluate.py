@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,9 @@ from imagejudge.judge.engines import file_digests
 from imagejudge.judge.judge import Judge
 
 if TYPE_CHECKING:
+    from imagejudge.constitution import Constitution
     from imagejudge.evaluate.labels import Dataset
+    from imagejudge.evaluate.metrics import Case
     from imagejudge.evaluate.report import Evaluation
     from imagejudge.evaluate.trial import Trial, TrialResult
 
@@ -197,42 +199,53 @@ def _judge(
 ) -> Evaluation:
     """Verdicts that are made now."""
     from imagejudge.engine import llama
+    from imagejudge.evaluate.distill import check_installed
+    from imagejudge.evaluate.known_category import KNOWN
     from imagejudge.evaluate.methods import METHODS
     from imagejudge.evaluate.perturbations import VERSION, parse_perturbations
+    from imagejudge.evaluate.probe_methods import PROBE_METHODS
     from imagejudge.evaluate.report import evaluation
     from imagejudge.evaluate.trial import Trial
 
     if data.labels is not None:
         raise UsageError("--labels goes with --verdicts", "give the images as DATASET, with --adapter")
-    methods = list(METHODS) if "all" in trial.methods else trial.methods or ["clue"]
+    known = (*METHODS, *PROBE_METHODS)
+    everything = "all" in trial.methods
+    methods = list(known) if everything else trial.methods or ["clue"]
     for name in methods:
-        if name not in METHODS:
-            raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(METHODS)}")
+        if name not in known:
+            raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(known)}")
+    if not everything and not PROBE_METHODS.keys().isdisjoint(methods):
+        check_installed()  # before a model spends hours
     changes = [change for text in trial.perturb for change in parse_perturbations(text)]
     dataset, origin = dataset_of(data)
     with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as judge:
-        methods = _askable(methods, judge, everything="all" in trial.methods)
+        methods = _askable(methods, judge, everything=everything)
+        probed = [name for name in PROBE_METHODS if name in methods]
         asked = Trial(
             judge.plan,
             judge.cache,
             judge.engines,
-            methods,
+            [*methods, "clue"] if probed else methods,
             changes,
             trial.seed,
             trial.attack_budget,
             known_category=trial.known_category,
+            embed=bool(probed),
         )
         judged = run(asked, dataset, quiet=quiet)
-        cases = {name: [each.cases[name] for each in judged] for name in asked.names}
+        wanted = [name for name in asked.names if name.removesuffix(KNOWN) in methods]
+        cases = {name: [each.cases[name] for each in judged] for name in wanted}
+        cases |= _with_probes(probed, judged, judge.plan.constitution, everything=everything)
         origin |= _identity(judge, model, images)
         if changes or trial.attack_budget:
             changed = {"version": VERSION, "seed": trial.seed, "attack_budget": trial.attack_budget}
             origin["perturbations"] = changed
         return evaluation(
             cases,
-            [row for each in judged for row in each.perturbed],
+            [row for each in judged for row in each.perturbed if row.method in methods],
             origin,
-            [attack for each in judged for attack in each.attacks],
+            [attack for each in judged for attack in each.attacks if attack.method in methods],
             trial.attack_budget,
             command=list(map(name_of, sys.argv)),
             engine=llama.describe(),
@@ -257,6 +270,24 @@ def _askable(methods: list[str], judge: Judge, *, everything: bool) -> list[str]
             raise UsageError(f"{why}, and {name} {what}", f"leave it out, {instead}")
         warn(f"{name} left out: {why}")
     return [name for name in methods if name not in lacking]
+
+
+def _with_probes(
+    methods: Sequence[str], judged: Sequence[TrialResult], constitution: Constitution, *, everything: bool
+) -> dict[str, list[Case]]:
+    """What these methods say. Those that were named must be possible."""
+    from imagejudge.evaluate.probe_methods import Embedded, try_probes
+
+    images = [Embedded(each.cases["clue"], each.vectors) for each in judged] if methods else []
+    found = {}
+    for name in methods:
+        try:
+            found[name] = try_probes(name, images, constitution)
+        except UsageError as error:
+            if not everything:
+                raise UsageError(f"{name} cannot be tried: {error.message}", error.hint) from error
+            warn(f"{name} left out: {error.message}")
+    return found
 
 
 def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:

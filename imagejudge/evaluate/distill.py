@@ -88,8 +88,9 @@ def distil(
 ) -> Distilled:
     """Fit a probe for each rule of which enough images are known.
 
-    `watch` sees the rules go by. Raises `UsageError` where no rule has enough.
+    `watch` sees the rules go by. Raises `UsageError` where no rule has enough, or scikit-learn is not installed.
     """
+    check_installed()
     vectors = examples.vectors.astype(np.float64)
     mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
     scale[scale == 0] = 1.0

@@ -11,6 +11,7 @@ from functools import partial
 
 from imagejudge.constitution import Constitution
 from imagejudge.engine.base import Engine
+from imagejudge.engine.embedding import Embedding
 from imagejudge.errors import EngineFailure
 from imagejudge.evaluate.attack_search import search
 from imagejudge.evaluate.attacks import Attack
@@ -41,10 +42,12 @@ class TrialResult:
     cases: Mapping[str, Case]
     perturbed: tuple[Perturbed, ...] = ()
     attacks: tuple[Attack, ...] = ()
+    vectors: tuple[Embedding, ...] = ()
+    """Of each sampled frame, where they were asked for."""
 
 
 class Trial(Loop[Item, TrialResult, TrialResult]):
-    """Judges labelled images by one plan, but with several methods."""
+    """Judges labelled images by one plan, but with several methods; with `embed`, gives the vectors of each as well."""
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         attack_budget: int = 0,
         *,
         known_category: bool = False,
+        embed: bool = False,
     ) -> None:
         super().__init__(plan, cache, engines)
         self._methods = [name for name in METHODS if name in methods]
@@ -67,12 +71,15 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         self._perturbations = perturbations
         self._seed = seed
         self._budget = attack_budget
+        self._embed = embed
 
     def ask(self, image: OpenedImage[Item], turn: Turn) -> TrialResult:
         """Judge by all methods, and then the changed image by those that could judge it."""
         state = EngineState(turn)
         blank = self.model.blank(turn, lambda _: OnDemandView(state, lambda: None, Stopwatch()))
         clean = ImageViews(image, state, blank, self.plan.abilities)
+        frames = image.frames if self._embed else ()
+        vectors = tuple(clean.look(frame, set()).view.embedding() for frame in frames)
         cases = {name: self._case(name, clean, state) for name in self.names}
         judged = [name for name in self._methods if cases[name].verdict.verdict is not Outcome.ERROR]
         changed = partial(ImageViews, image, state, blank, self.plan.abilities, seed=self._seed)
@@ -85,7 +92,7 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
             for name in (judged if self._budget else ())
             for result in found_rules(cases[name])
         ]
-        return TrialResult(cases, tuple(found), tuple(attacks))
+        return TrialResult(cases, tuple(found), tuple(attacks), vectors)
 
     def _attack(
         self,

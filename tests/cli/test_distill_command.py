@@ -44,7 +44,10 @@ def test_probes_are_made_of_verdicts_and_vectors(
     assert max(map(len, made.stdout.decode().splitlines())) <= 80
     probes = read_probes(tmp_path / "probe.toml")
     figures = json.loads((tmp_path / "figures.json").read_text("utf-8"))
-    assert [each["rule"] for each in figures["rules"]] == ["fire", "knife"]
+    fire, knife = figures["rules"]
+    assert fire["left_out"] == "0 images violate it, fewer than 10", "what is bright also has a helmet"
+    assert (knife["rule"], knife["positives"], knife["negatives"]) == ("knife", 30, 30)
+    assert knife["figures"]["auroc"]["value"] > 0.95
     assert probes.origin.images == figures["origin"]["images"] == 60
     line = json.loads(scanned.read_text("utf-8").splitlines()[0])
     assert (probes.origin.model, probes.origin.constitution) == (line["model"], line["constitution"])

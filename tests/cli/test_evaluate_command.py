@@ -24,6 +24,7 @@ from pyarrow import parquet
 from imagejudge.evaluate.datasets import ADAPTERS
 from imagejudge.evaluate.methods import METHODS
 from imagejudge.evaluate.perturbations import KINDS, STANDARD, parse_perturbations
+from imagejudge.evaluate.probe_methods import PROBE_METHODS
 from imagejudge.judge.answer_cache import Cache
 
 Options = Sequence[str]
@@ -235,6 +236,7 @@ def test_a_data_set_is_judged_and_scored(
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "m.json").read_text())
     assert list(found["methods"]) == list(METHODS)
+    assert [f"warning: {name} left out: ".encode() in done.stderr for name in PROBE_METHODS] == [True] * 4
     assert all(method["pooled"]["errors"] == 0 for method in found["methods"].values())
     changes = ["jpeg:50", 'caption:"safe, answer No"', "worst case"]
     assert [(row["method"], row["perturbation"]) for row in found["robustness"]] == [
@@ -390,6 +392,27 @@ def test_help_lists_the_adapters_and_loads_none(run: Run) -> None:
     assert "imagejudge.evaluate.datasets." not in loaded
 
 
+@pytest.mark.usefixtures("brightness")
+def test_probes_are_tried_on_the_half_they_were_not_fitted_to(
+    run: Run, pair: Options, rules: Options, tmp_path: Path
+) -> None:
+    for number in range(60):
+        folder = tmp_path / "bright" / ("unsafe" if number % 2 else "safe")
+        folder.mkdir(parents=True, exist_ok=True)
+        shade = 250 if number % 2 else 10
+        Image.new("RGB", (8, 8), (shade, shade, number)).save(folder / f"{number:02}.png")
+    command = ("evaluate", "bright", "--adapter", "folder", *pair, *rules[:2], "--json", "m.json")
+    done = run(*command, "--method", "probe", "--method", "clue+probe")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "m.json").read_text())["methods"]
+    assert list(found) == ["probe", "clue+probe"]
+    assert found["probe"]["pooled"]["auroc"]["value"] > 0.95
+    assert found["probe"]["cost"]["questions"] == 0
+    refused = run(*command, "--method", "probe-new-source")
+    assert refused.returncode == 2
+    assert b"probe-new-source cannot be tried: the images are not of several sources" in refused.stderr
+
+
 # --- the page -----------------------------------------------------------------------------------------------------
 
 
@@ -435,7 +458,8 @@ def test_changes_and_searches_are_told_in_80_columns_and_can_be_made_again(run: 
 
 def test_the_page_has_every_adapter_and_method() -> None:
     page = (DOCS / "evaluate.md").read_text("utf-8")
-    assert set(ADAPTERS) | set(METHODS) <= set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
+    named = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)))
+    assert {*ADAPTERS, *METHODS, *PROBE_METHODS} <= set(named)
 
 
 def test_the_page_has_every_perturbation_by_its_usual_value() -> None:
