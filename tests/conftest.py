@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from imagejudge.judge import answer_cache
+
+# Compiling the package takes half of a program's start: even where the user wants no bytecode, compile it once only.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Where pytest itself was started in the background, it ignores Ctrl-C or the end of its terminal, and so would the
 # programs to which tests send these signals.

@@ -7,12 +7,14 @@ import random
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gguf_pairs
 import pytest
 from PIL import Image
+from program_server import ProgramServer
 
 RULES = """
 schema = 1
@@ -39,11 +41,22 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "imagejudge")
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Call `imagejudge` in a temporary folder."""
+@pytest.fixture(scope="session")
+def program_server() -> Iterator[ProgramServer]:
+    """What most calls of `imagejudge` are forked from."""
+    made = ProgramServer(PROGRAM)
+    yield made
+    made.close()
 
-    def call(*arguments: str | bytes | Path, stdin: bytes = b"", **more: object) -> subprocess.CompletedProcess[bytes]:
+
+@pytest.fixture
+def run(tmp_path: Path, program_server: ProgramServer) -> Run:
+    """Call `imagejudge` in a temporary folder, as a process of its own."""
+
+    def call(*arguments: str | bytes | Path, stdin: bytes = b"", **more: Any) -> subprocess.CompletedProcess[bytes]:
+        environment = more.get("env", os.environ)
+        if more.keys() <= {"env"} and (done := program_server.run(arguments, stdin, tmp_path, environment)):
+            return done
         return subprocess.run(  # type: ignore[call-overload, no-any-return]
             [PROGRAM, *arguments], input=stdin, capture_output=True, cwd=tmp_path, timeout=300, check=False, **more
         )

@@ -1,1 +1,10 @@
-from conftest_cli import base, brightness, broken_program, images, pair, rules, run  # noqa: F401 - fixtures here
+from conftest_cli import (  # noqa: F401 - fixtures here
+    base,
+    brightness,
+    broken_program,
+    images,
+    pair,
+    program_server,
+    rules,
+    run,
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gguf_pairs
 import pytest
-from conftest_cli import Run, images, rules, run
+from conftest_cli import Run, images, program_server, rules, run  # noqa: F401 - fixtures here
 from PIL import Image
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
