@@ -258,6 +258,7 @@ def test_a_settings_file_names_the_model(file: Path) -> None:
     assert "there is no file missing.gguf" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_a_real_model_and_the_built_in_one_do() -> None:
     page = (DOCS / "authoring.md").read_text("utf-8")
     assert len(re.findall(r"^\$ imagejudge ", page, re.MULTILINE)) == 4

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import gguf_pairs
 import pyarrow as pa
+import pytest
 from conftest_cli import Run
 from models.fixtures import MMPROJ, MODEL, REPOSITORY, hub  # noqa: F401 - a fixture
 from models.hub_server import Hub
@@ -36,6 +37,7 @@ def test_the_data_are_fetched_by_options_that_there_are() -> None:
     assert [option for option in options if option not in shown] == []
 
 
+@pytest.mark.slow
 def test_every_command_runs(run: Run, hub: Hub, tmp_path: Path) -> None:
     guard = registry.find_entry("shieldstral-3b")
     # The built-in model answers a guard's prompts with noise, and is refused: another stands in for that.

@@ -173,12 +173,13 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(pair: Options, rules: Options, tmp_
 # --- what survives ------------------------------------------------------------------------------------------------
 
 
-def test_kill_9_loses_nothing(run: Run, pair: Options, rules: Options, tmp_path: Path) -> None:
-    folder = make_images(tmp_path / "many", 260)
+@pytest.mark.parametrize(("kills", "count"), [(6, 90), pytest.param(20, 260, marks=pytest.mark.slow)])
+def test_kill_9_loses_nothing(run: Run, pair: Options, rules: Options, tmp_path: Path, kills: int, count: int) -> None:
+    folder = make_images(tmp_path / "many", count)
     whole = run("scan", folder, *pair, *rules, "--no-cache", "-q")
     out = tmp_path / "v.jsonl"
     moments = random.Random(20)
-    for _ in range(20):
+    for _ in range(kills):
         before = out.read_bytes().count(b"\n") if out.exists() else 0
         process = start(tmp_path, str(folder), *pair, *rules, "-q", "-o", str(out))
         if moments.random() < 0.8:
