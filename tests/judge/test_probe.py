@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagejudge.constitution import Constitution, Rule, Severity, Thresholds, rule_digest
@@ -117,6 +117,7 @@ def test_probes_of_changed_rules_are_left_out() -> None:
 finite = st.floats(-1e30, 1e30, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(
     numbers=st.lists(finite, min_size=3, max_size=3),
     bias=finite,
