@@ -129,6 +129,20 @@ class Region(_Row):
     bottom: Probability
 
 
+class ProbeScore(_Row):
+    """What a rule's linear probe made of the picture: log odds of a violation, and `p`, the same calibrated."""
+
+    p: Probability
+    log_odds: float
+    threshold: float | None
+    """Log odds below which the rule is not asked; null where it always is: too few of its violations are known."""
+
+    @property
+    def certainly_not(self) -> bool:
+        """Whether the rule need not be asked."""
+        return self.threshold is not None and self.log_odds < self.threshold
+
+
 class RuleResult(_Row):
     """One rule applied to one image; of a video, to the frame in which most speaks for a violation."""
 
@@ -141,6 +155,10 @@ class RuleResult(_Row):
     """Someone looked at what this rule found in this image and accepted it (a baseline): it does not count."""
     time: Seconds | None = None
     """When that frame of a video is shown, in seconds; null for images."""
+    by: Literal["probe"] | None = None
+    """`probe`: it is called clear by its probe alone, and nothing was asked for its sake. Else null."""
+    probe: ProbeScore | None = None
+    """Null where the rule has no probe, or none was used."""
 
 
 class Span(_Row):
@@ -221,6 +239,17 @@ class Failure(_Row):
     message: str
 
 
+class Probing(_Row):
+    """What probes left out, over all frames that were looked at."""
+
+    audited: bool
+    """The image was drawn to be asked in full: nothing was left out."""
+    asked: Annotated[int, Field(ge=0)]
+    """Questions about the whole picture that were asked, in this run or an earlier one."""
+    spared: Annotated[int, Field(ge=0)]
+    """Questions that were not, at least: those with which the chains of the rules that were left out begin."""
+
+
 class FileStamp(_Row):
     """What a file system says of a file's content, at the time it was read."""
 
@@ -257,6 +286,7 @@ class Verdict(_Row):
     be carried."""
     score: Probability | None = None
     """What speaks for a violation, as `evaluate` ranks images, in lines without the steps that tell it; else null."""
+    probing: Probing | None = None
     model: str
     constitution: str
     method: str

@@ -51,7 +51,7 @@ PLANTED: list[tuple[str, Check, str, str]] = [
     ("the same by the builtin", dynamic_imports, "models/hub.py", "__import__('imagejudge.cli')\n"),
     ("a room that is not listed", entries, "planted/__init__.py", ""),
     ("a module that is not listed", entries, "planted.py", ""),
-    ("a foreign private name", private_names, "judge/scanner.py", "from imagejudge.judge.clue import _Claim\n"),
+    ("a foreign private name", private_names, "judge/scanner.py", "from imagejudge.judge.clue import _Finding\n"),
     ("the same by its module", private_names, "judge/scanner.py", "from imagejudge.judge import clue\nclue._Claim\n"),
     ("a print", prints, "engine/base.py", "print('hello')\n"),
     ("an option's name", option_names, "images/read.py", "HINT = 'raise it with --max-bytes'\n"),

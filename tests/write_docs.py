@@ -15,7 +15,7 @@ from test_docs import DOCS, shown
 from text_model import smollm2
 
 from imagejudge.constitution import Constitution, Rule, Statement, load_constitution, shipped_constitutions
-from imagejudge.judge.clue import chain_of, questions_of
+from imagejudge.judge.claims import chain_of, questions_of
 from imagejudge.verdict import json_schema
 
 COMMANDS = ("", " scan", " embed", " distill", " explain", " evaluate", " compare", " calibrate", " check", " doctor")

@@ -20,7 +20,7 @@ from imagejudge.errors import ImageJudgeError, UsageError
 from imagejudge.output.jsonl import LONGEST
 from imagejudge.output.packing import Packing, is_cut, unpacked
 from imagejudge.output.recorded import HEAD, line_at
-from imagejudge.output.resume import EXCEPTED
+from imagejudge.output.resume import EXCEPTED, PROBED
 from imagejudge.output.stats import Stats
 from imagejudge.output.verdict_files import save_lines
 from imagejudge.output.writing import writing
@@ -181,7 +181,8 @@ def add_line(stats: Stats, line: bytes) -> str:
     Raises `UsageError` where it is no verdict.
     """
     head = HEAD.match(line)
-    if head is not None and EXCEPTED not in line and (told := line_at(head)).verdict == Outcome.SAFE:
+    plain = head is not None and EXCEPTED not in line and PROBED not in line
+    if head is not None and plain and (told := line_at(head)).verdict == Outcome.SAFE:
         stats.add_safe(1)
         return told.path
     try:

@@ -32,6 +32,7 @@ from imagejudge.constitution import Constitution, Thresholds, find_constitution,
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
 from imagejudge.images.signed import name_of
+from imagejudge.judge.carried import left_to_probes
 from imagejudge.judge.plan import Plan
 
 if TYPE_CHECKING:
@@ -182,6 +183,9 @@ def _recorded(data: DataOptions, path: Path) -> list[Case]:
 
     matched, _ = labelled(data, path)
     cases = [case for found in matched.cases.values() for case in found if case.verdict.method in METHODS]
+    if partly := sum(bool(left_to_probes(case.verdict)) for case in cases):
+        warn(f"{counted(partly, 'verdict')} left out: rules were left to probes, of which nothing is known")
+        cases = [case for case in cases if not left_to_probes(case.verdict)]
     judges = sorted({case.verdict.model for case in cases})
     if len(judges) != 1:
         problem = f"these verdicts are of different models ({', '.join(judges)})" if judges else "no verdict is by clue"

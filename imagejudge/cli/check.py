@@ -57,7 +57,7 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
 
 
 def _summarise(constitution: Constitution, path: Path, facts: Console) -> None:
-    from imagejudge.judge.clue import chain_of, questions_of
+    from imagejudge.judge.claims import chain_of, questions_of
 
     enabled = [rule for rule in constitution.rules if rule.enabled]
     disabled = len(constitution.rules) - len(enabled)

@@ -14,7 +14,7 @@ from imagejudge.cli.settings_file import Option, Settings
 from imagejudge.errors import SettingsError
 
 _EXAMPLES = {str: '"..."', bool: "true", int: "1", float: "1.5", list: '["..."]'}
-_FILES = {"constitution", "model", "mmproj", "chat-template", "prompt-style", "cache-dir", "baseline"}
+_FILES = {"constitution", "model", "mmproj", "chat-template", "prompt-style", "cache-dir", "baseline", "probe"}
 _NOT_SET = {"help", "config", "isolated", "output", "overwrite", "mix", "retry-errors", "files-from", "null"}
 _NOT_SET |= {"shard", "blocks"}
 """Options that belong to one call."""

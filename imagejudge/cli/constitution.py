@@ -115,7 +115,7 @@ def diff(
 
 
 def _questions(constitution: Constitution) -> set[object]:
-    from imagejudge.judge.clue import questions_of  # loads the engine's interface, which `new` need not wait for
+    from imagejudge.judge.claims import questions_of  # loads the engine's interface, which `new` need not wait for
 
     return set(questions_of(constitution))
 

@@ -19,6 +19,7 @@ from imagejudge.cli.factory import prepared
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
+from imagejudge.cli.probe_options import ProbeOptions
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import clock, printable
 from imagejudge.constitution import Constitution
@@ -55,6 +56,7 @@ def explain(
     images: ImageOptions,
     rules: RuleOptions,
     model: ModelOptions,
+    probes: ProbeOptions,
     cache: CacheOptions,
     isolated: Isolated = False,
     config: Config = None,
@@ -65,8 +67,8 @@ def explain(
     removed. gap: Yes over No in nats. off: probability of anything but Yes and No.
     """
     del isolated, config  # they have had their effect
-    refuse_to_overwrite([image, rules.constitution, *model.files], html=html)
-    with prepared(rules, model, images, cache, in_force(call)) as judge:
+    refuse_to_overwrite([image, rules.constitution, probes.probe, *model.files], html=html)
+    with prepared(rules, model, images, cache, in_force(call), probes=probes) as judge:
         verdict = judge.judge(image)
     if verdict.error is not None:
         raise UsageError(f"{image}: {verdict.error.message}", "see docs/images.md for what each kind of failure means")
@@ -86,7 +88,7 @@ def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
     for result in verdict.rules:
         out.print()
         status = (result.status, _RULE_STYLES[result.status])
-        out.print(Text.assemble((result.rule, "bold"), ": ", status, _at(result.time)))
+        out.print(Text.assemble((result.rule, "bold"), ": ", status, _at(result.time), _probe(result)))
         out.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
         out.print(Padding(_steps(result), (0, 0, 0, 2)))
 
@@ -105,6 +107,16 @@ def _page(verdict: Verdict, constitution: Constitution, limits: Limits) -> str:
 
 def _at(time: float | None) -> str:
     return "" if time is None else f" at {clock(time)}"
+
+
+def _probe(result: RuleResult) -> Text:
+    """What its probe says, and whether that was enough."""
+    if result.probe is None:
+        return Text()
+    left = ", left to its probe" if result.by == "probe" else ""
+    threshold = result.probe.threshold
+    asked = "always asked" if threshold is None else f"asked from {threshold:+.1f} on"
+    return Text(f"{left} (probe: {result.probe.p:.3f}; {result.probe.log_odds:+.1f}, {asked})", "dim")
 
 
 def _picture(image: ImageFacts) -> str:

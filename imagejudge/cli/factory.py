@@ -11,6 +11,7 @@ from imagejudge import models
 from imagejudge.cli.console import beside_progress, warn
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, WriterOptions
+from imagejudge.cli.probe_options import ProbeOptions
 from imagejudge.cli.settings_file import Settings
 from imagejudge.constitution import (
     Constitution,
@@ -38,6 +39,7 @@ def prepared(
     cache_options: CacheOptions,
     settings: Settings = Settings(),  # noqa: B008 - frozen
     *,
+    probes: ProbeOptions = ProbeOptions(),  # noqa: B008 - frozen
     ignored: Callable[[str], Collection[str]] | None = None,
     quiet: bool = False,
 ) -> Iterator[Judge]:
@@ -45,7 +47,7 @@ def prepared(
 
     `ignored` gives rules that are not applied to the file at a path, in the place of the settings.
     """
-    make = recipe(rules, model, images, cache_options, settings)
+    make = recipe(rules, model, images, cache_options, settings, probes)
     how: dict[str, Any] = {"ignored": ignored} if ignored else {}
     with make(warn=warn, notify=_silent if quiet else beside_progress, **how) as judge:
         if judge.files.name == models.BUILTIN and not quiet:
@@ -59,6 +61,7 @@ def recipe(
     images: ImageOptions,
     cache_options: CacheOptions,
     settings: Settings = Settings(),  # noqa: B008 - frozen
+    probes: ProbeOptions = ProbeOptions(),  # noqa: B008 - frozen
 ) -> partial[Judge]:
     """What makes the `Judge` of a scan, here or in another process: it can be pickled."""
     return partial(
@@ -72,6 +75,7 @@ def recipe(
         cache_folder=cache_options.cache_dir,
         ignored=settings.ignored,
         settings=ignore_settings(settings),
+        **probes.for_judge(),
     )
 
 

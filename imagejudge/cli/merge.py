@@ -15,7 +15,7 @@ from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import as_list
 from imagejudge.cli.console import console, say
 from imagejudge.cli.named_files import refuse_existing
-from imagejudge.cli.output import ExitZero, FailOnChoice, OnError, OnErrorChoice, counts_of, leave
+from imagejudge.cli.output import ExitZero, FailOnChoice, OnError, OnErrorChoice, counts_of, leave, tell_probed
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
@@ -82,4 +82,5 @@ def merge(
         again = f"to try again: --blocks {as_list(found.given_up)} --overwrite"
         say("given up", f"blocks {as_list(found.given_up)}, in which runs died; {again}", "yellow")
     console(sys.stderr, wrap=True).print(counts_of(found.stats))
+    tell_probed(found.stats)
     leave(found.stats, fail_on, on_error, exit_zero=exit_zero)

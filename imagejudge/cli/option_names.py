@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # `--help` prints through here, and waits for no verdict to b
 NAMES = frozenset(
     {
         *(
+            "audit",
             "blocks",
             "box_style",
             "chat_template",
@@ -40,9 +41,11 @@ NAMES = frozenset(
             "output",
             "overwrite",
             "print0",
+            "probe",
             "prompt_style",
             "select",
             "shard",
+            "skip_below",
             "split",
             "timeout",
             "undo_file",

@@ -335,3 +335,13 @@ def _summarise(tally: Stats, constitution: Constitution) -> None:
             )
         err.print(found)
     err.print(counts_of(tally))
+    tell_probed(tally)
+
+
+def tell_probed(tally: Stats) -> None:
+    """What was left to probes, and what an audit found, on standard error."""
+    err = console(sys.stderr, wrap=True)
+    for words in tally.probed.summary:
+        err.print(Text(words))
+    if tally.probed.warning:
+        warn(tally.probed.warning)

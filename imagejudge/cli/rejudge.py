@@ -29,8 +29,9 @@ from imagejudge.images.ref import ImageRef, source_of
 from imagejudge.images.shards import named as named_images
 from imagejudge.judge.judge import Judge
 from imagejudge.judge.plan import Plan, judging_settings
-from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecorded, answered_with
+from imagejudge.judge.replay import Rejudge, Unrecorded, answered_with
 from imagejudge.judge.scanner import Scanner
+from imagejudge.judge.unanswered import Recorded, UnansweredImage
 from imagejudge.output.paths import Paths
 from imagejudge.output.recorded import SameDigest
 from imagejudge.output.resume import Identity, difference
@@ -121,6 +122,9 @@ def _ask(lacking: Sequence[UnansweredImage], again: Rejudge, judge: Judge, out: 
         if recorded is None and not out.options.mix:
             problem = "the recorded answers are of an earlier version, which did not say with which settings"
             raise UsageError(problem, "scan the images again, or allow both with --mix")
+        if "probe" in (recorded or {}):
+            problem = "rules of these images were left to probes, and a model would be asked about them here"
+            raise UsageError(problem, "scan the images again with the same --probe: answers are kept")
         words = difference(answered_with(recorded), answered_with(judge.plan.settings))
         if recorded is not None and words:
             raise UsageError(f"the recorded answers were made with {words}", "ask with the same options")

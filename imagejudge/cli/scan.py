@@ -21,6 +21,7 @@ from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.named_files import refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions, end, written
+from imagejudge.cli.probe_options import ProbeOptions
 from imagejudge.cli.ray_scan import on_ray
 from imagejudge.common.existing import is_folder
 from imagejudge.errors import UsageError
@@ -49,6 +50,7 @@ def scan(
     image_options: ImageOptions,
     rules: RuleOptions,
     model: ModelOptions,
+    probes: ProbeOptions,
     output: OutputOptions,
     retry_errors: Annotated[
         bool,
@@ -66,7 +68,8 @@ def scan(
     """
     del isolated, config  # they have had their effect
     refuse_to_overwrite(
-        [*(paths or []), search.files_from, rules.constitution, output.baseline, *model.files], output=output.output
+        [*(paths or []), search.files_from, rules.constitution, output.baseline, probes.probe, *model.files],
+        output=output.output,
     )
     if output.output is not None and is_folder(output.output) and not by_blocks.wanted:
         raise UsageError(
@@ -79,21 +82,21 @@ def scan(
     fields = sorted({name.removeprefix(".").lower() for name in keep_field or []})
     if by_blocks.wanted:
         folder = folder_for(by_blocks, output, retry_errors=retry_errors)
-        with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
+        with prepared(rules, model, image_options, cache, in_force(call), probes=probes, quiet=output.quiet) as judge:
             finished = partial(written, steps=output.steps, no_timing=output.no_timing)
             work = Work(finished, fields, output.steps)
             identity = work.identity(judge.plan)
             asked = asked_by(identity, looking.named, looking.patterns, by_blocks, fields, output)
             judging = here(judge, work, looking.unread)
             if by_blocks.ray is not None:
-                make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call))
+                make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call), probes)
                 judging = on_ray(by_blocks, folder, make, work, looking.unread)
             tally = scan_blocks(folder, asked, looking.find, by_blocks, judging, output)
         if by_blocks.ray is not None and by_blocks.blocks is None:  # other processes' blocks may hold some otherwise
             looking.expect_some(tally.images)
         end(tally, judge.constitution, output, passed_over=looking.passed_over)
         return
-    with prepared(rules, model, image_options, cache, in_force(call), quiet=output.quiet) as judge:
+    with prepared(rules, model, image_options, cache, in_force(call), probes=probes, quiet=output.quiet) as judge:
         refs = looking.find()  # after what is wrong with the rules or the model was said
         gc.freeze()  # a million of them would be looked at again and again by the collector
         found = WithMembers({ref.path for ref in refs})

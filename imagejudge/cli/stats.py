@@ -61,7 +61,10 @@ def stats(
         if other is None:
             for verdict in lines:
                 found.add(verdict)
-            document, about, tables = found.document(), [summary(found)], figures(found, top)
+            document, about = found.document(), [summary(found), *found.probed.summary]
+            tables = figures(found, top)
+            if found.probed.warning:
+                warn(found.probed.warning)
         else:
             with opened(other) as after:
                 new = Overview()

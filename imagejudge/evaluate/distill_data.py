@@ -91,11 +91,12 @@ class Truths:
 
 
 def judged(verdict: Verdict) -> dict[str, bool]:
-    """What the judge found of each rule that was asked; of one that stayed unsure, nothing."""
+    """What the judge found of each rule that was asked; of one that stayed unsure, or was left to a probe, nothing."""
     return {
         result.rule: result.status is RuleStatus.VIOLATED
         for result in verdict.rules
         if result.status is not RuleStatus.UNSURE
+        and result.by is None
         and (not has_all_steps(verdict) or any(step.status is not StepStatus.NOT_ASKED for step in result.steps))
     }
 

@@ -13,7 +13,8 @@ from typing import TypeAlias
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import View
 from imagejudge.evaluate.views import Contrast, PriorContrast, TextContrast
-from imagejudge.judge.clue import EVEN, Method, judge, questions_of
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import EVEN, Method, judge
 from imagejudge.judge.conclusion import Found
 from imagejudge.judge.scores import WHOLE
 from imagejudge.judge.summary import Summary, summarise

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
-from imagejudge.constitution import Constitution, Rule, Thresholds
+from imagejudge.constitution import Constitution
 from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.images.picture import Box
-from imagejudge.prompts import Kind, Question, visible
+from imagejudge.judge.claims import Case, Claim, Item, cases_of
+from imagejudge.prompts import Question
 from imagejudge.verdict import By, Region, RuleResult, RuleStatus, Step, StepStatus
 
 ARITHMETIC = 2
@@ -56,15 +57,6 @@ class Method:
         return self.name == "clue" and self.debias
 
 
-class _Claim(NamedTuple):
-    """A statement as the judge handles it: its question, and what it is about. A tuple as `Question` is one."""
-
-    question: Question
-    objects: tuple[str, ...] = ()
-    thresholds: Thresholds | None = None
-    """Those of its rule; None: the constitution's. Rules with others come to findings of their own on one answer."""
-
-
 class _Finding(NamedTuple):
     """What is known of a claim so far. `open` means that a costlier step may still decide it."""
 
@@ -82,57 +74,6 @@ class _Finding(NamedTuple):
     """The view reasoning should use, when it is not the whole picture."""
 
 
-_Item: TypeAlias = tuple[_Claim, ...]
-"""Alternatives: one that holds is enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A rule as it is tried: what is asked for it, prepared once for all images."""
-
-    rule: Rule
-    chain: tuple[_Item, ...]
-    exceptions: _Item
-
-
-def chain_of(rule: Rule) -> tuple[_Item, ...]:
-    """The rule's preconditions; a rule without any is one claim about its whole text."""
-    if not rule.preconditions:
-        return ((_Claim(Question(Kind.RULE, rule.text), thresholds=rule.thresholds),),)
-    return tuple(
-        tuple(_Claim(visible(statement.ask), statement.objects, rule.thresholds) for statement in precondition.any)
-        for precondition in rule.preconditions
-    )
-
-
-def exceptions_of(rule: Rule) -> _Item:
-    """The rule's exceptions, any of which clears it."""
-    return tuple(_Claim(visible(statement.ask), statement.objects, rule.thresholds) for statement in rule.unless)
-
-
-def questions_of(constitution: Constitution) -> list[Question]:
-    """Every question the enabled rules can lead to, once each, in a stable order: what priors are needed for."""
-    items = (
-        item for rule in constitution.rules if rule.enabled for item in (*chain_of(rule), exceptions_of(rule)) if item
-    )
-    return list(dict.fromkeys(claim.question for item in items for claim in item))
-
-
-@lru_cache(maxsize=64)
-def _cases(constitution: Constitution) -> tuple[_Case, ...]:
-    """The enabled rules, in order. Equal claims are one object, which makes looking them up quicker."""
-    known: dict[_Claim, _Claim] = {}
-
-    def same(item: _Item) -> _Item:
-        return tuple(known.setdefault(claim, claim) for claim in item)
-
-    return tuple(
-        _Case(rule, tuple(same(item) for item in chain_of(rule)), same(exceptions_of(rule)))
-        for rule in constitution.rules
-        if rule.enabled
-    )
-
-
 def judge(
     constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method
 ) -> tuple[RuleResult, ...]:
@@ -140,17 +81,25 @@ def judge(
     return inquire(constitution, view, priors, method).results()
 
 
-def inquire(constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method) -> Inquiry:
+def inquire(
+    constitution: Constitution,
+    view: View,
+    priors: Mapping[Question, Answer],
+    method: Method,
+    left: Collection[str] = (),
+) -> Inquiry:
     """Find out all that the enabled rules depend on; what follows from it needs the view no more.
 
-    `priors` holds an answer without image for each of `questions_of(constitution)` where `method.needs_priors`.
+    Nothing is asked for the sake of the rules in `left`, by id: they are left to their probes. `priors` holds an answer
+    without image for each of `questions_of(constitution)` where `method.needs_priors`.
     Raises `EngineFailure` as the view does.
     """
-    inquiry = Inquiry(constitution, view, priors, method)
-    chains = [case.chain for case in inquiry.cases]
+    inquiry = Inquiry(constitution, view, priors, method, left)
+    cases = [case for case in inquiry.cases if case.rule.id not in left]
+    chains = [case.chain for case in cases]
     inquiry.walk(chains)
     inquiry.settle(chains)
-    exceptions = [(case.exceptions,) for case in inquiry.cases if case.exceptions and inquiry.may_hold(case.chain)]
+    exceptions = [(case.exceptions,) for case in cases if case.exceptions and inquiry.may_hold(case.chain)]
     inquiry.walk(exceptions)
     inquiry.settle(exceptions)
     return inquiry
@@ -160,21 +109,42 @@ class Inquiry:
     """All that has been found out about one view. Claims are shared by rules and looked into once."""
 
     def __init__(
-        self, constitution: Constitution, view: View, priors: Mapping[Question, Answer], method: Method
+        self,
+        constitution: Constitution,
+        view: View,
+        priors: Mapping[Question, Answer],
+        method: Method,
+        left: Collection[str] = (),
     ) -> None:
-        self.cases = _cases(constitution)
+        self.cases = cases_of(constitution)
         self._view = view
         self._priors = priors
         self._thresholds = constitution.thresholds
         self._method = method
+        self._left = left
         self._answers: dict[Question, Answer] = {}
-        self.findings: dict[_Claim, _Finding] = {}
+        self.findings: dict[Claim, _Finding] = {}
 
     def results(self) -> tuple[RuleResult, ...]:
-        """What follows for each enabled rule, in the constitution's order."""
-        return tuple(_result(case, self) for case in self.cases)
+        """What follows for each enabled rule, in the constitution's order.
 
-    def status(self, item: _Item) -> StepStatus:
+        One that is left to its probe is clear, unless what was asked for other rules decides it.
+        """
+        results = (_result(case, self) for case in self.cases)
+        return tuple(_left_to_probe(each) if each.rule in self._left else each for each in results)
+
+    @property
+    def asked(self) -> int:
+        """Questions about the whole picture."""
+        return len(self._answers)
+
+    @property
+    def spared(self) -> int:
+        """Questions that were not asked, as far as chains of rules that were left out begin with them."""
+        first = {claim.question for case in self.cases if case.rule.id in self._left for claim in case.chain[0]}
+        return len(first - self._answers.keys())
+
+    def status(self, item: Item) -> StepStatus:
         """Three-valued OR of an item's claims; a claim that was not asked counts as unsure."""
         status = StepStatus.NOT_SATISFIED
         for claim in item:
@@ -185,11 +155,11 @@ class Inquiry:
                 return finding.status
         return status
 
-    def may_hold(self, chain: Sequence[_Item]) -> bool:
+    def may_hold(self, chain: Sequence[Item]) -> bool:
         """Whether no item of the chain has failed."""
         return StepStatus.NOT_SATISFIED not in map(self.status, chain)
 
-    def walk(self, chains: Iterable[Sequence[_Item]]) -> None:
+    def walk(self, chains: Iterable[Sequence[Item]]) -> None:
         """Ask the chains' items, all first ones together, then all second ones of those still standing, and so on."""
         depth, standing = 0, list(chains)
         while standing := [chain for chain in standing if depth < len(chain)]:
@@ -197,25 +167,25 @@ class Inquiry:
             standing = [chain for chain in standing if self.status(chain[depth]) is not StepStatus.NOT_SATISFIED]
             depth += 1
 
-    def settle(self, chains: Sequence[Sequence[_Item]]) -> None:
+    def settle(self, chains: Sequence[Sequence[Item]]) -> None:
         """Spend the costlier steps on what is open in chains that may still hold: first regions, then reasoning."""
         if not any(finding.open for finding in self.findings.values()):
             return  # as for most images
         for chain in chains:
-            looked: set[_Claim] = set()
+            looked: set[Claim] = set()
             while (claim := self._next_open(chain, looked)) is not None:
                 looked.add(claim)
                 self.findings[claim] = self._look_closer(claim)
         while self._method.reasoning and (claims := dict.fromkeys(self._each_next_open(chains))):
             self._reason(claims)
 
-    def _each_next_open(self, chains: Iterable[Sequence[_Item]]) -> Iterator[_Claim]:
+    def _each_next_open(self, chains: Iterable[Sequence[Item]]) -> Iterator[Claim]:
         """One claim for each chain at a time: its answer may spare the chain's others."""
         for chain in chains:
             if (claim := self._next_open(chain)) is not None:
                 yield claim
 
-    def _next_open(self, chain: Sequence[_Item], but: Container[_Claim] = ()) -> _Claim | None:
+    def _next_open(self, chain: Sequence[Item], but: Container[Claim] = ()) -> Claim | None:
         """The first open claim on which the chain still depends."""
         if not self.may_hold(chain):
             return None
@@ -224,7 +194,7 @@ class Inquiry:
             (claim for item in unsure for claim in item if self.findings[claim].open and claim not in but), None
         )
 
-    def _ask(self, claims: Iterable[_Claim]) -> None:
+    def _ask(self, claims: Iterable[Claim]) -> None:
         new = list(dict.fromkeys(claim for claim in claims if claim not in self.findings))
         questions = [q for q in dict.fromkeys(claim.question for claim in new) if q not in self._answers]
         if questions:
@@ -232,7 +202,7 @@ class Inquiry:
         for claim in new:
             self.findings[claim] = self._weigh(claim, self._answers[claim.question])
 
-    def _weigh(self, claim: _Claim, answer: Answer) -> _Finding:
+    def _weigh(self, claim: Claim, answer: Answer) -> _Finding:
         """Decide by arithmetic alone, or leave the claim open."""
         prior_answer = self._priors[claim.question] if self._method.needs_priors else None
         measured = prior_answer.p_yes if prior_answer is not None and prior_answer.measured else None
@@ -250,7 +220,7 @@ class Inquiry:
             return _Finding(answer, measured, StepStatus.SATISFIED, by)
         return _Finding(answer, measured, StepStatus.UNSURE, open=True)
 
-    def _look_closer(self, claim: _Claim) -> _Finding:
+    def _look_closer(self, claim: Claim) -> _Finding:
         """The centric step: does the answer hang on the region the claim is about?"""
         finding = self.findings[claim]
         if not (claim.objects and self._method.debias):
@@ -274,7 +244,7 @@ class Inquiry:
                 finding = finding._replace(status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
         return finding
 
-    def _reason(self, claims: Collection[_Claim]) -> None:
+    def _reason(self, claims: Collection[Claim]) -> None:
         """Let the model think, side by side about the whole picture; what it concludes stands."""
         crops = [(seen, [claim]) for claim in claims if (seen := self.findings[claim].seen) is not None]
         whole = [claim for claim in claims if self.findings[claim].seen is None]
@@ -292,7 +262,7 @@ class Inquiry:
         return finding._replace(status=status, by=By.REASONING, open=False, rationale=reasoning.rationale)
 
 
-def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
+def _result(case: Case, inquiry: Inquiry) -> RuleResult:
     steps = [_step(claim, number, inquiry) for number, item in enumerate(case.chain, 1) for claim in item]
     steps += [_step(claim, None, inquiry) for claim in case.exceptions]
     return RuleResult(
@@ -300,7 +270,12 @@ def _result(case: _Case, inquiry: Inquiry) -> RuleResult:
     )
 
 
-def _regions(case: _Case, inquiry: Inquiry) -> Iterator[Region]:
+def _left_to_probe(result: RuleResult) -> RuleResult:
+    unsure = result.status is RuleStatus.UNSURE
+    return result.model_copy(update={"status": RuleStatus.CLEAR, "by": "probe"}) if unsure else result
+
+
+def _regions(case: Case, inquiry: Inquiry) -> Iterator[Region]:
     for claim in dict.fromkeys(claim for item in (*case.chain, case.exceptions) for claim in item):
         finding = inquiry.findings.get(claim)
         if finding is not None and (box := finding.box) is not None:
@@ -308,7 +283,7 @@ def _regions(case: _Case, inquiry: Inquiry) -> Iterator[Region]:
             yield Region(ask=claim.question.subject, **sides)
 
 
-def _status(case: _Case, inquiry: Inquiry) -> RuleStatus:
+def _status(case: Case, inquiry: Inquiry) -> RuleStatus:
     if not inquiry.may_hold(case.chain):
         return RuleStatus.CLEAR
     excepted = inquiry.status(case.exceptions)
@@ -318,7 +293,7 @@ def _status(case: _Case, inquiry: Inquiry) -> RuleStatus:
     return RuleStatus.VIOLATED if decided else RuleStatus.UNSURE
 
 
-def _step(claim: _Claim, item: int | None, inquiry: Inquiry) -> Step:
+def _step(claim: Claim, item: int | None, inquiry: Inquiry) -> Step:
     finding = inquiry.findings.get(claim)
     if finding is None:
         return _not_asked(claim.question.subject, item)

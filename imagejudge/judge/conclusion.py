@@ -14,7 +14,7 @@ from imagejudge.judge.opened_image import OpenedImage, R, SampledFrame
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import Summary
 from imagejudge.judge.video import FrameFindings, sum_up
-from imagejudge.verdict import Failure, FileStamp, Outcome, RuleResult, Sampling, Timing, Verdict
+from imagejudge.verdict import Failure, FileStamp, Outcome, Probing, RuleResult, Sampling, Timing, Verdict
 
 Trouble: TypeAlias = Unreadable | EngineFailure
 """Why an image cannot be judged."""
@@ -36,7 +36,12 @@ class Found:
 
 
 def verdict_on(
-    image: OpenedImage[R], found: Mapping[int, Found], plan: Plan, method: str, seconds: Timing | None = None
+    image: OpenedImage[R],
+    found: Mapping[int, Found],
+    plan: Plan,
+    method: str,
+    seconds: Timing | None = None,
+    probing: Probing | None = None,
 ) -> Verdict:
     """The verdict of an image is that of its worst frame; `found` is by the index of the frame.
 
@@ -62,6 +67,7 @@ def verdict_on(
         rules=results,
         image=image.facts.model_copy(update=of_frame),
         fields=image.ref.fields,
+        probing=probing,
         seconds=seconds or Timing(),
         **of_video,
     )

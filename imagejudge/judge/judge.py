@@ -25,7 +25,10 @@ from imagejudge.images.signed import name_of
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.clue import Method
 from imagejudge.judge.engines import ModelChoice, model_digest, model_label
+from imagejudge.judge.gate import Gate, usable
 from imagejudge.judge.plan import Plan, judging_settings
+from imagejudge.judge.probe import Probes
+from imagejudge.judge.probe_file import read_probes
 from imagejudge.judge.scanner import Scanner
 from imagejudge.verdict import Verdict
 
@@ -55,6 +58,9 @@ class Judge:
         engine_limits: EngineLimits = EngineLimits(),  # noqa: B008 - frozen
         keep_answers: bool = True,
         cache_folder: str | os.PathLike[str] | None = None,
+        probe: Probes | str | os.PathLike[str] | None = None,
+        skip_below: float | None = None,
+        audit: float = 0.0,
         ignored: Callable[[str], Collection[str]] = lambda path: (),
         settings: Mapping[str, str | int] | None = None,
         warn: Callable[[str], None] = _LOG.warning,
@@ -65,7 +71,10 @@ class Judge:
         The constitution is one that was loaded, a TOML file, or the name of a shipped one; `select` and `ignore` name
         rules or categories of it. `ignored` gives rules, by id or category, that are not applied to the file at a path;
         `settings` says so in verdicts. Answers are kept in `cache_folder` (None: the user's cache folder), or with
-        `keep_answers=False` nowhere. `warn` hears what may be wrong, `notify` that loading takes long.
+        `keep_answers=False` nowhere. With the probes of `probe`, or of the file it names, a rule is not asked about an
+        image where its probe says "certainly not": so rarely wrongly that `skip_below`, in (0, 1), of what is violated
+        is still asked about. The share `audit` of images, in [0, 1], is asked in full all the same. `warn` hears what
+        may be wrong, `notify` that loading takes long.
         """
         self.choice = model if isinstance(model, ModelChoice) else ModelChoice(model)
         self._limits = engine_limits
@@ -79,10 +88,24 @@ class Judge:
         try:
             digest = model_digest(self.files, self.cache)
             self.spec = self.choice.spec(self.files, digest)
+            label = model_label(self.files, digest)
+            gate = None
+            if probe is not None:
+                probes = probe if isinstance(probe, Probes) else read_probes(Path(probe))
+                probes.check_model(label, digest, self.spec.settings)
+                probes, why = usable(probes, rules)
+                for rule, reason in why.items():
+                    warn(f"the rule {rule} is asked, not left to its probe: {reason}")
+                gate = Gate.of(probes, skip_below, audit)
+            elif skip_below is not None or audit:
+                raise UsageError(
+                    "there are no probes to leave rules to",
+                    "name the file that `imagejudge distill` wrote with `probe`",
+                )
             self.plan = Plan(
                 constitution=rules,
                 method=method,
-                model=model_label(self.files, digest),
+                model=label,
                 answers=self.spec.key,
                 limits=image_limits,
                 abilities=self.spec.abilities,
@@ -91,7 +114,9 @@ class Judge:
                     "frames": image_limits.frames,
                     **image_limits.video_settings,
                     **judging_settings(settings or {}),
+                    **(gate.settings if gate else {}),
                 },
+                gate=gate,
                 ignored=ignored,
             )
             self.engines = self._new_engines()

@@ -10,6 +10,7 @@ from imagejudge.constitution import Constitution
 from imagejudge.engine.base import Abilities
 from imagejudge.images.read import Limits
 from imagejudge.judge.clue import ARITHMETIC, Method
+from imagejudge.judge.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Plan:
     """What the model can be asked for besides yes and no."""
     settings: Mapping[str, str | int] | None = None
     """For the verdict line: all else that decides a verdict, by names that people know."""
+    gate: Gate | None = None
+    """Which rules need not be asked about a picture; None: all are."""
     ignored: Callable[[str], Collection[str]] = lambda path: ()
     """Rules, by id or category, that are not applied to the file at a path."""
 

@@ -5,6 +5,7 @@ Nothing in it is run, and every number is checked before it is used.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -47,6 +48,11 @@ _PROBE: Final = (
 )
 _EXAMPLES: Final = dict.fromkeys((*_TOP, *_MODEL, *_DATA, *_VECTORS, *_PROBE), "it as `imagejudge distill` does")
 _AGAIN: Final = "write the file again with `imagejudge distill`"
+
+
+def digest_of(probes: Probes) -> str:
+    """SHA-256 in hex of what is written of them."""
+    return hashlib.sha256("\n".join(_lines(probes)).encode()).hexdigest()
 
 
 def write_probes(probes: Probes, path: Path) -> None:

@@ -8,19 +8,17 @@ whose line is about only one of its frames.
 from __future__ import annotations
 
 import dataclasses
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from imagejudge import __version__
 from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.images.picture import Box
-from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.cached_view import CachedView, ImageAnswers, Stopwatch, frame_part
-from imagejudge.judge.clue import judge
+from imagejudge.judge.carried import asks_otherwise, carried_over, left_to_probes
+from imagejudge.judge.clue import inquire
 from imagejudge.judge.plan import Plan
-from imagejudge.judge.regions import with_regions_of
 from imagejudge.judge.summary import summarise
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import (
@@ -35,14 +33,14 @@ from imagejudge.verdict import (
     Timing,
     Verdict,
     has_all_steps,
-    line_of,
-    verdict_of,
 )
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 """Stands for a region that was found: what came of it is recorded. Where it lay is taken from the line at the end."""
 
-JUDGED_WITH = ("arithmetic", "per_path_ignores", STEPS)
+PROBED_WITH = ("probe", "skip_below", "audit")
+"""Settings in a verdict line that say which rules were left to probes."""
+JUDGED_WITH = ("arithmetic", "per_path_ignores", STEPS, *PROBED_WITH)
 """Settings in a verdict line that say nothing of answers, but what follows from them and is told."""
 
 
@@ -187,8 +185,11 @@ class Rejudge:
         records = self._records(verdict)
         priors = _Priors({q: record.prior for q, record in records.items() if record.prior is not None})
         constitution = self._plan.constitution_for(verdict.path)
-        judged = judge(constitution, _Replay(records, self._about, verdict.image), priors, self._plan.method)
-        rules = with_regions_of(verdict, judged)
+        view, left = _Replay(records, self._about, verdict.image), left_to_probes(verdict)
+        judged = inquire(constitution, view, priors, self._plan.method, left).results()
+        if changed := asks_otherwise(verdict, judged):
+            raise Unrecorded(f"the rule {changed}, which was left to its probe and has changed")
+        rules = carried_over(verdict, judged)
         summary = summarise(constitution, rules)
         return self._again(
             verdict,
@@ -200,7 +201,10 @@ class Rejudge:
 
     def settings(self, line: Verdict) -> Mapping[str, str | int] | None:
         """What decides the new verdict: how the recorded answers came to be, and how they are judged now."""
-        return None if line.settings is None else {**answered_with(line.settings), **(self._plan.settings or {})}
+        if line.settings is None:
+            return None
+        by_probe = {name: line.settings[name] for name in PROBED_WITH if name in line.settings}
+        return {**answered_with(line.settings), **(self._plan.settings or {}), **by_probe}
 
     def _again(self, line: Verdict, **found: object) -> Verdict:
         plan: dict[str, Any] = {"constitution": self._plan.constitution.label, "method": self._plan.method.label}
@@ -307,44 +311,3 @@ def _fuller(one: _Record | None, other: _Record) -> _Record:
         pondered=one.pondered or other.pondered,
         reasoning=one.reasoning or other.reasoning,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class UnansweredImage:
-    """An image whose recorded answers do not suffice; the line is packed, as there may be a great many of them."""
-
-    path: str
-    sha256: str | None
-    model: str
-    packed: bytes
-
-    @classmethod
-    def of(cls, line: Verdict) -> Self:
-        """Pack a line."""
-        return cls(line.path, line.sha256, line.model, zlib.compress(line_of(line), level=1))
-
-    @property
-    def line(self) -> Verdict:
-        """The line as it was."""
-        return verdict_of(zlib.decompress(self.packed))
-
-
-class Recorded(Cache):
-    """A cache that also knows what verdict lines tell, and keeps only what is new."""
-
-    def __init__(self, cache: Cache, rejudge: Rejudge, lacking: Iterable[UnansweredImage]) -> None:
-        super().__init__(None)
-        self._cache = cache
-        self._rejudge = rejudge
-        self._lacking = {each.sha256: each for each in lacking}
-
-    def load(self, model: str, image: str) -> ImageAnswers:
-        """Every reply about an image, from either."""
-        memory = self._cache.load(model, image)
-        if image in self._lacking:
-            self._rejudge.remember(self._lacking[image].line, memory)
-        return memory
-
-    def save(self, model: str, image: str, memory: ImageAnswers) -> None:
-        """Keep the fresh replies."""
-        self._cache.save(model, image, memory)

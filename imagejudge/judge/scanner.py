@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple
 
+from imagejudge.constitution import Constitution
 from imagejudge.engine.base import Answer, Engine
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
-from imagejudge.judge.cached_view import Stopwatch
-from imagejudge.judge.clue import Inquiry, inquire, questions_of
+from imagejudge.judge.cached_view import CachedView, Stopwatch
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import Inquiry, inquire
 from imagejudge.judge.conclusion import Found, Trouble, error_verdict, verdict_on
 from imagejudge.judge.frame_views import frame_views
 from imagejudge.judge.loop import Loop
@@ -20,10 +22,38 @@ from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import summarise
 from imagejudge.judge.turn import Turn
 from imagejudge.prompts import Question
-from imagejudge.verdict import Timing, Verdict
+from imagejudge.verdict import ProbeScore, Probing, RuleResult, Timing, Verdict
 
-_Answered: TypeAlias = tuple[Mapping[int, Inquiry], Stopwatch]
-"""What was found out about each frame, by its index, and the time it took."""
+
+class _Looked(NamedTuple):
+    """What was found out about a frame."""
+
+    inquiry: Inquiry
+    scores: Mapping[str, ProbeScore]
+    """By rule, where probes are used."""
+
+    def results(self) -> tuple[RuleResult, ...]:
+        """What follows for each rule."""
+        results = self.inquiry.results()
+        if not self.scores:
+            return results
+        return tuple(each.model_copy(update={"probe": self.scores.get(each.rule)}) for each in results)
+
+
+class _Answered(NamedTuple):
+    """What was found out about an image."""
+
+    frames: Mapping[int, _Looked]
+    """By its index."""
+    audited: bool
+    watch: Stopwatch
+
+    def probing(self) -> Probing:
+        """What was left out, in all frames together."""
+        each = [looked.inquiry for looked in self.frames.values()]
+        return Probing(
+            audited=self.audited, asked=sum(one.asked for one in each), spared=sum(one.spared for one in each)
+        )
 
 
 class Scanner(Loop[ImageRef, _Answered, Verdict]):
@@ -41,24 +71,31 @@ class Scanner(Loop[ImageRef, _Answered, Verdict]):
         if not self._priors and self.plan.method.needs_priors:
             self._priors = self._measure_priors(turn)
         constitution = self.plan.constitution_for(image.ref.path)
+        audited = self.plan.gate is not None and self.plan.gate.audits(image.sha256)
         watch = Stopwatch()
-        inquiries = {
-            frame.index: inquire(constitution, view, self._priors, self.plan.method)
+        frames = {
+            frame.index: self._look(constitution, view, audited)
             for frame, view in frame_views(image, turn, self.plan.abilities, watch)
         }
-        return inquiries, watch
+        return _Answered(frames, audited, watch)
+
+    def _look(self, constitution: Constitution, view: CachedView, audited: bool) -> _Looked:
+        scores = self.plan.gate.scores(view.embedding()) if self.plan.gate is not None else {}
+        left = frozenset(rule for rule, score in scores.items() if score.certainly_not and not audited)
+        return _Looked(inquire(constitution, view, self._priors, self.plan.method, left), scores)
 
     def conclude(self, image: OpenedImage[ImageRef], found: _Answered) -> Verdict:
         """The verdict."""
-        inquiries, watch = found
+        watch = found.watch
         constitution = self.plan.constitution_for(image.ref.path)
         frames = {}
-        for index, inquiry in inquiries.items():
-            results = inquiry.results()
+        for index, looked in found.frames.items():
+            results = looked.results()
             frames[index] = Found(results, summarise(constitution, results))
         seconds = [round(each, 4) for each in (image.seconds, watch.view, watch.ask, watch.reason)]
         timing = Timing(**dict(zip(("decode", "view", "ask", "reason"), seconds, strict=True)))
-        verdict = verdict_on(image, frames, self.plan, self.plan.method.label, timing)
+        probing = found.probing() if self.plan.gate is not None else None
+        verdict = verdict_on(image, frames, self.plan, self.plan.method.label, timing, probing)
         self.model.check_first([verdict], verdict.path)
         return verdict
 

@@ -46,7 +46,7 @@ class Csv:
             self._begun = True
 
     def _statuses(self, verdict: Verdict) -> Iterator[str]:
-        found = {result.rule: result.status for result in verdict.rules}
+        found = {result.rule: f"{result.status} by probe" if result.by else result.status for result in verdict.rules}
         for rule in self._rules:
             yield found.get(rule, "")
 

@@ -69,6 +69,7 @@ def figures(found: Overview, top: int) -> Iterator[Figures]:
         _counts("what decided", ("by", "answers"), found.decided_by, top),
         _counts("why rules stayed unsure", ("reason", "answers"), found.unsure, top),
         _counts("errors", ("kind", "images"), found.errors, top, found.images),
+        _probes(found, top),
         _scores(found),
     )
     yield from (each for each in everything if each.rows)
@@ -182,6 +183,27 @@ def _scores(found: Overview) -> Figures:
         for number in range(BINS if outcomes else 0)
     ]
     return Figures("scores", ("score", *outcomes), tuple(rows), has_room=True)
+
+
+def _probes(found: Overview, top: int) -> Figures:
+    """What was left to probes, and what the images that were asked in full tell of it."""
+    probed = found.probed
+    rows = [
+        Row(
+            (
+                rule,
+                _number(probed.left[rule]),
+                _number(probed.found[rule]),
+                _number(probed.missed[rule]),
+                str(probed.miss_rate(rule) or "-"),
+            )
+        )
+        for rule in sorted(
+            {*probed.left, *probed.found}, key=lambda rule: (-probed.missed[rule], -probed.left[rule], rule)
+        )
+    ]
+    heads = ("rule", "left to its probe", "violated in audit", "missed", "miss rate")
+    return _cut("probes", heads, rows, top)
 
 
 def _cut(

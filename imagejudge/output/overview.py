@@ -12,6 +12,7 @@ from typing import Any, Final
 from imagejudge.constitution import Severity
 from imagejudge.judge.scores import image_score
 from imagejudge.judge.summary import unmeasured
+from imagejudge.output.probed import Probed
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Steps, StepStatus, Verdict, steps_in
 
 BINS: Final = 10
@@ -71,10 +72,12 @@ class Overview:
     constitutions: Counter[str] = field(default_factory=Counter)
     shortened: int = 0
     """Images whose lines have not the steps of all rules: what decided is not counted of those."""
+    probed: Probed = field(default_factory=Probed)
 
     def add(self, verdict: Verdict) -> None:
         """Count one more image."""
         self.outcomes[verdict.verdict] += 1
+        self.probed.add(verdict)
         self.models[verdict.model] += 1
         self.constitutions[verdict.constitution] += 1
         self.shortened += steps_in(verdict) in (Steps.FOUND, Steps.NONE)
@@ -162,6 +165,7 @@ class Overview:
             "decided_by": {by: self.decided_by[by] for by in By},
             "unsure": dict(self.unsure),
             "errors": dict(self.errors),
+            "probes": self.probed.document() if self.probed.images else None,
             "scores": {outcome: self.scores.get(outcome, [0] * BINS) for outcome in Outcome},
         }
 

@@ -103,7 +103,7 @@ def _schema() -> Any:
     text, real, flag = pa.string(), pa.float64(), pa.bool_()
     figures = [(name, real) for name in ("p_yes", "gap", "prior", "centric", "off_mass")]
     step = pa.struct([*((name, text) for name in ("ask", "status", "by", "rationale")), ("item", pa.int32()), *figures])
-    rule = pa.struct([("rule", text), ("status", text), ("accepted", flag), ("steps", pa.list_(step))])
+    rule = pa.struct([("rule", text), ("status", text), ("by", text), ("accepted", flag), ("steps", pa.list_(step))])
     return pa.schema(
         [
             ("path", text),

@@ -37,6 +37,8 @@ _VERSIONS: Final = ("runtime", "decoder", "wording", "arithmetic", "per_path_ign
 _IDENTITY, _AFTER_IDENTITY = b',"model":"', b',"imagejudge":"'
 EXCEPTED: Final = b'"ex'
 """Stands in every line with a rule that is `excepted`. It ends in a rare letter, which makes the search quick."""
+PROBED: Final = b',"probing":{'
+"""Stands in every line that was given with probes."""
 _REFRESHED: Final = 100
 """One in so many lines with an outdated stamp is worth rewriting the file."""
 
@@ -89,7 +91,7 @@ class ResumableFile:
         self._at: dict[str, int] = {}
         """Where each path's line begins, in the text; so too below."""
         self._telling: set[int] = set()
-        """Where lines begin that say more than that an image is safe."""
+        """Where lines begin that say more than that an image is safe, which those with probes do."""
         self._approved: set[bytes] = set()
         self.changed: set[str] = set()
         """Paths whose line left because the file had changed."""
@@ -116,7 +118,7 @@ class ResumableFile:
     def recorded(self, paths: Container[str], *, telling: bool = False) -> Iterator[Verdict]:
         """The verdicts on these images that are in the file already; only those that are `telling`, if so wanted.
 
-        A line that is not says that the image is safe, without any exception.
+        A line that is not says that the image is safe, without any exception, and that every rule was asked.
         """
         with self._path.open("rb") as file:
             text = unpacked(file, self._damaged)
@@ -168,7 +170,7 @@ class ResumableFile:
                 dropped.add(before)
                 self._telling.discard(before)
             self._at[line.path] = at
-            if line.verdict != Outcome.SAFE or EXCEPTED in one:
+            if line.verdict != Outcome.SAFE or EXCEPTED in one or PROBED in one:
                 self._telling.add(at)
             if not self._holds(line):
                 dropped.add(at)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imagejudge.constitution import Severity
+from imagejudge.output.probed import Probed
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 _SEVERITIES = {Severity.LOW: 1, Severity.MEDIUM: 2, Severity.HIGH: 3}
@@ -34,10 +35,12 @@ class Stats:
     """Images by the worst that is not accepted: 0 unsure, 1 to 3 unsafe by their highest severity."""
     accepted: Counter[Outcome] = field(default_factory=Counter)
     """Images by their verdict, of those in which all that was found is accepted."""
+    probed: Probed = field(default_factory=Probed)
 
     def add(self, verdict: Verdict) -> None:
         """Count one more image."""
         self.outcomes[verdict.verdict] += 1
+        self.probed.add(verdict)
         self.rules.update((result.rule, result.status) for result in verdict.rules)
         found = [result for result in verdict.rules if result.status in (RuleStatus.VIOLATED, RuleStatus.UNSURE)]
         if found and all(result.accepted for result in found):
@@ -57,6 +60,7 @@ class Stats:
         self.rules.update(other.rules)
         self.levels.update(other.levels)
         self.accepted.update(other.accepted)
+        self.probed.add_all(other.probed)
 
     @property
     def images(self) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from imagejudge.common.text import printable
+from imagejudge.common.text import counted, printable
+from imagejudge.judge.carried import left_to_probes
 from imagejudge.output.findings import settled
 from imagejudge.verdict import Outcome, Verdict
 
@@ -36,6 +37,10 @@ class Lines:
             line.append(" (accepted)", "dim")
         if verdict.rationale:
             line.append(f": {printable(verdict.rationale)}")
+        if left := left_to_probes(verdict):
+            line.append(
+                f" ({counted(len(left), 'rule')} left to {'its probe' if len(left) == 1 else 'their probes'})", "dim"
+            )
         self._console.print(line)
 
     def close(self) -> None:

@@ -19,7 +19,8 @@ from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.threshold_search import WIDEST, choose_all, conformal, sweep
 from imagejudge.images.picture import Picture
 from imagejudge.images.read import Limits
-from imagejudge.judge.clue import Method, judge, questions_of
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import Method, judge
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import summarise
 from imagejudge.verdict import Outcome, Verdict

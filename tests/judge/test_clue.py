@@ -13,7 +13,8 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import Answer, Reasoning
 from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.images.picture import Box, Picture
-from imagejudge.judge.clue import Method, judge, questions_of
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import Method, judge
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import By, Region, RuleResult, RuleStatus, Step, StepStatus
 

@@ -19,11 +19,13 @@ from imagejudge.images.picture import Box, Picture
 from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
-from imagejudge.judge.clue import Method, judge, questions_of
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import Method, judge
 from imagejudge.judge.plan import Plan
-from imagejudge.judge.replay import Recorded, Rejudge, UnansweredImage, Unrecorded
+from imagejudge.judge.replay import Rejudge, Unrecorded
 from imagejudge.judge.scanner import Scanner
 from imagejudge.judge.summary import summarise
+from imagejudge.judge.unanswered import Recorded, UnansweredImage
 from imagejudge.prompts import Question, visible
 from imagejudge.verdict import Failure, ImageFacts, Outcome, Region, Timing, Verdict, line_of, verdict_of
 

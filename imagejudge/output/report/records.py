@@ -174,16 +174,20 @@ def _row(verdict: Verdict, score: float | None, tables: _Tables) -> str:
 
 
 def _rule(verdict: Verdict, result: RuleResult, tables: _Tables) -> list[Any]:
-    """Its place among the rules, its status, its steps; whether a baseline accepts it, and the regions, if any."""
+    """Its place among the rules, its status, its steps; whether a baseline accepts it, the regions, and what its probe
+    gives it where it was left to that, if any."""
     row: list[Any] = [
         tables.rule(verdict, result),
         STATUSES.index(result.status),
         [_step(step) for step in result.steps],
     ]
-    if result.accepted or result.regions:
+    probe = result.probe.p if result.by and result.probe else None
+    if result.accepted or result.regions or probe is not None:
         row.append(int(result.accepted))
-    if result.regions:
+    if result.regions or probe is not None:
         row.append([_region(region, result.steps) for region in result.regions])
+    if probe is not None:
+        row.append(_rounded(probe))
     return row
 
 

@@ -23,7 +23,8 @@ from imagejudge.constitution import load_constitution
 from imagejudge.engine.base import Answer
 from imagejudge.engine.llama import LlamaEngine
 from imagejudge.images.picture import Picture
-from imagejudge.judge.clue import Method, judge, questions_of
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import Method, judge
 from imagejudge.prompts import Question, visible
 
 SEED = 20_000  # of the measuring scenes; training counts from 1

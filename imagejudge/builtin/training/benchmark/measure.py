@@ -26,7 +26,8 @@ from imagejudge.builtin.training.scenes.scene import SIZE, Scene
 from imagejudge.constitution import load_constitution, select_rules
 from imagejudge.engine.llama import LlamaEngine
 from imagejudge.engine.llama_model import LlamaOptions
-from imagejudge.judge.clue import Method, judge, questions_of
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import Method, judge
 from imagejudge.prompts import Question, visible
 
 ROWS = {

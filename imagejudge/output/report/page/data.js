@@ -30,9 +30,9 @@ function readImages() {
 
 const images = readImages();
 
-function resultOf([place, status, steps, accepted, regions = []]) {
+function resultOf([place, status, steps, accepted, regions = [], probe = null]) {
   const rule = meta.rules[place];
-  return { rule, status: meta.statuses[status], steps, accepted: accepted === 1, regions };
+  return { rule, status: meta.statuses[status], steps, accepted: accepted === 1, regions, probe };
 }
 
 const RANKS = { violated: 0, unsure: 1, excepted: 2, clear: 3 };

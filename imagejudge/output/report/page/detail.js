@@ -146,7 +146,10 @@ class Detail {
     const count = results.length - quiet;
     rest.open = this.opened ?? (quiet === 0 && count <= 3);
     rest.addEventListener("toggle", () => (this.opened = rest.open));
-    rest.append(made("summary", "", `${count} rule${count === 1 ? "" : "s"} found clear`), ...shown.splice(quiet));
+    const left = results.filter(({ probe }) => probe !== null).length;
+    const words = [`${count - left} rule${count - left === 1 ? "" : "s"} found clear`];
+    if (left) words.push(`${left} left to ${left === 1 ? "its probe" : "their probes"}`);
+    rest.append(made("summary", "", words.join(", ")), ...shown.splice(quiet));
     return [...shown, rest];
   }
 
@@ -157,6 +160,7 @@ class Detail {
     head.append(title, made("span", `badge ${result.status}`, result.status));
     const about = [result.rule.severity, result.rule.category].filter(Boolean).map(visible).join(" · ");
     if (about) head.append(made("span", "soft", about));
+    if (result.probe !== null) head.append(made("span", "soft", `not asked: its probe says ${result.probe.toFixed(3)}`));
     if (result.accepted) head.append(made("span", "soft", "accepted by a baseline"));
     head.append(this.truths(result, place));
     section.append(head);
