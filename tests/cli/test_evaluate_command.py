@@ -103,6 +103,21 @@ def test_verdicts_are_scored_without_a_model(run: Run, judged: None, tmp_path: P
     assert found["versions"]["numpy"]
 
 
+def test_pairs_are_shown(run: Run, judged: None, tmp_path: Path) -> None:
+    (tmp_path / "set" / "labels.csv").write_text(
+        "path,label,pair\na.png,unsafe,1\nc.png,safe,1\nb.png,unsafe,2\nd.png,safe,2\n"
+    )
+    done = run(*SCORED, "--html", "p.html")
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = done.stdout.decode()
+    assert re.search(r"^both of a pair right +0\.500 \S+ +0\.500 \S+$", shown, re.MULTILINE)
+    assert re.search(r"^both called alike +0\.500 \S+ +0\.000 \S+$", shown, re.MULTILINE)
+    assert "\n2 pairs\n" in shown
+    assert "Of 2 pairs of a safe and an unsafe image, both are right in 0.500" in (tmp_path / "p.html").read_text(
+        "utf-8"
+    )
+
+
 def test_tables_fit_80_columns(run: Run, judged: None, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "v.jsonl").read_text().splitlines()]
     alone = run(*SCORED).stdout.decode()
