@@ -91,7 +91,7 @@ def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, conventi
 
     out = console(sys.stdout, wrap=True)
     sizes = sorted({row.images for row in rows})
-    images = counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} images"
+    images = counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]:,} to {counted(sizes[-1], 'image')}"
     beside = [name for name in ("f1", "recall", "over_safety", "auroc") if name != measure]
     print_title(out, f"by {TITLES.get(measure, measure)}", f"{images}, {WORDS[convention]}; over: over-safety")
     head, *heads = (NARROW.get(name, TITLES.get(name, name)) for name in (measure, *beside))
