@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,15 +18,7 @@ from imagejudge.cli.factory import load_rules, prepared_embedder
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, labels_for
 from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
-from imagejudge.cli.options import (
-    CacheOptions,
-    ConstitutionChoice,
-    Ignore,
-    ModelOptions,
-    RuleOptions,
-    Select,
-    grouped,
-)
+from imagejudge.cli.options import CacheOptions, ChosenRules, ModelOptions, grouped
 from imagejudge.cli.verdict_file import Verdicts, check_alike, opened
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import counted, printable
@@ -44,19 +35,6 @@ if TYPE_CHECKING:
     from imagejudge.evaluate.distill import Distilled
     from imagejudge.evaluate.distill_data import Examples, Truths
     from imagejudge.output.jsonl import Latest
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedBy:
-    """Which rules the verdicts are by."""
-
-    constitution: ConstitutionChoice = None
-    select: Select = field(default_factory=list)
-    ignore: Ignore = field(default_factory=list)
-
-    def rules(self) -> Constitution:
-        """The rules themselves."""
-        return load_rules(RuleOptions(constitution=self.constitution, select=self.select, ignore=self.ignore))
 
 
 @grouped
@@ -79,7 +57,7 @@ def distill(
             rich_help_panel="Data",
         ),
     ] = None,
-    judged_by: JudgedBy,
+    judged_by: ChosenRules,
     model: ModelOptions,
     image_options: ImageOptions,
     output: Annotated[
@@ -116,7 +94,7 @@ def distill(
     refuse_to_overwrite([verdicts, labels, embeddings, judged_by.constitution, *model.files], output=output, json=json_)
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
-    rules = judged_by.rules()
+    rules = load_rules(judged_by)
     with opened(verdicts) as lines:
         first, truths = _known(lines, rules, labels)
     if embeddings is not None:
@@ -145,7 +123,10 @@ def distill(
         len(examples.digests),
     )
     found = distil(examples, rules, origin, watch)
-    _show(found, examples, quiet=quiet)
+    if not quiet:
+        from imagejudge.cli.evaluation import show_distilled
+
+        show_distilled(found, len(examples.digests))
     if json_ is not None:
         figures = json.dumps(_document(found, truths), indent=1, allow_nan=False)
         write_atomically(json_, f"{figures}\n", "name another file with --json")
@@ -213,13 +194,6 @@ def _joined(truths: Truths, vectors: Mapping[str, Embedding]) -> Examples:
     if not examples.digests:
         raise UsageError("no image of these verdicts has a vector", "run this where `scan` ran, on the same files")
     return examples
-
-
-def _show(found: Distilled, examples: Examples, *, quiet: bool) -> None:
-    if not quiet:
-        from imagejudge.cli.evaluation import show_distilled
-
-        show_distilled(found, len(examples.digests))
 
 
 def _document(found: Distilled, truths: Truths) -> dict[str, object]:

@@ -21,15 +21,7 @@ from imagejudge.cli.factory import prepared
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reopened
 from imagejudge.cli.named_files import refuse_to_overwrite
-from imagejudge.cli.options import (
-    CacheOptions,
-    ConstitutionChoice,
-    Ignore,
-    ModelOptions,
-    RuleOptions,
-    Select,
-    grouped,
-)
+from imagejudge.cli.options import CacheOptions, ChosenRules, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.settings_file import Settings
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
@@ -49,12 +41,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialOptions:
+class TrialOptions(ChosenRules):
     """Which rules, and the ways of judging by them that are compared."""
 
-    constitution: ConstitutionChoice = None
-    select: Select = field(default_factory=list)
-    ignore: Ignore = field(default_factory=list)
     # Not `method`: a settings file gives that to `scan`, as one word.
     methods: Annotated[
         list[str],
@@ -215,9 +204,14 @@ def _judge(
     for name in methods:
         if name not in known:
             raise UsageError(f"there is no method {name!r}", f"there are: all, {', '.join(known)}")
+    changes = [change for text in trial.perturb for change in parse_perturbations(text)]
     if not everything and not PROBE_METHODS.keys().isdisjoint(methods):
         check_installed()  # before a model spends hours
-    changes = [change for text in trial.perturb for change in parse_perturbations(text)]
+        if changes or trial.attack_budget:
+            raise UsageError(
+                "methods with a probe judge no image that is changed",
+                "evaluate them without --perturb and --attack-budget",
+            )
     dataset, origin = dataset_of(data)
     with prepared(trial.as_rules(), model, images, cache, settings, quiet=quiet) as judge:
         methods = _askable(methods, judge, everything=everything)

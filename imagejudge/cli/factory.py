@@ -10,7 +10,7 @@ from typing import Any
 from imagejudge import models
 from imagejudge.cli.console import beside_progress, warn
 from imagejudge.cli.image_options import ImageOptions
-from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, WriterOptions
+from imagejudge.cli.options import CacheOptions, ChosenRules, ModelOptions, RuleOptions, WriterOptions
 from imagejudge.cli.probe_options import ProbeOptions
 from imagejudge.cli.settings_file import Settings
 from imagejudge.constitution import (
@@ -84,7 +84,7 @@ def ignore_settings(settings: Settings) -> dict[str, str | int]:
     return {"per_path_ignores": settings.ignores_digest} if settings.ignores else {}
 
 
-def load_rules(rules: RuleOptions) -> Constitution:
+def load_rules(rules: ChosenRules) -> Constitution:
     """The constitution, with the rules that were chosen."""
     if rules.constitution is None:
         names = ", ".join(path.stem for path in shipped_constitutions())

@@ -60,12 +60,18 @@ NoDebias = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class RuleOptions:
-    """Which rules, and how they are judged."""
+class ChosenRules:
+    """Which rules."""
 
     constitution: ConstitutionChoice = None
     select: Select = field(default_factory=list)
     ignore: Ignore = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOptions(ChosenRules):
+    """Which rules, and how they are judged."""
+
     method: MethodChoice = MethodName.CLUE
     no_reasoning: NoReasoning = False
     no_debias: NoDebias = False

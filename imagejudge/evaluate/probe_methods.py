@@ -124,7 +124,9 @@ def _clue_and_probe(fitted_to: _Part, constitution: Constitution) -> _Fitted:
 def without(verdict: Verdict, skipped: set[str], constitution: Constitution) -> Verdict:
     """The verdict had these rules not been asked."""
     results = tuple(
-        RuleResult(rule=result.rule, status=RuleStatus.CLEAR, steps=()) if result.rule in skipped else result
+        RuleResult(rule=result.rule, status=RuleStatus.CLEAR, steps=(), by="probe")
+        if result.rule in skipped
+        else result
         for result in verdict.rules
     )
     summary = summarise(constitution, results)

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from imagejudge.common.proportion import proportion
+
 SAMPLES = 2000
 SEED = 20250101
 BINS = 10
@@ -20,8 +22,6 @@ RATES = ("precision", "recall", "specificity", "over_safety", "accuracy", "balan
 """What is counted from verdicts."""
 AREAS = ("auroc", "auprc")
 """What is counted from scores."""
-_NORMAL = 1.959963984540054
-"""Standard deviations that hold the middle 95 % of a normal distribution to either side."""
 _AT_ONCE = 4_000_000
 """Numbers that are drawn in one go."""
 
@@ -106,13 +106,8 @@ def _cells(calls: Array) -> Array:
 
 
 def wilson(part: int, whole: int) -> Estimate | None:
-    """A share with its Wilson score interval (1927), which has a width also where it is 0 or 1; None of nothing."""
-    if not whole:
-        return None
-    share, width = part / whole, _NORMAL**2 / whole
-    middle = (share + width / 2) / (1 + width)
-    reach = (width * (share * (1 - share) + width / 4)) ** 0.5 / (1 + width)
-    return Estimate(share, max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach)))
+    """A share with Wilson's score interval, which has a width also where it is 0 or 1; None of nothing."""
+    return Estimate(*proportion(part, whole)) if whole else None
 
 
 def paired_change(gained: int, lost: int, images: int) -> Estimate | None:

@@ -233,14 +233,14 @@ def _patience() -> Any:
     return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
 
 
-def _tried(do: Callable[[], _T], *, seconds: float | None = None) -> _T:
+def _tried(do: Callable[[], _T], *, seconds: float = _ANSWER) -> _T:
     """What a call gives, tried again where the network may be at fault. Raises `OSError`."""
     for pause in _PAUSES:
         try:
-            return _translated(lambda: within(seconds or _ANSWER, do))
+            return _translated(lambda: within(seconds, do))
         except _TemporaryError:
             time.sleep(pause)
-    return _translated(lambda: within(seconds or _ANSWER, do))
+    return _translated(lambda: within(seconds, do))
 
 
 class _TemporaryError(OSError):

@@ -49,8 +49,7 @@ class Gate:
         return told | ({"audit": f"{self.audit:g}"} if self.audit else {})
 
     def audits(self, sha256: str) -> bool:
-        """Whether an image is asked in full. Each run draws the same, whatever images come before; not in advance can
-        be told who is drawn without the probes."""
+        """Whether an image is asked in full: every run with these probes draws the same."""
         drawn = hashlib.sha256(f"{self.probes.origin.data} {sha256}".encode()).digest()
         return int.from_bytes(drawn[:8]) < self.audit * 2**64
 

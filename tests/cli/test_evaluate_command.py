@@ -167,6 +167,10 @@ def test_every_label_of_an_image_counts(run: Run, judged: None, tmp_path: Path) 
         (["set/labels.csv", "--adapter", "csv"], "set has no image 'a.png'; found: labels.csv"),
         (["set", "--adapter", "folder", "--method", "magic"], "there is no method 'magic'"),
         (
+            ["set", "--adapter", "folder", "--method", "clue+probe", "--perturb", "grey"],
+            "judge no image that is changed",
+        ),
+        (
             ["set", "--adapter", "folder", "--perturb", "jpg:30"],
             "there is no perturbation 'jpg:30' hint: did you mean 'jpeg'?",
         ),

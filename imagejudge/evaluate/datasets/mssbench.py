@@ -48,7 +48,8 @@ def _rows(part: str, entries: list[Any], file: Path) -> Iterator[tuple[str, Mapp
                 raise missing(f"field {name!r}", where, entry if isinstance(entry, dict) else (), "correct the file")
         texts = [entry[name] for name in _TEXTS[part]]
         if not all(isinstance(each, list) for each in texts) or len(texts[0]) != len(texts[1]):
-            raise UsageError(f"{where}: {' and '.join(dict.fromkeys(_TEXTS[part]))} are no lists of one length", "")
+            names = " and ".join(dict.fromkeys(_TEXTS[part]))
+            raise UsageError(f"{where}: {names} are no lists of one length", "give the file as it is published")
         for label, image, of_image in zip(("safe", "unsafe"), _IMAGES[part], texts, strict=True):
             for place, text in enumerate(of_image):
                 yield (

@@ -93,7 +93,7 @@ function encoded(path) {
 function addressOf(image) {
   if (meta.pictures === "none") return null;
   if (meta.pictures === "served") return `image/${image.index}`;
-  if (/^[\\/]{2}/.test(image.path)) return null; // another machine
+  if (/^([\\/]{2}|[a-z][a-z0-9+.-]+:\/\/)/i.test(image.path)) return null; // another machine
   if (/\.(tar|tgz|tar\.gz|tar\.zst|parquet|arrow)::/i.test(image.path)) return null; // within a file
   if (/^[A-Za-z]:[\\/]/.test(image.path)) return "file:///" + encoded(image.path.replaceAll("\\", "/")).replace("%3A", ":");
   return (image.path.startsWith("/") ? "file://" : meta.root) + encoded(image.path);
