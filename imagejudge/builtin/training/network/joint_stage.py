@@ -160,9 +160,10 @@ class Trainer:
 
 
 def _fast_bfloat16() -> bool:
-    """Has this processor matrix units for bfloat16? Without them it is many times slower than float32."""
-    flags = Path("/proc/cpuinfo")
-    return flags.exists() and "amx_bf16" in flags.read_text(encoding="utf-8")
+    """Does this processor multiply bfloat16 by itself? Otherwise it is many times slower than float32."""
+    processor = Path("/proc/cpuinfo")
+    flags = processor.read_text(encoding="utf-8").split() if processor.exists() else []
+    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 def train_joint(config: Config, device: torch.device, begin: Path, workers: int = 1) -> None:
