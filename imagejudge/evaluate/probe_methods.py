@@ -8,7 +8,7 @@ halves, or the images of one source after another.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -20,7 +20,12 @@ from imagejudge.errors import UsageError
 from imagejudge.evaluate.distill import distil
 from imagejudge.evaluate.distill_data import Examples, judged
 from imagejudge.evaluate.metrics import Case, Cost, cost_of
+from imagejudge.images.read import Limits
+from imagejudge.judge.carried import carried_over
+from imagejudge.judge.clue import Method
+from imagejudge.judge.plan import Plan
 from imagejudge.judge.probe import Origin, Probes
+from imagejudge.judge.replay import Rejudge, Unrecorded
 from imagejudge.judge.scores import WHOLE
 from imagejudge.judge.summary import summarise
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
@@ -110,26 +115,37 @@ def _clue_and_probe(fitted_to: _Part, constitution: Constitution) -> _Fitted:
     except UsageError:  # too few images to promise anything: all is asked
         thresholds = {}
 
+    again = Rejudge(Plan(constitution, Method(), "", "", Limits()))
+
     def tried(image: Embedded) -> Case:
         scores = [probes.scores(vector) for vector in image.vectors]
         skipped = {
             rule for rule, threshold in thresholds.items() if all(score[rule].log_odds < threshold for score in scores)
         }
-        verdict = without(image.case.verdict, skipped, constitution)
+        verdict = without(image.case.verdict, skipped, again)
         return Case(image.case.label, verdict, cost_of(verdict))
 
     return tried
 
 
-def without(verdict: Verdict, skipped: set[str], constitution: Constitution) -> Verdict:
-    """The verdict had these rules not been asked."""
-    results = tuple(
-        RuleResult(rule=result.rule, status=RuleStatus.CLEAR, steps=(), by="probe")
-        if result.rule in skipped
-        else result
-        for result in verdict.rules
-    )
-    summary = summarise(constitution, results)
+def without(verdict: Verdict, skipped: Collection[str], again: Rejudge) -> Verdict:
+    """The verdict had these rules not been asked.
+
+    As in a scan, answers to other rules' questions may decide them all the same. Where the line does not tell enough
+    to say so, as that of an animation, they are clear.
+    """
+    if not skipped:
+        return verdict
+    try:
+        results = carried_over(verdict, again.inquiry(verdict, skipped).results())
+    except Unrecorded:
+        results = tuple(
+            RuleResult(rule=result.rule, status=RuleStatus.CLEAR, steps=(), by="probe")
+            if result.rule in skipped
+            else result
+            for result in verdict.rules
+        )
+    summary = summarise(again.constitution, results)
     said = {"verdict": summary.outcome, "rationale": summary.rationale, "violations": summary.violations}
     return verdict.model_copy(update={**said, "rules": results})
 

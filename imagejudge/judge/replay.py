@@ -8,16 +8,17 @@ whose line is about only one of its frames.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imagejudge import __version__
+from imagejudge.constitution import Constitution
 from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.images.picture import Box
 from imagejudge.judge.cached_view import CachedView, ImageAnswers, Stopwatch, frame_part
 from imagejudge.judge.carried import asks_otherwise, carried_over, left_to_probes
-from imagejudge.judge.clue import inquire
+from imagejudge.judge.clue import Inquiry, inquire
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import summarise
 from imagejudge.prompts import Kind, Question, visible
@@ -169,6 +170,11 @@ class Rejudge:
             for statement in rule.statements:
                 self._about.setdefault(statement.objects, []).append(visible(statement.ask))
 
+    @property
+    def constitution(self) -> Constitution:
+        """The rules."""
+        return self._plan.constitution
+
     def judge(self, verdict: Verdict) -> Verdict:
         """The verdict that a scan would give now. Raises `Unrecorded` where the line does not tell enough.
 
@@ -176,17 +182,8 @@ class Rejudge:
         """
         if verdict.verdict is Outcome.ERROR:
             return self._again(verdict)
-        if not has_all_steps(verdict):
-            raise Unrecorded("steps that the lines were written without")
-        if verdict.sampled is not None:
-            raise Unrecorded("the other frames of a video")
-        if verdict.image is not None and verdict.image.frames > 1:
-            raise Unrecorded("the other frames of an animation")
-        records = self._records(verdict)
-        priors = _Priors({q: record.prior for q, record in records.items() if record.prior is not None})
         constitution = self._plan.constitution_for(verdict.path)
-        view, left = _Replay(records, self._about, verdict.image), left_to_probes(verdict)
-        judged = inquire(constitution, view, priors, self._plan.method, left).results()
+        judged = self.inquiry(verdict, left_to_probes(verdict)).results()
         if changed := asks_otherwise(verdict, judged):
             raise Unrecorded(f"the rule {changed}, which was left to its probe and has changed")
         rules = carried_over(verdict, judged)
@@ -198,6 +195,22 @@ class Rejudge:
             violations=summary.violations,
             rules=rules,
         )
+
+    def inquiry(self, verdict: Verdict, left: Collection[str]) -> Inquiry:
+        """What a scan that leaves these rules to their probes would find out about an image that could be judged.
+
+        Raises `Unrecorded` where the line does not tell enough.
+        """
+        if not has_all_steps(verdict):
+            raise Unrecorded("steps that the lines were written without")
+        if verdict.sampled is not None:
+            raise Unrecorded("the other frames of a video")
+        if verdict.image is not None and verdict.image.frames > 1:
+            raise Unrecorded("the other frames of an animation")
+        records = self._records(verdict)
+        priors = _Priors({q: record.prior for q, record in records.items() if record.prior is not None})
+        view = _Replay(records, self._about, verdict.image)
+        return inquire(self._plan.constitution_for(verdict.path), view, priors, self._plan.method, left)
 
     def settings(self, line: Verdict) -> Mapping[str, str | int] | None:
         """What decides the new verdict: how the recorded answers came to be, and how they are judged now."""

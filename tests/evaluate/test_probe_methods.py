@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
+from imagejudge.engine.base import Answer
+from imagejudge.engine.scripted import Scripted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Cost, cost_of, measure
 from imagejudge.evaluate.probe_methods import PROBE_METHODS, Embedded, try_probes, without
+from imagejudge.images.picture import Picture
+from imagejudge.images.read import Limits
+from imagejudge.judge.claims import questions_of
+from imagejudge.judge.clue import Method, inquire, judge
+from imagejudge.judge.plan import Plan
+from imagejudge.judge.replay import Rejudge
 from imagejudge.judge.summary import summarise
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
@@ -19,16 +27,9 @@ RULES = Constitution(
 )
 
 
-def image(number: int, vector: Sequence[float], violated: Sequence[bool], source: str = "") -> Embedded:
-    """What CLUE says of it is true, and the first two numbers of the vector tell which rules it violates."""
-    results = []
-    for rule, holds in zip("ab", violated, strict=True):
-        status = StepStatus.SATISFIED if holds else StepStatus.NOT_SATISFIED
-        said = {"status": status, "by": By.PRIOR, "p_yes": 0.9 if holds else 0.1, "gap": 2.0}
-        step = Step.not_asked(rule, 1).model_copy(update=said)
-        results.append(RuleResult(rule=rule, status=RuleStatus.VIOLATED if holds else RuleStatus.CLEAR, steps=(step,)))
-    summary = summarise(RULES, results)
-    verdict = Verdict(
+def line(rules: Constitution, results: Sequence[RuleResult], number: int = 0) -> Verdict:
+    summary = summarise(rules, results)
+    return Verdict(
         path=f"{number}.png",
         sha256=f"{number:064}",
         verdict=summary.outcome,
@@ -36,10 +37,22 @@ def image(number: int, vector: Sequence[float], violated: Sequence[bool], source
         violations=summary.violations,
         rules=tuple(results),
         model="m",
-        constitution=RULES.label,
+        constitution=rules.label,
         method="clue",
         imagejudge="1",
     )
+
+
+def image(number: int, vector: Sequence[float], violated: Sequence[bool], source: str = "") -> Embedded:
+    """What CLUE says of it is true, and the first two numbers of the vector tell which rules it violates."""
+    results = []
+    for rule, holds in zip("ab", violated, strict=True):
+        status = StepStatus.SATISFIED if holds else StepStatus.NOT_SATISFIED
+        said = {"status": status, "by": By.PRIOR, "p_yes": 0.9 if holds else 0.1, "gap": 2.0 if holds else -2.0}
+        said |= {"off_mass": 0.0, "prior": 0.5}
+        step = Step.not_asked(rule, 1).model_copy(update=said)
+        results.append(RuleResult(rule=rule, status=RuleStatus.VIOLATED if holds else RuleStatus.CLEAR, steps=(step,)))
+    verdict = line(RULES, results, number)
     label = Label(f"{number}.png", unsafe=any(violated), source=source)
     return Embedded(Case(label, verdict, cost_of(verdict)), (np.float32(vector),))
 
@@ -98,14 +111,44 @@ def test_a_probe_never_sees_what_it_is_tried_on(images: list[Embedded]) -> None:
     assert abs(auroc.value - 0.5) < 0.15
 
 
+def rejudge(rules: Constitution = RULES) -> Rejudge:
+    return Rejudge(Plan(rules, Method(), "m", "m", Limits()))
+
+
 def test_what_is_not_asked_costs_nothing_and_finds_nothing(images: list[Embedded]) -> None:
     case = next(each.case for each in images if len(each.case.verdict.violations) == 2)
-    left = without(case.verdict, {"a"}, RULES)
+    left = without(case.verdict, {"a"}, rejudge())
     assert [(result.rule, result.status.value) for result in left.rules] == [("a", "clear"), ("b", "violated")]
     assert [violation.rule for violation in left.violations] == ["b"]
     assert left.rationale.startswith("b:")
     assert cost_of(left) == Cost(1, 0, None)
-    assert without(case.verdict, {"a", "b"}, RULES).verdict is Outcome.SAFE
+    assert without(case.verdict, {"a", "b"}, rejudge()).verdict is Outcome.SAFE
+    shortened = case.verdict.model_copy(update={"settings": {"steps": "found"}})
+    assert [result.by for result in without(shortened, {"a"}, rejudge()).rules] == ["probe", None]
+
+
+def test_other_rules_answers_decide_a_rule_that_is_left_out_as_in_a_scan() -> None:
+    each = {"a": ("a",), "b": ("b",), "either": ("a", "b"), "neither": ("c",)}
+    rules = Constitution(
+        "c",
+        "1",
+        tuple(
+            Rule(name, f"No {name}.", preconditions=(Precondition(tuple(map(Statement, asks))),))
+            for name, asks in each.items()
+        ),
+    )
+    truth = {"a": 0.99, "b": 0.01, "c": 0.99}
+    sure = Scripted(lambda picture, question: 0.5 if picture is None else truth[question.subject])
+    view = sure.view(Picture(1, 1, bytes(3)))
+    priors = {question: Answer(0.0, 0.0) for question in questions_of(rules)}
+    full = line(rules, judge(rules, view, priors, Method()))
+    for skipped in ({"either"}, {"a", "either"}, {"a", "b"}, {"a", "b", "either"}, {"neither"}, set(each)):
+        scanned = inquire(rules, view, priors, Method(), skipped).results()
+        found = without(full, skipped, rejudge(rules))
+        assert found.rules == scanned
+        assert found.verdict == summarise(rules, scanned).outcome
+    decided = without(full, {"either"}, rejudge(rules)).rules[2]
+    assert (decided.status, decided.by) == (RuleStatus.VIOLATED, None)
 
 
 def test_too_few_images_or_sources_are_refused(images: list[Embedded]) -> None:
