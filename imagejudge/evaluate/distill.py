@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -91,6 +92,19 @@ def distil(
     `watch` sees the rules go by. Raises `UsageError` where no rule has enough, or scikit-learn is not installed.
     """
     check_installed()
+    import sklearn.linear_model  # noqa: F401 - only what is loaded can be limited
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # in matrices as small as these, threads mostly wait for each other
+        return _distil(examples, constitution, origin, watch)
+
+
+def _distil(
+    examples: Examples,
+    constitution: Constitution,
+    origin: Origin,
+    watch: Callable[[Sequence[str]], Iterable[str]],
+) -> Distilled:
     vectors = examples.vectors.astype(np.float64)
     mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
     scale[scale == 0] = 1.0
@@ -107,7 +121,7 @@ def distil(
             reports.append(RuleReport(rule, *counts, left_out=_too_few(*counts)))
             continue
         fits[rule] = fit = _Fit.of(standardised[known], violated, known)
-        reports.append(RuleReport(rule, *counts, fit.figures()))
+        reports.append(RuleReport(rule, *counts, fit.figures))
     if not fits:
         most = max(reports, key=lambda report: min(report.positives, report.negatives), default=None)
         nearest = f"; {most.rule} has {most.positives:,} and {most.negatives:,}" if most else ""
@@ -127,7 +141,7 @@ def _too_few(positives: int, negatives: int) -> str:
     return f"{counted(negatives, 'image does', 'images do')} not violate it, fewer than {LEAST}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Fit:
     """One rule's."""
 
@@ -159,6 +173,7 @@ class _Fit:
             calibration = tuple(zip(*(part.tolist() for part in _isotonic(held_out, violated)), strict=True))
         return cls(known, violated, weights, bias, held_out, probabilities, calibration)
 
+    @cached_property
     def figures(self) -> dict[str, Estimate | None]:
         truth = self.violated.tolist()
         error = calibration_estimate(truth, self.probabilities.tolist())
@@ -175,9 +190,7 @@ class _Fit:
             held_out=tuple(sorted(self.held_out[self.violated].tolist())),
             calibration=self.calibration,
             figures={
-                name: Figure(each.value, each.low, each.high)
-                for name, each in self.figures().items()
-                if each is not None
+                name: Figure(each.value, each.low, each.high) for name, each in self.figures.items() if each is not None
             },
         )
 
