@@ -63,8 +63,7 @@ def stats(
                 found.add(verdict)
             document, about = found.document(), [summary(found), *found.probed.summary]
             tables = figures(found, top)
-            if found.probed.warning:
-                warn(found.probed.warning)
+            latest = found
         else:
             with opened(other) as after:
                 new = Overview()
@@ -72,7 +71,11 @@ def stats(
             document = {"before": found.document(), "after": new.document(), "comparison": changes.document()}
             sides = (("before", verdicts, found), ("after ", other, new))
             about = [f"{word} {printable(name)}: {summary(side)}" for word, name, side in sides]
-            tables = changed_figures(changes, top)
+            about += [f"{word.strip()}, {line}" for word, _, side in sides for line in side.probed.summary]
+            tables = changed_figures(changes, found, new, top)
+            latest = new
+    if latest.probed.warning:
+        warn(latest.probed.warning)
     if found.shortened:
         short = counted(found.shortened, "line")
         warn(f"{short} without the steps of all rules: what decided is not counted of the rest")

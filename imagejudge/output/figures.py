@@ -9,6 +9,7 @@ from typing import Any, Final
 from imagejudge.common.text import counted
 from imagejudge.output.comparison import Comparison
 from imagejudge.output.overview import BINS, Overview
+from imagejudge.output.probed import Probed
 from imagejudge.verdict import Outcome, RuleStatus
 
 _NOTED: Final = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
@@ -75,8 +76,8 @@ def figures(found: Overview, top: int) -> Iterator[Figures]:
     yield from (each for each in everything if each.rows)
 
 
-def changed_figures(changes: Comparison, top: int) -> Iterator[Figures]:
-    """The tables about what changed from one file to another."""
+def changed_figures(changes: Comparison, before: Overview, after: Overview, top: int) -> Iterator[Figures]:
+    """The tables about what changed from one file to another, and about the probes of both."""
     images = {
         "same": changes.same,
         "changed": changes.changed,
@@ -85,10 +86,7 @@ def changed_figures(changes: Comparison, top: int) -> Iterator[Figures]:
         "other bytes, not compared": changes.other_bytes,
     }
     yield Figures("images", ("", "images"), tuple(Row((name, _number(count))) for name, count in images.items()))
-    matrix = (
-        Row((before, *(_number(changes.outcomes[before, after]) for after in Outcome)), tone=before)
-        for before in Outcome
-    )
+    matrix = (Row((one, *(_number(changes.outcomes[one, other]) for other in Outcome)), tone=one) for one in Outcome)
     yield Figures("verdicts", ("before \\ after", *Outcome), tuple(matrix))
     rules = sorted({*changes.new, *changes.gone}, key=lambda rule: (-changes.new[rule] - changes.gone[rule], rule))
     rows = [Row((rule, _number(changes.new[rule]), _number(changes.gone[rule]))) for rule in rules]
@@ -97,6 +95,7 @@ def changed_figures(changes: Comparison, top: int) -> Iterator[Figures]:
     everything = (
         _cut("rules that are violated", ("rule", "only after", "only before"), rows, top),
         _cut("images that changed", ("path", "before", "after"), listed, top, changes.changed - len(listed)),
+        _probes_of_both(before.probed, after.probed, top),
     )
     yield from (each for each in everything if each.rows)
 
@@ -203,6 +202,19 @@ def _probes(found: Overview, top: int) -> Figures:
         )
     ]
     heads = ("rule", "left to its probe", "violated in audit", "missed", "miss rate")
+    return _cut("probes", heads, rows, top)
+
+
+def _probes_of_both(before: Probed, after: Probed, top: int) -> Figures:
+    sides = (before, after)
+    rules = {rule for side in sides for rule in (*side.left, *side.found)}
+    rows = [
+        Row(
+            (rule, *(_number(side.left[rule]) for side in sides), *(str(side.miss_rate(rule) or "-") for side in sides))
+        )
+        for rule in sorted(rules, key=lambda rule: (-after.missed[rule], -after.left[rule], -before.left[rule], rule))
+    ]
+    heads = ("rule", "left to its probe before", "left after", "miss rate before", "miss rate after")
     return _cut("probes", heads, rows, top)
 
 

@@ -233,3 +233,17 @@ def test_too_few_labels_are_told_before_anything_is_judged(run: Run, tmp_path: P
     done = run(*command, "--target-recall", "0.95")
     assert done.returncode == 2
     assert b"1 unsafe and 1 safe images are too few" in done.stderr
+
+
+def test_images_of_which_a_rule_was_left_to_its_probe_are_left_out(run: Run, judged: Path) -> None:
+    lines = [json.loads(line) for line in (judged / "v.jsonl").read_text().splitlines()]
+    for line in lines[44::4]:  # taken for clear, they would be safe images that are judged rightly by all thresholds
+        rule = line["rules"][0] | {"status": "clear", "by": "probe"}
+        line |= {"verdict": "safe", "rules": [rule], "settings": {"probe": "ab", "skip_below": "0.95", "steps": "all"}}
+    (judged / "v.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = run(*COMMAND, "--target-recall", "0.95")
+    assert done.returncode == 0, done.stderr
+    assert b"10 verdicts left out: rules were left to probes, of which nothing is known" in b" ".join(
+        done.stderr.split()
+    )
+    assert "37 images" in done.stdout.decode()

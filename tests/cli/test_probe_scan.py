@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,24 @@ def test_blocks_of_one_scan_have_the_same_probes(run: Run, base: Sequence[str], 
     merged = run("merge", "folder", "-o", "v.jsonl")
     assert merged.returncode == 0, merged.stderr
     assert b"left to probes: 5 of 6 rules of 3 images" in merged.stderr
+
+
+@pytest.mark.slow
+def test_actors_on_ray_leave_out_what_a_scan_leaves_out(
+    run: Run, base: Sequence[str], probe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_probe = [*base, "--probe", "probe.toml", "--skip-below", "0.9", "--audit", "0.4", "--no-timing", "-n"]
+    alone = run("scan", "images", *by_probe, "-o", "v.jsonl")
+    assert alone.returncode == 0, alone.stderr
+    told = alone.stderr.split(b"left to probes: ")[1].split(b";")[0]
+    with tempfile.TemporaryDirectory(prefix="ijt-", dir="/tmp") as short:  # for Ray's sockets
+        monkeypatch.setenv("TMPDIR", short)
+        done = run("scan", "images", *by_probe, "--ray", "local", "--block-size", "1", "-o", "folder")
+    assert done.returncode == 0, done.stderr
+    merged = run("merge", "folder", "-o", "w.jsonl")
+    assert b"left to probes: " + told in merged.stderr
+    assert lines(tmp_path / "w.jsonl") == lines(tmp_path / "v.jsonl")
+    assert sum(map(len, map(left, lines(tmp_path / "w.jsonl")))) in range(1, 6)
 
 
 @pytest.mark.parametrize(

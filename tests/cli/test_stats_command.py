@@ -18,7 +18,7 @@ import pytest
 from conftest_cli import PROGRAM, Run
 
 from imagejudge.output.comparison import compare
-from imagejudge.verdict import Failure, Verdict, line_of
+from imagejudge.verdict import Failure, ProbeScore, Probing, Verdict, line_of
 
 FACTS: dict[str, Any] = {"rationale": "", "method": "clue", "imagejudge": "0"}
 ACTING = set("\x1b\x07\x9b\u202e\u2066\x7f")
@@ -249,3 +249,31 @@ def test_a_comparison_holds_little_of_each_image() -> None:
     )  # fmt: skip
     assert int(done.stdout) < 20_000 * 150
     assert compare([], []).document()["changes"] == []
+
+
+def test_both_files_tell_what_was_left_to_probes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def probed(path: str, *, audited: bool, p: float) -> Verdict:
+        status = "violated" if audited else "clear"
+        line = verdict(path, {"gun": status}, settings={"skip_below": "0.95", "steps": "all"})
+        probe = ProbeScore(p=p, log_odds=p, threshold=0.5)
+        rule = line.rules[0].model_copy(update={"by": None if audited else "probe", "probe": probe})
+        probing = Probing(audited=audited, asked=int(audited), spared=int(not audited))
+        return line.model_copy(update={"rules": (rule,), "probing": probing})
+
+    before = [verdict("1.png", {"gun": "clear"}), verdict("2.png", {"gun": "violated"})]
+    after = [probed("1.png", audited=False, p=0.1), probed("2.png", audited=True, p=0.2)]
+    (tmp_path / "v.jsonl").write_bytes(b"".join(map(line_of, before)))
+    (tmp_path / "w.jsonl").write_bytes(b"".join(map(line_of, after)))
+    for files, place in (("vw", 1), ("wv", 0)):
+        done = run("stats", *(f"{name}.jsonl" for name in files))
+        told, word = done.stdout.decode(), ("before", "after")[place]
+        assert f"{word}, left to probes: 1 of 2 rules of 2 images; 1 question asked, at least 1 more not" in told
+        assert f"{word}, audit: 1 image asked in full; 1 of 1 violation missed: 100.0% (95 %: 20.7% to 100.0%)" in told
+        assert ("before", "after")[1 - place] + ", " not in told
+        assert (b"the probes miss more than the 5.0%" in b" ".join(done.stderr.split())) == bool(place)
+        row = next(line for line in told.partition("probes\n")[2].splitlines() if line.startswith("gun"))
+        rate = ["100.0%", "(95", "%:", "20.7%", "to", "100.0%)"]
+        assert row.split()[1:] == (["-", "1", "-", *rate] if place else ["1", "-", *rate, "-"])
+    assert "left to its probe" not in run("stats", "v.jsonl", "v.jsonl").stdout.decode()

@@ -20,7 +20,7 @@ from imagejudge.output.decisions import Opinion, Truth, decision_of
 from imagejudge.output.report.page import Origin, Pictures, page
 from imagejudge.output.report.records import records
 from imagejudge.output.report.thumbnails import inlined, linked, made
-from imagejudge.verdict import By, Outcome, Region, RuleResult, RuleStatus, Verdict
+from imagejudge.verdict import By, Outcome, ProbeScore, Region, RuleResult, RuleStatus, Verdict
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -504,3 +504,29 @@ def test_everything_that_acts_has_a_name(show: Callable[..., Tab]) -> None:
     found = show(*MIXED)
     assert [html for html in found.run(NAMELESS) if 'id="toast"' not in html] == []
     assert found.run("document.getElementById('grid').getAttribute('aria-rowcount')") == "2"
+
+
+def test_rules_that_were_left_to_their_probes_say_so(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver import Keys
+
+    def left(rule: str, p: float) -> RuleResult:
+        score = ProbeScore(p=p, log_odds=-3.0, threshold=-1.0)
+        return RuleResult(rule=rule, status=RuleStatus.CLEAR, steps=(step(None),), by="probe", probe=score)
+
+    asked = RuleResult(
+        rule="knife",
+        status=RuleStatus.CLEAR,
+        steps=(step(0.1),),
+        probe=ProbeScore(p=0.4, log_odds=0.0, threshold=-1.0),
+    )
+    one = verdict("one.png", 0.1, rules=(asked, left("gun", 0.0126)))
+    two = verdict("two.png", 0.1, rules=(left("gun", 0.25), left("bomb", 0.0)))
+    found = show(one, two)
+    found.press(Keys.HOME, Keys.ENTER)
+    for summary, notes in (
+        ("1 rule found clear, 1 left to its probe", ["not asked: its probe says 0.013"]),
+        ("0 rules found clear, 2 left to their probes", [f"not asked: its probe says 0.{p}" for p in ("250", "000")]),
+    ):
+        assert found.texts(".rest summary") == [summary]
+        assert [text for text in found.texts(".rule .soft") if "probe" in text] == notes
+        found.press(Keys.ARROW_RIGHT)
