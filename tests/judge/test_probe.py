@@ -88,6 +88,14 @@ def test_rules_with_few_images_promise_together() -> None:
     assert "at most 0.962" in failed.value.hint
 
 
+def test_a_recall_that_is_shared_is_no_promise_of_a_lower_one_alone() -> None:
+    """A higher recall may leave out more of a rule: it is kept by all together, and this rule is missed more often."""
+    few, more = probe("few", held_out=(0.0, 1.0, *(9.0,) * 48)), probe("more", held_out=(9.0,) * 55)
+    assert [few.promises(recall) for recall in (0.96, 0.95)] == [False, True]
+    assert [probes(few, more).thresholds(recall)["few"] for recall in (0.96, 0.95)] == [1.0, 0.0]
+    assert misses_allowed(len(few.held_out), 0.95) == 0, "1.0 would break what it promises alone"
+
+
 def test_another_model_and_other_settings_are_refused() -> None:
     made = probes()
     made.check_model("builtin@0123", "01234567", SETTINGS)
