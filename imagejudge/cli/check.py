@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from imagejudge.cli.console import console
-from imagejudge.common.text import printable
+from imagejudge.common.text import printable, without_secrets
 from imagejudge.constitution import Constitution
 from imagejudge.constitution.file import load_constitution
 from imagejudge.constitution.lint import Remark, lint_constitution
@@ -45,7 +45,7 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
             constitution = load_constitution(path)
         except ImageJudgeError as error:
             wrong = True
-            complaints.print(error.message, style="red")
+            complaints.print(without_secrets(error.message), style="red")
             if error.hint:
                 complaints.print(f"hint: {error.hint}")
             continue

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imagejudge.cli.option_names import with_options
-from imagejudge.common.text import printable
+from imagejudge.common.text import printable, without_secrets
 from imagejudge.errors import ImageJudgeError
 
 UNREAD = "the reader of standard output went away before the end"
@@ -112,8 +112,11 @@ def table() -> Table:
 
 
 def say(label: str, message: str, style: str) -> None:
-    """One labelled line (or several, where the message has several). Settings that it names are shown as options."""
-    lines = "\n".join(printable(line) for line in with_options(message).splitlines())
+    """One labelled line (or several, where the message has several). Settings that it names are shown as options.
+
+    What people read here is kept in logs of many a machine, so that addresses lose what may be secret in them.
+    """
+    lines = "\n".join(printable(without_secrets(line)) for line in with_options(message).splitlines())
     console(sys.stderr).print(Text.assemble((f"{label}: ", style), lines))
 
 

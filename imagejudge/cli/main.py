@@ -22,7 +22,7 @@ from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
 from imagejudge.cli.signals import INTERRUPTED, exit_code, leave_if_stopped, watch_signals
 from imagejudge.common.crash_log import CrashLog
-from imagejudge.common.text import printable
+from imagejudge.common.text import printable, without_secrets
 from imagejudge.engine.allowance import room_hint
 from imagejudge.errors import ImageJudgeError, OutputError, UsageError
 
@@ -156,7 +156,7 @@ def _explain(error: Exception) -> None:
     if isinstance(error, typer.TyperException):
         usage: Any = error
         # Typer repeats what was written, a file's name perhaps, and lets characters pass that turn the text around.
-        usage.message = "\n".join(printable(line) for line in usage.message.splitlines())
+        usage.message = "\n".join(printable(without_secrets(line)) for line in usage.message.splitlines())
         usage.show()
     elif isinstance(error, ImageJudgeError):
         complain(error)

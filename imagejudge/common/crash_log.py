@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from imagejudge import __version__
+from imagejudge.common.text import without_secrets
 
 _MOST: Final = 50
 """Errors that one file keeps: what goes wrong with every image of a million is told by the first few."""
@@ -48,4 +49,4 @@ class CrashLog:
     def _append(self, text: str) -> None:
         if self._path is not None:
             with self._path.open("a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(f"{text}\n")
+                log.write(f"{without_secrets(text)}\n")

@@ -8,10 +8,18 @@ from typing import Final
 # Controls that JSON need not escape, line ends of Unicode, and characters that turn the direction of text around.
 _ACTING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_QUERY: Final = re.compile(r"(\b[a-z][a-z0-9+.-]*:/+[^\s?'\"]*)\?[^\s'\"]+?(?=::|:?(?:[\s'\"]|$))", re.IGNORECASE)
+_NAME: Final = re.compile(r"(\b[a-z][a-z0-9+.-]*:/+)[^\s/?'\"@]*@", re.IGNORECASE)
+
 
 def printable(text: object) -> str:
     """Write everything a terminal might act on, and bytes that are not UTF-8, as escapes."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+
+
+def without_secrets(text: str) -> str:
+    """The same, but of addresses in it without what follows their `?`, which may be a signature, and without names."""
+    return _NAME.sub(r"\1...@", _QUERY.sub(r"\1?...", text))
 
 
 def quiet_json(text: str) -> str:

@@ -91,6 +91,26 @@ def test_signatures_are_used_and_not_written(run: Run, base: Sequence[str], tmp_
     assert (on_ray.returncode, b"scan without --ray" in on_ray.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explain",),
+        ("show",),
+        ("merge",),
+        ("doctor",),  # takes no argument
+        ("check",),
+        ("scan", "x", "-c", "stickers", "--model"),
+        ("scan", "x", "-c", "stickers", "--model", "builtin", "--files-from"),
+        ("scan", "x", "-c", "stickers", "--model", "builtin", "-o"),
+        ("scan", "x", "-c", "stickers", "--model", "builtin", "--frames"),
+    ],
+)
+def test_complaints_have_no_signatures(run: Run, base: Sequence[str], arguments: Sequence[str]) -> None:
+    more = base if arguments == ("explain",) else ()
+    done = run(*arguments, "http://127.0.0.1:9/a.png?X-Amz-Signature=secret", *more)
+    assert (done.returncode, b"secret" in done.stdout + done.stderr) == (2, False), done.stderr
+
+
 def test_labelled_tars_are_evaluated(run: Run, base: Sequence[str], tmp_path: Path, server: str) -> None:
     for split in ("train", "test"):
         members = {

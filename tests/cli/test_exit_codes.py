@@ -122,6 +122,24 @@ def with_bug(folder: Path, code: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder / "bug")}
 
 
+def test_the_log_of_a_bug_has_no_signatures(tmp_path: Path) -> None:
+    code = (
+        "import imagejudge.cli.check as check\n"
+        "def boom(*given):\n"
+        "    raise ZeroDivisionError('not at https://example.org/b.png?sig=secret')\n"
+        "check.find_constitution = boom\n"
+    )
+    address = "https://example.org/a.toml?X-Amz-Signature=secret"
+    env = with_bug(tmp_path, code) | {"TMPDIR": str(tmp_path)}
+    done = shell(tmp_path, '"$@"', "check", address, env=env)
+    (log,) = tmp_path.glob("imagejudge-*.log")
+    told = log.read_text()
+    assert str(log) in done.stderr.decode()
+    assert "https://example.org/a.toml?..." in told
+    assert "ZeroDivisionError: not at https://example.org/b.png?..." in told
+    assert "secret" not in told
+
+
 def test_a_bug_without_room_for_its_log_is_2(tmp_path: Path) -> None:
     code = (
         "import tempfile, imagejudge.cli.check as check\n"
