@@ -71,7 +71,9 @@ def explain(
     with prepared(rules, model, images, cache, in_force(call), probes=probes) as judge:
         verdict = judge.judge(image)
     if verdict.error is not None:
-        raise UsageError(f"{verdict.path}: {verdict.error.message}", "see docs/images.md for what each kind of failure means")
+        raise UsageError(
+            f"{verdict.path}: {verdict.error.message}", "see docs/images.md for what each kind of failure means"
+        )
     _show(console(sys.stdout, wrap=True), verdict, judge.constitution)
     if html is not None:
         write_atomically(html, _page(verdict, judge.constitution, judge.plan.limits), "name another file with --html")

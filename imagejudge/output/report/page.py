@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from imagejudge import __version__
 from imagejudge.common.text import printable
 from imagejudge.output.figures import figures, summary
-from imagejudge.output.report.files import digest_of, text_of
+from imagejudge.output.report.files import digest_of, head_of, text_of
 from imagejudge.output.report.records import OUTCOMES, STATUSES, STEP_STATUSES, WAYS, Records
 from imagejudge.output.report.statistics import STYLES, tables_html
 
@@ -67,10 +67,8 @@ def page(records: Records, origin: Origin, pictures: Pictures, thumbnails: Itera
     style, script = _style(), _script()
     before, _, rest = text_of("page.html").partition("<!-- data -->\n")
     between, _, after = rest.partition("<!-- thumbnails -->\n")
+    yield head_of(origin.name, "review", policy=policy(origin, pictures), style=style)
     yield string.Template(before).substitute(
-        policy=policy(origin, pictures),
-        title=html.escape(printable(origin.name)),
-        style=style,
         counted=html.escape(printable(summary(records.overview))),
         statistics=tables_html(figures(records.overview, _TOP)),
     )

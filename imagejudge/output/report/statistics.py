@@ -9,7 +9,7 @@ from typing import Final
 
 from imagejudge.common.text import printable
 from imagejudge.output.figures import Figures, Row
-from imagejudge.output.report.files import digest_of, text_of
+from imagejudge.output.report.files import digest_of, head_of, text_of
 from imagejudge.verdict import Outcome
 
 STYLES: Final = ("base", "statistics")
@@ -18,13 +18,13 @@ STYLES: Final = ("base", "statistics")
 def statistics_page(title: str, about: Iterable[str], tables: Iterable[Figures]) -> str:
     """Tables as one page, with lines about what they count. It forbids itself all but its own style."""
     style = "".join(text_of(f"{name}.css") for name in STYLES)
-    return string.Template(text_of("statistics.html")).substitute(
-        policy=f"default-src 'none'; style-src '{digest_of(style)}'; base-uri 'none'; form-action 'none'",
-        style=style,
+    policy = f"default-src 'none'; style-src '{digest_of(style)}'; base-uri 'none'; form-action 'none'"
+    body = string.Template(text_of("statistics.html")).substitute(
         title=_escaped(title),
         about="".join(f"<p class='soft'>{_escaped(line)}</p>" for line in about),
         tables=tables_html(tables),
     )
+    return head_of(title, "statistics", policy=policy, style=style) + body
 
 
 def tables_html(tables: Iterable[Figures]) -> str:
