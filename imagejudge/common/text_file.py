@@ -27,7 +27,11 @@ def read_text(path: Path, limit: int) -> str:
     opened, or is a pipe without a writer.
     """
     with open_input(path) as file:
-        data = file.read(limit + 1) or b""
+        return decoded(file.read(limit + 1) or b"", limit)
+
+
+def decoded(data: bytes, limit: int) -> str:
+    """The text that a file's bytes are. Raises `UnreadableError`, also where there are more than `limit`."""
     if len(data) > limit:
         raise UnreadableError(f"larger than {limit:,} bytes", "split it up")
     try:

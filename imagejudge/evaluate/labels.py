@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 from imagejudge.errors import UsageError
+from imagejudge.evaluate.place import Place
 from imagejudge.images.picture import Box
 from imagejudge.images.ref import ImageRef
 
@@ -52,11 +52,11 @@ class Item(ImageRef):
     label: Label = field(kw_only=True)
 
     @classmethod
-    def of(cls, label: Label, image: Path | bytes) -> Self:
+    def of(cls, label: Label, image: Place | bytes) -> Self:
         """A file, or the bytes of one under the label's name."""
-        if isinstance(image, Path):
-            return cls(str(image), label=label)
-        return cls(label.name, image, label=label)
+        if isinstance(image, bytes):
+            return cls(label.name, image, label=label)
+        return cls(str(image), label=label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def find_examples(folder: Path, constitution: Constitution) -> dict[str, Example
             known = ", ".join(sorted(rules))
             raise UsageError(f"{printable(place)}: the constitution has no such rule enabled", f"its rules: {known}")
         for kind in kinds:
-            for path in images_below(place / kind):
+            for path in images_below(str(place / kind)):
                 found[path] = Example(path, place.name, kind == VIOLATING)
     if not found:
         raise UsageError(f"{printable(folder)}: no examples were found", _SHAPE)

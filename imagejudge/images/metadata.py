@@ -15,14 +15,16 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
-from imagejudge.common.text_file import UnreadableError, read_text
-from imagejudge.images.read import Unreadable, open_regular
+from imagejudge.common.text_file import UnreadableError
+from imagejudge.images.read import Unreadable, open_ranges
 from imagejudge.images.ref import Fields
+from imagejudge.images.remote import UnknownAddressError, is_address, state_of
 from imagejudge.images.shards.cells import carried
 from imagejudge.images.shards.table import BrokenPart, BrokenTable, TableReader, Wanted
+from imagejudge.images.text import text_at
 
 _NAMES: Final = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _MOST_BYTES: Final = 200_000_000
@@ -46,7 +48,7 @@ class FolderMetadata:
             found = self._below(folder)
             if found is not None:
                 rows, lost = found
-                return dict.fromkeys(self._columns) if lost else rows.get(os.path.normpath(path), {})
+                return dict.fromkeys(self._columns) if lost else rows.get(_key(path), {})
             above = os.path.dirname(folder)
             if above == folder:
                 return None
@@ -57,18 +59,34 @@ class FolderMetadata:
 
     def _read(self, folder: str) -> tuple[Mapping[str, Fields], bool] | None:
         """By path, the fields of all images that the folder's metadata names; and whether it cannot be read."""
-        file = next((path for name in _NAMES if os.path.isfile(path := os.path.join(folder, name))), None)
-        if file is None:
-            return None
         rows: dict[str, Fields] = {}
         try:
+            file = next((path for name in _NAMES if _is_file(path := os.path.join(folder, name))), None)
+            if file is None:
+                return None
             for row in _rows(file, self._columns):
                 fields = {name: carried(cell, _LONGEST) for name, cell in row.items() if self._is_wanted(name)}
                 for name in _files(row):
-                    rows[os.path.normpath(os.path.join(folder, name))] = fields
+                    rows[_key(os.path.join(folder, name))] = fields
         except (OSError, ValueError, RecursionError, UnreadableError, BrokenTable, csv.Error):
             return {}, True
         return rows, False
+
+
+def _is_file(path: str) -> bool:
+    """Whether there is a file. Raises `OSError` where a server cannot tell."""
+    if not is_address(path):
+        return os.path.isfile(path)
+    try:
+        state_of(path)
+    except (FileNotFoundError, PermissionError, UnknownAddressError):  # many a server forbids what is not there
+        return False
+    return True
+
+
+def _key(path: str) -> str:
+    """One spelling of a path; servers differ in what they escape of a name in its address."""
+    return os.path.normpath(unquote(path) if is_address(path) else path)
 
 
 def _rows(file: str, columns: Collection[str]) -> Iterator[Mapping[str, Any]]:
@@ -88,7 +106,7 @@ def _rows(file: str, columns: Collection[str]) -> Iterator[Mapping[str, Any]]:
 def rows_of_table(path: str, wanted: Callable[[str], bool]) -> Iterator[Mapping[str, Any]]:
     """The rows of a Parquet file without its images, with the wanted columns. Raises `BrokenTable`."""
     with ExitStack() as stack:
-        file = open_regular(path)
+        file = open_ranges(path)
         if isinstance(file, Unreadable):
             raise BrokenTable(file.message)
         stack.enter_context(file)
@@ -102,7 +120,7 @@ def rows_of_table(path: str, wanted: Callable[[str], bool]) -> Iterator[Mapping[
 
 
 def _text(file: str) -> str:
-    return read_text(Path(file), _MOST_BYTES).removeprefix("\ufeff")
+    return text_at(file, _MOST_BYTES)
 
 
 def _names_files(column: str) -> bool:

@@ -129,7 +129,25 @@ def test_labelled_tars_are_evaluated(run: Run, base: Sequence[str], tmp_path: Pa
     for name, more, words in (
         ("/none.tar", (), b"none.tar: nothing is at this address"),
         ("", ("--split", "val"), b"has no split 'val'"),
-        ("", ("--adapter", "folder"), b"'folder' reads files alone"),
+        ("", ("--adapter", "vlguard"), b"'vlguard' reads files alone"),
+        ("", ("--adapter", "folder"), b"no folder"),
     ):
         refused = run("evaluate", server + name, *base, *how, *more)
         assert (refused.returncode, words in b" ".join(refused.stderr.split())) == (2, True), refused.stderr
+
+
+def test_labelled_folders_are_evaluated(run: Run, base: Sequence[str], tmp_path: Path, server: str) -> None:
+    for name in ("unsafe/a b.png", "safe/c.png"):
+        (tmp_path / "served" / name).parent.mkdir()
+        (tmp_path / "served" / name).write_bytes(png(len(name)))
+    base = [each for each in base if each != "--no-reasoning"]
+    done = run("evaluate", server, *base, "--adapter", "folder", "-o", "p.jsonl", "--html", "p.html")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_bytes().splitlines()]
+    assert [line["path"] for line in lines] == [f"{server}/unsafe/a%20b.png", f"{server}/safe/c.png"]
+    assert all(line["methods"]["clue"]["verdict"] != "error" for line in lines), lines
+    (tmp_path / "served" / "labels.csv").write_text("path,label\nunsafe/a b.png,unsafe\nsafe/c.png,safe\n")
+    done = run("evaluate", f"{server}/labels.csv", *base, "--adapter", "csv", "-o", "p.jsonl", "--overwrite")
+    assert done.returncode == 0, done.stderr
+    again = [json.loads(line) for line in (tmp_path / "p.jsonl").read_bytes().splitlines()]
+    assert [line["sha256"] for line in again] == [line["sha256"] for line in lines]

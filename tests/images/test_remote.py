@@ -6,6 +6,7 @@ import contextlib
 import functools
 import http.server
 import io
+import json
 import socket
 import threading
 import time
@@ -256,3 +257,29 @@ def test_a_table_of_a_server_that_gives_no_parts_is_told(server: str, tmp_path: 
     (ref,) = expand(find_images([f"{server}/a.parquet"]), Limits())
     assert ref.path == f"{server}/a.parquet::schema"
     assert ref.trouble is not None
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "metadata.parquet"])
+def test_what_metadata_says_of_a_folder_is_carried(server: str, tmp_path: Path, name: str) -> None:
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    named = {"a.png": "one", "sub/b c.png": "two"}
+    for image in (*named, "z.png"):
+        (tmp_path / "d" / image).write_bytes(png(1))
+    columns = {"file_name": list(named), "caption": list(named.values())}
+    if name.endswith("parquet"):
+        write_parquet(tmp_path / "d" / name, columns)
+    elif name.endswith("csv"):
+        lines = [",".join(row) for row in (columns, *named.items())]
+        (tmp_path / "d" / name).write_text("\n".join(lines))
+    else:
+        lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in named.items()]
+        (tmp_path / "d" / name).write_text("\n".join(lines))
+
+    def fields() -> list[Any]:
+        return [ref.fields for ref in expand(find_images([f"{server}/d"]), Limits(), keep_fields=["caption"])]
+
+    assert fields() == [{"caption": "one"}, {"caption": "two"}, {}]
+    (tmp_path / "d" / name).unlink()
+    assert fields() == [None, None, None]
+    (tmp_path / "d" / name).write_bytes(b"\xff")
+    assert fields() == [{"caption": None}] * 3

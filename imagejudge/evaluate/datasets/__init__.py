@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from imagejudge.common.existing import exists, is_file, is_folder
 from imagejudge.errors import UsageError
+from imagejudge.evaluate.place import Address
 from imagejudge.images.remote import is_address
 from imagejudge.images.signed import name_of
 
 if TYPE_CHECKING:
     from imagejudge.evaluate.labels import Dataset, Reading
+    from imagejudge.evaluate.place import Place
 
 ADAPTERS = {
     "folder": "folder:load",
@@ -31,19 +33,19 @@ ADAPTERS = {
 """By name, a module of this folder and its function; imported when called, so that help need not wait for it."""
 _TABLES = ("csv", "jsonl", "llavaguard", "t2isafety")
 """They are read once, from the start, and within bounds: from anything."""
+_FILES_ALONE = ("mmsafeaware", "mssbench", "vlguard", "t2isafety")
+"""Their images count from folders of their own."""
 
 
 def load_dataset(path: str | Path, adapter: str, reading: Reading) -> Dataset:
-    """The labelled images at a path, or at an address where the adapter reads tars.
+    """The labelled images at a path, or at an address.
 
     Raises `UsageError` for what the adapter misses, with what it found instead.
     """
     if isinstance(path, str) and is_address(path):
-        if adapter != "webdataset":
-            raise UsageError(
-                f"{adapter!r} reads files alone", "download them; addresses of tars are read by the adapter webdataset"
-            )
-        return _loaded(name_of(path), adapter, reading)
+        if adapter in _FILES_ALONE:
+            raise UsageError(f"{adapter!r} reads files alone", "download them")
+        return _loaded(Address.of(name_of(path)), adapter, reading)
     path = Path(path)
     if not exists(path):
         raise UsageError(f"there is no file or folder {path}", "check the path of the data set")
@@ -52,7 +54,7 @@ def load_dataset(path: str | Path, adapter: str, reading: Reading) -> Dataset:
     return _loaded(path, adapter, reading)
 
 
-def _loaded(path: str | Path, adapter: str, reading: Reading) -> Dataset:
+def _loaded(path: Place, adapter: str, reading: Reading) -> Dataset:
     module, _, function = ADAPTERS[adapter].partition(":")
     dataset: Dataset = getattr(import_module(f"{__name__}.{module}"), function)(path, reading)
     if not dataset.count:

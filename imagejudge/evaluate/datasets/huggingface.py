@@ -5,13 +5,11 @@ See huggingface.co/docs/datasets/image_dataset for the imagefolder's shape.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from imagejudge.common.existing import is_folder
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet, table
 from imagejudge.evaluate.examples import images_below
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
+from imagejudge.evaluate.place import Place, is_folder
 from imagejudge.images.metadata import rows_of_table
 from imagejudge.images.names import SEPARATOR
 from imagejudge.images.shards.table import BrokenTable
@@ -19,7 +17,7 @@ from imagejudge.images.shards.table import BrokenTable
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
-def load(path: Path, reading: Reading) -> Dataset:
+def load(path: Place, reading: Reading) -> Dataset:
     """Parquet or Arrow files where there are any, else an imagefolder."""
     if path.is_file() or parquet.files_below(path):
         return parquet.load(path, {"image": "image"}, reading)
@@ -34,7 +32,7 @@ def load(path: Path, reading: Reading) -> Dataset:
     return _by_folders(path, reading)
 
 
-def _rows(file: Path) -> table.Table:
+def _rows(file: Place) -> table.Table:
     if file.suffix != ".parquet":
         return table.read_rows(file)
     try:
@@ -44,7 +42,7 @@ def _rows(file: Path) -> table.Table:
         raise UsageError(f"{file} cannot be read: {broken}", "write it again") from None
 
 
-def _by_folders(path: Path, reading: Reading) -> Dataset:
+def _by_folders(path: Place, reading: Reading) -> Dataset:
     """Each image's label is the name of its folder."""
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
@@ -56,6 +54,6 @@ def _by_folders(path: Path, reading: Reading) -> Dataset:
     items = [
         Item(path, label=columns.label({"label": folder.name}, path))
         for folder in folders
-        for path in images_below(folder)
+        for path in images_below(str(folder))
     ]
     return Dataset(items, len(items))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import table
 from imagejudge.evaluate.labels import Dataset, Reading, missing
+from imagejudge.evaluate.place import Place
 
 _IMAGE = ("image", "path", "file_name", "file", "url")
 _CATEGORY = re.compile(r"O[1-9]: |NA: ")
@@ -21,7 +21,7 @@ _CATEGORY = re.compile(r"O[1-9]: |NA: ")
 _EXCEPTIONS = {("_v2", "safe"), ("_v4", "unsafe")}
 
 
-def load(path: Path, reading: Reading) -> Dataset:
+def load(path: Place, reading: Reading) -> Dataset:
     """A .json, .jsonl or .csv file; categories must begin as its taxonomy's do, such as `O2: ` or `NA: `."""
     read, rating = table.read_rows(path), reading.columns.get("label", "rating")
     rows = table.Table([(where, _row(row, where, rating)) for where, row in read.rows], read.lost)

@@ -6,14 +6,15 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Reading, missing
+from imagejudge.evaluate.place import Address, Place, all_below
 from imagejudge.images.names import ARROW_ENDINGS, SEPARATOR, TABLE_ENDINGS, is_found_shard
-from imagejudge.images.read import Unreadable, open_regular
+from imagejudge.images.read import NOT_FETCHED, Unreadable, open_ranges
+from imagejudge.images.remote import RangeFile
 from imagejudge.images.shards.table import BrokenPart, BrokenTable, Cell, Schema, TableReader, Wanted
 
 _SHOWN = 5
@@ -29,13 +30,13 @@ Check = Callable[[Mapping[str, Any], str], None]
 class _Labelled:
     """A file whose labels were looked at."""
 
-    path: Path
+    path: Place
     columns: Columns
     rows: int
     unlabelled: Collection[int]
 
 
-def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = lambda row, name: None) -> Dataset:
+def load(path: Place, usual: Mapping[str, str], reading: Reading, check: Check = lambda row, name: None) -> Dataset:
     """The rows of all files at or below a path; images are read from them as they are needed."""
     if find_spec("pyarrow") is None:
         raise UsageError("reading Parquet needs one more package", "pip install 'imagejudge[evaluate]'")
@@ -47,7 +48,7 @@ def load(path: Path, usual: Mapping[str, str], reading: Reading, check: Check = 
     return Dataset((item for file in files for item in _items(file)), rows - len(lost), notes)
 
 
-def files_of(path: Path, split: str, endings: tuple[str, ...] = TABLE_ENDINGS) -> list[Path]:
+def files_of(path: Place, split: str, endings: tuple[str, ...] = TABLE_ENDINGS) -> list[Place]:
     """The files at or below a path whose names end so; of one split, those whose name begins with it or whose folder
     is it.
     """
@@ -61,12 +62,13 @@ def files_of(path: Path, split: str, endings: tuple[str, ...] = TABLE_ENDINGS) -
     return chosen
 
 
-def files_below(folder: Path, endings: tuple[str, ...] = TABLE_ENDINGS) -> list[Path]:
+def files_below(folder: Place, endings: tuple[str, ...] = TABLE_ENDINGS) -> list[Place]:
     """All files in a folder whose names end so and that hold data, in order."""
-    return sorted(file for file in folder.rglob("*") if file.name.endswith(endings) and is_found_shard(file.name))
+    found = all_below(folder)
+    return sorted(file for file in found if file.name.endswith(endings) and is_found_shard(file.name))
 
 
-def _labelled(file: Path, usual: Mapping[str, str], reading: Reading, check: Check) -> _Labelled:
+def _labelled(file: Place, usual: Mapping[str, str], reading: Reading, check: Check) -> _Labelled:
     """Complain of labels and all other cells before anything is judged: they are quickly read without images."""
     wanted = {*PARTS, *usual.values(), *reading.columns.values()}
     with _opened(file, Wanted(images=(), fields=tuple(sorted(wanted)))) as table:
@@ -91,7 +93,7 @@ def _labelled(file: Path, usual: Mapping[str, str], reading: Reading, check: Che
     return _Labelled(file, columns, len(rows), unlabelled)
 
 
-def _check_images(file: Path, columns: Columns, schema: Schema) -> None:
+def _check_images(file: Place, columns: Columns, schema: Schema) -> None:
     name = columns.names["image"]
     if name not in schema.single:
         raise UsageError(
@@ -108,12 +110,17 @@ def _items(file: _Labelled) -> Iterator[Item]:
                 label = file.columns.label(cell.fields, _name(file.path, cell.row))
                 # A row without an image is judged as the empty file, so that it is counted among the errors; a path at
                 # which there is nothing is given too: reading it will say so, at the cost of this row.
-                yield Item.of(label, cell.data if cell.path is None else file.path.parent / cell.path)
+                if cell.path is None:
+                    yield Item.of(label, cell.data)
+                elif isinstance(file.path, Address):
+                    yield Item(label.name, trouble=NOT_FETCHED, label=label)
+                else:
+                    yield Item.of(label, file.path.parent / cell.path)
 
 
 @contextlib.contextmanager
-def _opened(file: Path, wanted: Wanted) -> Iterator[TableReader]:
-    stream: BinaryIO | Unreadable = open_regular(str(file))
+def _opened(file: Place, wanted: Wanted) -> Iterator[TableReader]:
+    stream: BinaryIO | RangeFile | Unreadable = open_ranges(str(file))
     if isinstance(stream, Unreadable):
         raise UsageError(f"{file} cannot be read as Parquet: {stream.message}", "fetch it again, or leave it out")
     with stream:
@@ -125,7 +132,7 @@ def _opened(file: Path, wanted: Wanted) -> Iterator[TableReader]:
             yield reader
 
 
-def _cells(file: Path, table: TableReader) -> Iterator[Cell]:
+def _cells(file: Place, table: TableReader) -> Iterator[Cell]:
     """Rows and images. Damage may show only when they are read."""
     for found in table:
         if isinstance(found, BrokenPart):
@@ -134,5 +141,5 @@ def _cells(file: Path, table: TableReader) -> Iterator[Cell]:
         yield found
 
 
-def _name(file: Path, row: int) -> str:
+def _name(file: Place, row: int) -> str:
     return f"{file}{SEPARATOR}{row}"

@@ -11,14 +11,14 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
-from imagejudge.common.existing import is_file, is_folder
 from imagejudge.common.text import counted
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import UnreadableError
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import Columns, Dataset, Item, Label, Reading, missing
+from imagejudge.evaluate.place import Address, Place, is_file, is_folder
+from imagejudge.images.text import text_at
 
 _DELIMITERS = ",;\t"
 """Of CSV: a spreadsheet writes semicolons where the comma stands in decimal fractions."""
@@ -47,17 +47,17 @@ class Table:
         return list(dict.fromkeys(name for _, row in self.rows for name in row))
 
 
-def load_csv(path: Path, reading: Reading) -> Dataset:
+def load_csv(path: Place, reading: Reading) -> Dataset:
     """A CSV file with a line of column names; image paths count from its folder."""
     return dataset_of(path, read_csv(path), {"image": "path"}, reading)
 
 
-def load_jsonl(path: Path, reading: Reading) -> Dataset:
+def load_jsonl(path: Place, reading: Reading) -> Dataset:
     """A file with one JSON object a line; image paths count from its folder."""
     return dataset_of(path, read_jsonl(path), {"image": "path"}, reading)
 
 
-def labels_in(path: Path, reading: Reading) -> tuple[list[Label], tuple[str, ...]]:
+def labels_in(path: Place, reading: Reading) -> tuple[list[Label], tuple[str, ...]]:
     """The labels in a table, by its name's ending, and what was left out; whether the images are there is not asked."""
     table = read_rows(path)
     columns = Columns(str(path), table.columns, {"image": "path"}, reading)
@@ -69,7 +69,7 @@ def labels_in(path: Path, reading: Reading) -> tuple[list[Label], tuple[str, ...
     return labels, notes
 
 
-def dataset_of(path: Path, table: Table, usual: Mapping[str, str], reading: Reading) -> Dataset:
+def dataset_of(path: Place, table: Table, usual: Mapping[str, str], reading: Reading) -> Dataset:
     """Labelled images from a table's rows. Raises `UsageError` where more than a few of them cannot be used."""
     if reading.split:
         raise UsageError("a table has no splits", "leave out `split`")
@@ -89,7 +89,7 @@ def dataset_of(path: Path, table: Table, usual: Mapping[str, str], reading: Read
     return Dataset(items, len(items), notes)
 
 
-def read_rows(path: Path) -> Table:
+def read_rows(path: Place) -> Table:
     """A table by its name's ending: .csv, .jsonl or .json."""
     readers = {".csv": read_csv, ".jsonl": read_jsonl, ".json": read_json}
     reader = readers.get(path.suffix.lower())
@@ -98,7 +98,7 @@ def read_rows(path: Path) -> Table:
     return reader(path)
 
 
-def read_csv(path: Path) -> Table:
+def read_csv(path: Place) -> Table:
     """The rows of a CSV file by the names in its first line, with commas, semicolons or tabs between cells."""
     text = _text(path)
     first, _, rest = text.partition("\n")
@@ -130,7 +130,7 @@ def _delimiter(first: str) -> str:
         return ","
 
 
-def read_jsonl(path: Path) -> Table:
+def read_jsonl(path: Place) -> Table:
     """The objects in a file, one a line; empty lines are skipped."""
     table = Table(rows := [], [])
     for number, line in enumerate(_text(path).split("\n"), 1):
@@ -143,7 +143,7 @@ def read_jsonl(path: Path) -> Table:
     return table
 
 
-def read_json(path: Path) -> Table:
+def read_json(path: Place) -> Table:
     """The objects in a file's one list."""
     values = read_document(path)
     if not isinstance(values, list):
@@ -158,13 +158,13 @@ def read_json(path: Path) -> Table:
     return table
 
 
-def read_document(path: Path) -> Any:
+def read_document(path: Place) -> Any:
     """What a JSON file holds. Raises `UsageError` for anything else."""
     return _json(_text(path), str(path))
 
 
 def _usable(
-    table: Table, read: Callable[[str, Row], _T], label_of: Callable[[_T], Label], path: Path
+    table: Table, read: Callable[[str, Row], _T], label_of: Callable[[_T], Label], path: Place
 ) -> tuple[list[_T], tuple[str, ...]]:
     """What can be made of the rows, and a note on those of which nothing can."""
     lost = list(table.lost)
@@ -201,10 +201,14 @@ def _contradictions(labels: Sequence[tuple[str, Label]]) -> Iterator[tuple[int, 
             yield earlier, number
 
 
-def _place(folder: Path, written: str) -> Path:
+def _place(folder: Place, written: str) -> Place:
     """The file that a cell means: as it is written, with the slashes of Windows, or with accents composed otherwise."""
     slashed = written.replace("\\", "/")
-    ways = [written, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    ways = [
+        slashed if isinstance(folder, Address) else written,
+        slashed,
+        *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD")),
+    ]
     return next((folder / way for way in ways if is_file(folder / way)), folder / slashed)
 
 
@@ -215,9 +219,9 @@ def _path_in(columns: Columns, row: Row, where: str) -> str:
     return cell
 
 
-def _text(path: Path) -> str:
+def _text(path: Place) -> str:
     try:
-        return read_text(path, _MAX_BYTES).removeprefix("\ufeff")
+        return text_at(str(path), _MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file with the labels") from error
     except UnreadableError as error:
@@ -237,5 +241,5 @@ def _row(value: Any, where: str) -> Row:
     return value
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Place) -> list[str]:
     return [entry.name for entry in folder.iterdir()] if is_folder(folder) else []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet
 from imagejudge.evaluate.labels import Dataset, Reading
+from imagejudge.evaluate.place import Place
 
 VALUES = {
     "safety_label": ("Safe", "Unsafe"),
@@ -30,7 +30,7 @@ VALUES = {
 """What each column may say. A safe image's category is the one it was searched under."""
 
 
-def load(path: Path, reading: Reading) -> Dataset:
+def load(path: Place, reading: Reading) -> Dataset:
     """All its images, or those of `train` or `test`."""
     if reading.columns or reading.unsafe:
         raise UsageError(

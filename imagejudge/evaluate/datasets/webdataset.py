@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets.parquet import files_of
-from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Label, Reading, missing
-from imagejudge.images.find import find_images
+from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Label, Reading
+from imagejudge.evaluate.place import Place
 from imagejudge.images.names import TAR_ENDINGS
 from imagejudge.images.read import Limits
 from imagejudge.images.ref import Fields, ImageRef
@@ -21,17 +20,14 @@ _SHOWN: Final = 5
 """Images without a label that are named."""
 
 
-def load(path: str | Path, reading: Reading) -> Dataset:
-    """The images of all tars at or below a path, or a `str` that is an address.
+def load(path: Place, reading: Reading) -> Dataset:
+    """The images of all tars at or below a place.
 
     They are read twice: once for the labels, once as they are needed.
     """
     if "image" in reading.columns:
         raise UsageError("images in tars are known by their names", "leave out `column` image=...")
-    if isinstance(path, Path):
-        files = [str(file) for file in files_of(path, reading.split, TAR_ENDINGS)]
-    else:
-        files = _at_address(path, reading.split)
+    files = [str(file) for file in files_of(path, reading.split, TAR_ENDINGS)]
     wanted = {_CLASS, _OBJECT, *PARTS, *reading.columns.values()}
     rows = {ref.path: _row(ref.fields or {}, wanted) for ref in _images(files, sorted(wanted))}
     found = {name for row in rows.values() for name in row}
@@ -48,18 +44,6 @@ def load(path: str | Path, reading: Reading) -> Dataset:
     shown = ", ".join(lost[:_SHOWN]) + ", ..." * (len(lost) > _SHOWN)
     notes = (f"left out, without a label: {len(lost):,} of {counted(len(rows), 'image')}: {shown}",) if lost else ()
     return Dataset(items(), len(labels), notes)
-
-
-def _at_address(address: str, split: str) -> list[str]:
-    found = [ref.path for ref in find_images([address])]
-    tars = [path for path in found if path.lower().endswith(TAR_ENDINGS)]
-    if not tars:
-        raise missing("*.tar file", address, found, "name their folder, if the server can list it, or one of them")
-    places = ((path, PurePosixPath(path)) for path in tars)
-    chosen = [path for path, place in places if place.name.startswith(split) or place.parent.name == split]
-    if not chosen:
-        raise missing(f"split {split!r}", address, tars, "correct `split`")
-    return chosen
 
 
 def _labels(rows: Mapping[str, Mapping[str, Any]], columns: Columns) -> tuple[dict[str, Label], list[str]]:
