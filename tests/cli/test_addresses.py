@@ -50,7 +50,7 @@ def test_a_server_is_scanned_and_resumed(run: Run, base: Sequence[str], tmp_path
     whole = (tmp_path / "v.jsonl").read_bytes()
     lines = [json.loads(line) for line in whole.splitlines()]
     paths = [*(f"a.tar::{number}.png" for number in range(3)), "b.png", "none.png"]
-    assert [line["path"] for line in lines] == [f"{server}/{path}" for path in paths]
+    assert [line["name"] for line in lines] == [f"{server}/{path}" for path in paths]
     assert [line["error"]["kind"] for line in lines if line["error"]] == ["missing"]
     assert lines[0]["file"]["size"] == (tmp_path / "served" / "a.tar").stat().st_size
     (tmp_path / "v.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))  # killed
@@ -130,7 +130,6 @@ def test_labelled_tars_are_evaluated(run: Run, base: Sequence[str], tmp_path: Pa
         ("/none.tar", (), b"none.tar: nothing is at this address"),
         ("", ("--split", "val"), b"has no split 'val'"),
         ("", ("--adapter", "vlguard"), b"'vlguard' reads files alone"),
-        ("", ("--adapter", "folder"), b"no folder"),
     ):
         refused = run("evaluate", server + name, *base, *how, *more)
         assert (refused.returncode, words in b" ".join(refused.stderr.split())) == (2, True), refused.stderr
@@ -144,10 +143,10 @@ def test_labelled_folders_are_evaluated(run: Run, base: Sequence[str], tmp_path:
     done = run("evaluate", server, *base, "--adapter", "folder", "-o", "p.jsonl", "--html", "p.html")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_bytes().splitlines()]
-    assert [line["path"] for line in lines] == [f"{server}/unsafe/a%20b.png", f"{server}/safe/c.png"]
-    assert all(line["methods"]["clue"]["verdict"] != "error" for line in lines), lines
+    assert [line["name"] for line in lines] == [f"{server}/unsafe/a%20b.png", f"{server}/safe/c.png"]
+    assert all(line["verdicts"]["clue"]["verdict"] != "error" for line in lines), lines
     (tmp_path / "served" / "labels.csv").write_text("path,label\nunsafe/a b.png,unsafe\nsafe/c.png,safe\n")
-    done = run("evaluate", f"{server}/labels.csv", *base, "--adapter", "csv", "-o", "p.jsonl", "--overwrite")
+    done = run("evaluate", f"{server}/labels.csv", *base, "--adapter", "csv", "-o", "q.jsonl")
     assert done.returncode == 0, done.stderr
-    again = [json.loads(line) for line in (tmp_path / "p.jsonl").read_bytes().splitlines()]
+    again = [json.loads(line) for line in (tmp_path / "q.jsonl").read_bytes().splitlines()]
     assert [line["sha256"] for line in again] == [line["sha256"] for line in lines]
