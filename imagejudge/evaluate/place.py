@@ -10,8 +10,9 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote
 
 from imagejudge.common import existing
+from imagejudge.errors import UsageError
 from imagejudge.images.names import is_image, is_shard
-from imagejudge.images.remote import UnknownAddressError, list_address
+from imagejudge.images.remote import UnknownAddressError, list_address, refuse_name, state_of
 
 _TABLES = (".csv", ".jsonl", ".json")
 
@@ -24,15 +25,21 @@ class _Listing:
 
     @cached_property
     def files(self) -> frozenset[str]:
-        """Their addresses; of what is no folder, or cannot be listed, its own alone."""
+        """Their addresses; of what is no folder, its own alone. Raises `UsageError` where nothing can be found out."""
         if is_shard(self.root) or is_image(self.root) or self.root.endswith(_TABLES):
             return frozenset((self.root,))
         try:
-            return frozenset(
-                self.root + _written(self.root, each[len(self.root) :]) for each in list_address(self.root)
-            )
-        except (OSError, UnknownAddressError):
-            return frozenset((self.root,))
+            found = list_address(self.root)
+            if found == [self.root]:
+                state_of(self.root)  # raises if there is nothing
+        except FileNotFoundError:
+            hint = "check the address of the data set; its server has to list folders"
+            raise UsageError(f"nothing is at {self.root}", hint) from None
+        except OSError as error:
+            raise UsageError(f"{self.root} cannot be listed: {error.strerror or error}", "try again") from None
+        except UnknownAddressError as error:
+            raise UsageError(f"{self.root} {error}", "or download the data set") from None
+        return frozenset(self.root + _written(self.root, each[len(self.root) :]) for each in found)
 
     @cached_property
     def folders(self) -> frozenset[str]:
@@ -53,7 +60,8 @@ class Address:
 
     @classmethod
     def of(cls, address: str) -> Address:
-        """As the user named it, without what is secret in it."""
+        """Of a data set. Raises `UsageError` for one with the name of a user in it."""
+        refuse_name(address)
         address = address.rstrip("/")
         return cls(address, _Listing(address))
 

@@ -29,7 +29,7 @@ from imagejudge.images.names import (
     is_shard,
 )
 from imagejudge.images.ref import ImageRef
-from imagejudge.images.remote import UnknownAddressError, has_name, is_address, list_address
+from imagejudge.images.remote import UnknownAddressError, is_address, list_address, refuse_name
 from imagejudge.images.shards import can_read
 from imagejudge.images.signed import name_of
 from imagejudge.images.special_files import is_special
@@ -191,9 +191,7 @@ class _Walk:
 
     def below_address(self, address: str, excluded: Rules) -> Iterator[str]:
         """The same at an address; where there is no folder, or none that can be listed, the address itself."""
-        if has_name(address):
-            hint = "put it where fsspec looks for it, such as ~/.netrc: verdicts have the whole address"
-            raise UsageError("an address has the name of a user in it", hint)
+        refuse_name(address)
         try:
             found = [address] if is_image(address) or is_shard(address) else list_address(address)
         except (OSError, UnknownAddressError):

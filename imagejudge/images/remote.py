@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar
 
 from imagejudge.common.waiting import SLOWEST, within
+from imagejudge.errors import UsageError
 from imagejudge.images.signed import whole
 
 INSTALL: Final = "pip install imagejudge[remote]"
@@ -51,6 +52,7 @@ _MARKS: Final = (
 """What file systems call that which changes with a file's content."""
 _CERTAIN: Final = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
 """What another try does not change."""
+_NO_PARTS: Final = "the server gives no parts of files, which tables are read by"
 _T = TypeVar("_T")
 
 
@@ -63,9 +65,11 @@ def is_address(path: str) -> bool:
     return _ADDRESS.match(path) is not None
 
 
-def has_name(address: str) -> bool:
-    """Whether the name of a user, and maybe a password, is written into it."""
-    return _WITH_NAME.match(address) is not None
+def refuse_name(address: str) -> None:
+    """Raise `UsageError` where the name of a user, and maybe a password, is written into it."""
+    if _WITH_NAME.match(address):
+        hint = "put it where fsspec looks for it, such as ~/.netrc: verdicts have the whole address"
+        raise UsageError("an address has the name of a user in it", hint)
 
 
 class RemoteFile(io.BufferedReader):
@@ -233,8 +237,12 @@ def _patience() -> Any:
     return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
 
 
-def _tried(do: Callable[[], _T], *, seconds: float = _ANSWER) -> _T:
-    """What a call gives, tried again where the network may be at fault. Raises `OSError`."""
+def _tried(do: Callable[[], _T], *, seconds: float | None = None) -> _T:
+    """What a call gives within so long (None: `_ANSWER`), tried again where the network may be at fault.
+
+    Raises `OSError`.
+    """
+    seconds = _ANSWER if seconds is None else seconds
     for pause in _PAUSES:
         try:
             return _translated(lambda: within(seconds, do))
@@ -253,6 +261,8 @@ def _translated(do: Callable[[], _T]) -> _T:
         return do()
     except Exception as error:
         status = _status(error)
+        if isinstance(error, ValueError) and "range requests" in str(error):
+            raise OSError(errno.EIO, _NO_PARTS) from None
         if status in (401, 403):
             raise PermissionError(errno.EACCES, _words(error)) from None
         if status in (404, 410):

@@ -313,6 +313,31 @@ def test_rows_of_a_table(run: Run, tmp_path: Path) -> None:
     assert (again.returncode, b"already" in again.stderr) == (0, True)
 
 
+def test_a_table_that_the_library_datasets_wrote(run: Run, tmp_path: Path) -> None:
+    import datasets
+    from pyarrow import parquet
+
+    file = tmp_path / "t.parquet"
+    images = [{"bytes": picture(shade), "path": None} for shade in range(3)]
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
+    datasets.Dataset.from_dict({"image": images, "label": [0, 1, 2]}, features=features).to_parquet(file)
+    outcomes = {"0": "safe", "1": "unsafe", "2": "safe"}
+    (tmp_path / "v.jsonl").write_bytes(lines(file, outcomes, {row: picture(int(row)) for row in outcomes}))
+    done = run("filter", "v.jsonl", "t.parquet", "-o", "out")
+    assert done.returncode == 0, done.stderr
+
+    def packed(path: Path) -> dict[str, str]:
+        group = parquet.ParquetFile(path).metadata.row_group(0)
+        columns = [group.column(number) for number in range(group.num_columns)]
+        return {column.path_in_schema: column.compression for column in columns}
+
+    made = tmp_path / "out" / "t.parquet"
+    assert packed(file)["image.bytes"] == "UNCOMPRESSED"  # as the library leaves images, but no other columns
+    assert packed(made) == packed(file)
+    read = datasets.Dataset.from_parquet(str(made), cache_dir=str(tmp_path / "cache"))
+    assert (read.features, read["label"][:]) == (features, [0, 2])
+
+
 def test_a_broken_table_is_not_written(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "t.parquet"
     write_parquet(file, range(8))

@@ -214,7 +214,7 @@ def test_what_tables_name_elsewhere_is_not_fetched(tmp_path: Path, publish: Call
     ("adapter", "below", "words"),
     [
         ("folder", "", "has no folder 'safe'; found: more, notes.txt, unsafe"),
-        ("folder", "/none", "is not a folder"),
+        ("folder", "/none", "nothing is at"),
         ("huggingface", "/none.parquet", "nothing is at this address"),
         ("webdataset", "", "has no *.tar file; found: more, notes.txt, unsafe"),
         ("csv", "/none.csv", "nothing is at this address"),
@@ -229,3 +229,24 @@ def test_what_is_not_there_is_told(
     with pytest.raises(UsageError) as error:
         load_dataset(publish(tmp_path / "set") + below, adapter, Reading())
     assert words in f"{error.value.message}"
+
+
+@pytest.mark.parametrize("adapter", ["folder", "huggingface", "webdataset", "csv"])
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://me:secret@example.org/a", "an address has the name of a user in it"),
+        ("s3://bucket/a", "s3://bucket/a is an address that needs one more package"),
+        ("nope://bucket/a", "nope://bucket/a is an address of an unknown kind"),
+        ("http://127.0.0.1:9/a", "http://127.0.0.1:9/a cannot be listed: ClientConnectorError"),
+    ],
+)
+def test_why_an_address_is_not_listed_is_told(
+    monkeypatch: pytest.MonkeyPatch, adapter: str, address: str, words: str
+) -> None:
+    monkeypatch.setattr(remote, "_PAUSES", ())
+    with pytest.raises(UsageError) as error:
+        load_dataset(address, adapter, Reading())
+    told = f"{error.value.message} {error.value.hint}"
+    assert "secret" not in told
+    assert words in told or adapter == "csv"

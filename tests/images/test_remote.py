@@ -257,6 +257,7 @@ def test_a_table_of_a_server_that_gives_no_parts_is_told(server: str, tmp_path: 
     (ref,) = expand(find_images([f"{server}/a.parquet"]), Limits())
     assert ref.path == f"{server}/a.parquet::schema"
     assert ref.trouble is not None
+    assert ref.trouble.message == "cannot be read: the server gives no parts of files, which tables are read by"
 
 
 @pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "metadata.parquet"])

@@ -185,4 +185,4 @@ def _serve(connection: socket.socket, file: RangeFile) -> None:
             try:
                 messages.send(stream, {}, file.read_at(asked[0]["at"], asked[0]["size"]))
             except (OSError, ValueError) as error:
-                messages.send(stream, {"error": str(error)})
+                messages.send(stream, {"error": str(getattr(error, "strerror", None) or error)})

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from imagejudge.images.names import SEPARATOR
 from imagejudge.images.read import Limits
@@ -14,6 +15,12 @@ from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards.parquet import members, row_of
 from imagejudge.output.filtering.outcome import CHANGED, NO_IMAGE, UNJUDGED, UNREADABLE, Filtered, of_outcome
 from imagejudge.output.filtering.told import Told
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+_WRITTEN: Final = {"UNCOMPRESSED": "none"}
+"""What a compression is called for writing, where it is not as it was read."""
 
 
 def filter_table(shard: str, fresh: Path, told: Mapping[str, Told], only: Collection[str], limits: Limits) -> Filtered:
@@ -64,9 +71,8 @@ def _copy(shard: str, fresh: Path, rows: array[int]) -> int:
 
     wanted = np.frombuffer(rows, dtype=np.uint64)
     with parquet.ParquetFile(shard) as table:
-        compression = table.metadata.row_group(0).column(0).compression if table.num_row_groups else "SNAPPY"
         begin = 0
-        with parquet.ParquetWriter(fresh, table.schema_arrow, compression=compression.lower()) as writer:
+        with parquet.ParquetWriter(fresh, table.schema_arrow, compression=_compression(table)) as writer:
             for number in range(table.num_row_groups):
                 end = begin + table.metadata.row_group(number).num_rows
                 first, last = np.searchsorted(wanted, (begin, end))
@@ -74,3 +80,12 @@ def _copy(shard: str, fresh: Path, rows: array[int]) -> int:
                     writer.write_table(table.read_row_group(number).take(wanted[first:last] - begin))
                 begin = end
     return begin
+
+
+def _compression(table: ParquetFile) -> dict[str, str] | str:
+    """Of each column, as its first part has it: the library datasets leaves images as they are, and packs the rest."""
+    if not table.num_row_groups:
+        return "snappy"
+    group = table.metadata.row_group(0)
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    return {chunk.path_in_schema: _WRITTEN.get(chunk.compression, chunk.compression) for chunk in chunks}
