@@ -1,7 +1,4 @@
-"""The verdict line: what is written about each image, and its JSON Schema.
-
-Only shapes; the arithmetic that fills them is in `judge`.
-"""
+"""The verdict line, which is written about each image, and its JSON Schema: shapes alone; `judge` fills them."""
 
 from __future__ import annotations
 
@@ -287,6 +284,9 @@ class Verdict(_Row):
     score: Probability | None = None
     """What speaks for a violation, as `evaluate` ranks images, in lines without the steps that tell it; else null."""
     probing: Probing | None = None
+    out_of_world: Probability | None = None
+    """How far the picture lies from what the model was made for; from 0.5 on nothing was asked about it, and every rule
+    is unsure. Null for models that cannot tell."""
     model: str
     constitution: str
     method: str

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from imagejudge import models
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement, find_constitution, load_constitution
@@ -19,7 +21,7 @@ from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
-from imagejudge.judge.engines import ENGINE
+from imagejudge.judge.engines import ENGINE, world_of
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scanner import Scanner
 from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
@@ -37,12 +39,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
 
 
 def judged(
-    cache: Cache, method: Method, rules: Constitution | None = None, names: Collection[str] = ()
+    cache: Cache, method: Method, rules: Constitution | None = None, names: Collection[Path] = ()
 ) -> dict[str, Verdict]:
     files = models.resolve_model(models.BUILTIN, None)
     options = {"model": str(files.model), "mmproj": str(files.mmproj), "box_style": files.box_style}
-    plan = Plan(rules or load_constitution(find_constitution("stickers")), method, "builtin", "builtin", Limits())
-    refs = [ImageRef(str(EXAMPLES / row["path"])) for row in LABELS if not names or row["path"] in names]
+    rules = rules or load_constitution(find_constitution("stickers"))
+    plan = Plan(rules, method, "builtin", "builtin", Limits(), world=world_of(files, cache))
+    refs = [ImageRef(str(path)) for path in names or [EXAMPLES / row["path"] for row in LABELS]]
     with EngineProcess(ENGINE, options, EngineLimits()) as engine:
         return {Path(verdict.path).name: verdict for verdict in Scanner(plan, cache, [engine]).run(refs)}
 
@@ -105,7 +108,7 @@ def test_an_exception_clears_a_rule(cache: Cache) -> None:
     child, drink = Statement("A child is visible."), Statement("An alcoholic drink is visible.")
     rule = Rule("lonely-child", "No children without drinks.", preconditions=(Precondition((child,)),), unless=(drink,))
     names = ["alcohol-near-child.png", "smoking-near-child.png"]
-    found = judged(cache, Method(), Constitution("t", "1", (rule,)), names)
+    found = judged(cache, Method(), Constitution("t", "1", (rule,)), [EXAMPLES / name for name in names])
     assert [found[name].rules[0].status for name in names] == [RuleStatus.EXCEPTED, RuleStatus.VIOLATED]
 
 
@@ -115,6 +118,27 @@ def test_priors_are_real_numbers(verdicts: Mapping[str, Verdict]) -> None:
     assert len({round(prior, 3) for prior in priors.values()}) > 5
 
 
-def test_the_pair_is_small() -> None:
+def test_the_files_are_small() -> None:
     files = models.resolve_model(models.BUILTIN, None)
-    assert sum(path.stat().st_size for path in (files.model, files.mmproj)) <= 14_000_000
+    assert files.world is not None
+    assert sum(path.stat().st_size for path in (files.model, files.mmproj, files.world)) <= 14_000_000
+
+
+def test_the_examples_lie_in_the_models_world(verdicts: Mapping[str, Verdict]) -> None:
+    distances = [verdict.out_of_world for verdict in verdicts.values()]
+    assert all(distance is not None and distance < 0.5 for distance in distances)
+
+
+def test_noise_and_writing_are_unsure(cache: Cache, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    page = Image.new("RGB", (300, 300), "white")
+    lines = "\n".join("the quick brown fox jumps over the lazy dog" for _ in range(20))
+    ImageDraw.Draw(page).text((5, 5), lines, "black", ImageFont.load_default(14))
+    page.save(tmp_path / "page.png")
+    found = judged(cache, Method(), names=sorted(tmp_path.glob("*.png")))
+    assert {name: verdict.verdict for name, verdict in found.items()} == {
+        "noise.png": Outcome.UNSURE,
+        "page.png": Outcome.UNSURE,
+    }
+    assert all(re.fullmatch(r"out of its world: [01]\.\d\d", verdict.rationale) for verdict in found.values())

@@ -22,6 +22,7 @@ def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
     """One whose engine, in a child process, says Yes the more strongly the brighter an image is."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setattr(engines, "ENGINE", "engines:brightness")
+    monkeypatch.setattr("imagejudge.judge.judge.world_of", lambda files, cache: None)  # it belongs to the real one
     (tmp_path / "rules.toml").write_text(RULES)
     made = Judge(str(tmp_path / "rules.toml"), model="builtin", keep_answers=False)
     yield made

@@ -26,6 +26,7 @@ from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
 from imagejudge.judge.summary import overruled, unmeasured
+from imagejudge.judge.world import is_outside
 from imagejudge.output.text import VERDICT_STYLES
 from imagejudge.verdict import ImageFacts, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict, line_of
 
@@ -87,6 +88,8 @@ def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
     out.print(Text(f"{verdict.model}, {verdict.constitution}, {verdict.method}", "dim"))
     if verdict.image is not None:
         out.print(Text(_picture(verdict.image), "dim"))
+    if is_outside(verdict.out_of_world):
+        out.print(Text(f"{verdict.rationale}; nothing was asked about it", style))
     for result in verdict.rules:
         out.print()
         status = (result.status, _RULE_STYLES[result.status])

@@ -335,6 +335,8 @@ def _summarise(tally: Stats, constitution: Constitution) -> None:
             )
         err.print(found)
     err.print(counts_of(tally))
+    if tally.out_of_world:
+        say("hint", tally.hint, "bold cyan")
     tell_probed(tally)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from imagejudge.engine.embedding import Embedding
+from imagejudge.engine.embedding import Embedding, EncodedTokens
 from imagejudge.errors import EngineFailure
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Question
@@ -95,6 +95,10 @@ class View(ABC):
         It costs next to nothing, since the picture is encoded already. `EngineFailure` where there is no picture, or
         where only answers about it are at hand.
         """
+        raise EngineFailure("engine-error", "there is no picture to embed")
+
+    def encoded(self) -> EncodedTokens:
+        """What the image encoder made of the picture, token by token. Costs and raises as `embedding` does."""
         raise EngineFailure("engine-error", "there is no picture to embed")
 
     @abstractmethod

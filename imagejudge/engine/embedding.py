@@ -1,4 +1,4 @@
-"""One vector for a picture: what its image encoder made of it, pooled, before any language model reads it."""
+"""What the image encoder made of a picture, before any language model reads it: its tokens, and one vector for all."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ POOLING: Final = "mean,max"
 
 Embedding: TypeAlias = "NDArray[np.float32]"
 """Of one dimension, twice the width of the encoder's output; finite."""
+
+
+EncodedTokens: TypeAlias = "NDArray[np.float32]"
+"""What the image encoder made of a picture, all tiles in order: (tokens, width)."""
 
 
 def pooled(tiles: Sequence[NDArray[np.float32]]) -> Embedding:

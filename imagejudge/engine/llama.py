@@ -20,7 +20,7 @@ from imagejudge.common import system
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.chat import ChatTemplate
 from imagejudge.engine.context_room import no_room, too_large_at_once
-from imagejudge.engine.embedding import Embedding, pooled
+from imagejudge.engine.embedding import Embedding, EncodedTokens, pooled
 from imagejudge.engine.llama_bindings import (
     Chunks,
     EncodedImage,
@@ -284,10 +284,14 @@ class LlamaView(View):
 
     def embedding(self) -> Embedding:
         """Pooled from what was encoded when the view was made."""
+        return pooled([self.encoded()])
+
+    def encoded(self) -> EncodedTokens:
+        """What was encoded when the view was made."""
         tiles = [part.embeddings for part in self.parts if isinstance(part, EncodedImage)]
         if not tiles:
             raise EngineFailure("engine-error", "there is no picture to embed")
-        return pooled(tiles)
+        return np.concatenate(tiles)
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """A box in the model's own convention, bound by a grammar, with the confidence that `parse.box` defines."""

@@ -16,7 +16,7 @@ from typing import Any
 from imagejudge.engine.allowance import Allowance, gigabytes, resident, room_hint, unloadable
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.child import Child
-from imagejudge.engine.embedding import Embedding, unpacked
+from imagejudge.engine.embedding import Embedding, EncodedTokens, unpacked
 from imagejudge.errors import EngineFailure, ModelError
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Question
@@ -197,6 +197,10 @@ class _WorkerView(View):
 
     def embedding(self) -> Embedding:
         return unpacked(self._call({"do": "embed"}))
+
+    def encoded(self) -> EncodedTokens:
+        reply = self._call({"do": "encoded"})
+        return unpacked(reply["values"]).reshape(reply["tokens"], -1)
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         reply = self._call({"do": "locate", "objects": list(objects)})

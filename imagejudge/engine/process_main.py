@@ -75,6 +75,9 @@ def _obey(engine: Engine, views: dict[int, View], request: dict[str, Any], paylo
             return [reasoning and dataclasses.asdict(reasoning) for reasoning in thoughts]
         case "embed":
             return packed(views[number].embedding())
+        case "encoded":
+            tokens = views[number].encoded()
+            return {"tokens": len(tokens), "values": packed(tokens)}
         case "locate":
             box = views[number].locate(request["objects"])
             return box and dataclasses.asdict(box)

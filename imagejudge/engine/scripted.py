@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
-from imagejudge.engine.embedding import Embedding, pooled
+from imagejudge.engine.embedding import Embedding, EncodedTokens, pooled
 from imagejudge.errors import EngineFailure
 from imagejudge.images.picture import Box, Picture
 from imagejudge.prompts import Question
@@ -45,7 +45,7 @@ class Scripted(Engine):
     located: list[tuple[str, ...]] = field(default_factory=list)
     """Every group of objects that was looked for."""
     embedded: int = 0
-    """How many embeddings were asked for."""
+    """How often it was asked for what the encoder made of a picture."""
 
     def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         """Look at a picture."""
@@ -84,10 +84,13 @@ class _ScriptedView(View):
         return [self.engine.reason(self.picture, question) for question in questions]
 
     def embedding(self) -> Embedding:
+        return pooled([self.encoded()])
+
+    def encoded(self) -> EncodedTokens:
         if self.picture is None:
             raise EngineFailure("engine-error", "there is no picture to embed")
         self.engine.embedded += 1
-        return pooled([np.array([self.engine.encode(self.picture)], np.float32)])
+        return np.array([self.engine.encode(self.picture)], np.float32)
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         self.engine.located.append(tuple(objects))

@@ -19,6 +19,7 @@ from imagejudge.images.picture import Box, Picture
 from imagejudge.judge.cached_view import CachedView, Stopwatch
 from imagejudge.judge.opened_image import OpenedImage, SampledFrame
 from imagejudge.judge.turn import Turn
+from imagejudge.judge.world import World
 
 
 @dataclass(slots=True)
@@ -105,16 +106,25 @@ class ImageViews:
 
     def look(self, frame: SampledFrame, bill: set[Hashable]) -> FrameViews:
         """What a method sees of a frame, with what it requests noted on its bill."""
-        part, changed = frame.part, frame.picture
-        if self._change is not None:
-            part = f"{part}/{VERSION}:{self._seed}:{self._change.label}"
-            changed = partial(_changed, frame.picture, self._change, f"{self._seed}:{self.image.sha256}")
+        part, changed = self._as_changed(frame)
         noised = partial(_noised, changed)
         return FrameViews(
             view=self._dressed(Metered(self._shared(part, changed), part, self.meter, bill)),
             noised=self._dressed(Metered(self._shared(f"{part}/noised", noised), f"{part}/noised", self.meter, bill)),
             blank=self._dressed(self._blank),
         )
+
+    def out_of_world(self, frame: SampledFrame, world: World) -> float:
+        """How far the frame, as it is looked at, lies from what the model was made for; in [0, 1]."""
+        part, changed = self._as_changed(frame)
+        return self._shared(part, changed).out_of_world(world)
+
+    def _as_changed(self, frame: SampledFrame) -> tuple[str, Callable[[], Picture]]:
+        """Under what answers about the frame are kept, and its picture."""
+        if self._change is None:
+            return frame.part, frame.picture
+        changed = partial(_changed, frame.picture, self._change, f"{self._seed}:{self.image.sha256}")
+        return f"{frame.part}/{VERSION}:{self._seed}:{self._change.label}", changed
 
     def _shared(self, part: str, picture: Callable[[], Picture]) -> CachedView:
         if part not in self._views:

@@ -14,7 +14,7 @@ from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.engine.base import View
 from imagejudge.evaluate.views import Contrast, PriorContrast, TextContrast
 from imagejudge.judge.claims import questions_of
-from imagejudge.judge.clue import EVEN, Method, judge
+from imagejudge.judge.clue import EVEN, Inquiry, Method, judge
 from imagejudge.judge.conclusion import Found
 from imagejudge.judge.scores import WHOLE
 from imagejudge.judge.summary import Summary, summarise
@@ -141,6 +141,15 @@ SEVERAL_RULES = frozenset({"direct-rules", "cot-rules"})
 """Those that put all rules into one question, for which a guard may have no words."""
 ALOUD = frozenset({"cot-public", "cot-rules"})
 """Those that have the model think aloud and do nothing else, which a guard may not have learnt."""
+
+
+def not_asked(name: str, constitution: Constitution, look: FrameViews, distance: float) -> Found:
+    """What a method says of a picture that lies too far from what the model was made for."""
+    if name in WITHOUT_RULES | SEVERAL_RULES:
+        results: tuple[RuleResult, ...] = (RuleResult(rule=WHOLE, status=RuleStatus.UNSURE, steps=()),)
+    else:
+        results = Inquiry(constitution, look.view, {}, Method()).results()
+    return Found(results, summarise(constitution, results, distance), distance)
 
 
 def _by_rules(constitution: Constitution, look: FrameViews, method: Method) -> Found:

@@ -28,6 +28,7 @@ from imagejudge.judge.probe import Origin, Probes
 from imagejudge.judge.replay import Rejudge, Unrecorded
 from imagejudge.judge.scores import WHOLE
 from imagejudge.judge.summary import summarise
+from imagejudge.judge.world import is_outside
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 RECALL: Final = 0.95
@@ -134,7 +135,7 @@ def without(verdict: Verdict, skipped: Collection[str], again: Rejudge) -> Verdi
     As in a scan, answers to other rules' questions may decide them all the same. Where the line does not tell enough
     to say so, as that of an animation, they are clear.
     """
-    if not skipped:
+    if not skipped or is_outside(verdict.out_of_world):
         return verdict
     try:
         results = carried_over(verdict, again.inquiry(verdict, skipped).results())

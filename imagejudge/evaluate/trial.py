@@ -18,7 +18,7 @@ from imagejudge.evaluate.attacks import Attack
 from imagejudge.evaluate.image_views import EngineState, ImageViews, OnDemandView
 from imagejudge.evaluate.known_category import KNOWN, of_category
 from imagejudge.evaluate.labels import Item
-from imagejudge.evaluate.methods import METHODS, WITHOUT_RULES
+from imagejudge.evaluate.methods import METHODS, WITHOUT_RULES, not_asked
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.perturbations import Perturbation, random_of
 from imagejudge.evaluate.robustness import Perturbed, found_rules, perturbed
@@ -26,12 +26,13 @@ from imagejudge.evaluate.views import cost_of_bill
 from imagejudge.images.read import Unreadable
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.cached_view import Stopwatch
-from imagejudge.judge.conclusion import Trouble, error_verdict, verdict_on
+from imagejudge.judge.conclusion import Found, Trouble, error_verdict, verdict_on
 from imagejudge.judge.loop import Loop
-from imagejudge.judge.opened_image import OpenedImage
+from imagejudge.judge.opened_image import OpenedImage, SampledFrame
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scores import WHOLE, rule_score
 from imagejudge.judge.turn import Turn
+from imagejudge.judge.world import is_outside
 from imagejudge.verdict import Outcome, RuleResult
 
 
@@ -126,6 +127,16 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
             why = replace(why, message=f"{ref.path}: {why.message}")
         return TrialResult({name: self._failed(name, ref, why, image) for name in self.names})
 
+    def _look(
+        self, name: str, constitution: Constitution, views: ImageViews, bill: set[Hashable], frame: SampledFrame
+    ) -> Found:
+        """What a method says of one frame; nothing is asked about one that the model was not made for."""
+        look, world = views.look(frame, bill), self.plan.world
+        distance = None if world is None else views.out_of_world(frame, world)
+        if distance is not None and is_outside(distance):
+            return not_asked(name, constitution, look, distance)
+        return replace(METHODS[name](constitution, look), out_of_world=distance)
+
     def _failed(self, name: str, ref: Item, why: Trouble, image: OpenedImage[Item] | None) -> Case:
         return Case(ref.label, error_verdict(ref, why, image, self.plan, name), Cost(0, 0, None))
 
@@ -136,9 +147,9 @@ class Trial(Loop[Item, TrialResult, TrialResult]):
         constitution = constitution or self.plan.constitution_for(label.name)
         if name.endswith(KNOWN):
             constitution = of_category(constitution, label.category, label.name)
-        method = METHODS[name.removesuffix(KNOWN)]
+        look_into = partial(self._look, name.removesuffix(KNOWN), constitution, views, bill)
         try:
-            found = {frame.index: method(constitution, views.look(frame, bill)) for frame in image.frames}
+            found = {frame.index: look_into(frame) for frame in image.frames}
         except EngineFailure as failure:
             state.shown = None
             return self._failed(name, image.ref, failure, image)

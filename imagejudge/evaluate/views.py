@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagejudge.engine.base import Abilities, Answer, Reasoning, View
-from imagejudge.engine.embedding import Embedding
+from imagejudge.engine.embedding import Embedding, EncodedTokens
 from imagejudge.evaluate.metrics import Cost
 from imagejudge.images.picture import Box
 from imagejudge.judge.cached_view import ImageAnswers, Stopwatch
@@ -39,6 +39,10 @@ class WrappedView(View):
     def embedding(self) -> Embedding:
         """Of the same picture."""
         return self.inner.embedding()
+
+    def encoded(self) -> EncodedTokens:
+        """Of the same picture."""
+        return self.inner.encoded()
 
     def locate(self, objects: Sequence[str]) -> Box | None:
         """One box around all of `objects`."""

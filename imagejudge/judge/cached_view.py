@@ -18,6 +18,7 @@ from imagejudge.engine.base import Abilities, Answer, Reasoning, View
 from imagejudge.engine.embedding import POOLING, Embedding, packed, unpacked
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.images.picture import Box
+from imagejudge.judge.world import World
 from imagejudge.prompts import RATING, RATIONALE, SUMMARISE, Question, direct
 
 
@@ -157,6 +158,14 @@ class CachedView(View):
         if request not in self._memory.known:
             self._memory.add(request, packed(self._opened().embedding()))
         return unpacked(self._memory.known[request])
+
+    def out_of_world(self, world: World) -> float:
+        """How far the picture lies from what the model was made for, unless it is known; in [0, 1]."""
+        request = self._request("world", world.digest)
+        if request not in self._memory.known:
+            self._memory.add(request, world.distance(self._opened().encoded()))
+        distance: float = self._memory.known[request]
+        return distance
 
     def without(self, box: Box) -> View:
         """The picture with the box filled."""

@@ -28,6 +28,8 @@ class Found:
 
     results: tuple[RuleResult, ...]
     summary: Summary
+    out_of_world: float | None = None
+    """How far the picture lies from what the model was made for; None where nothing tells."""
 
     @property
     def badness(self) -> tuple[int, int]:
@@ -68,6 +70,7 @@ def verdict_on(
         image=image.facts.model_copy(update=of_frame),
         fields=image.ref.fields,
         probing=probing,
+        out_of_world=found[frame.index].out_of_world,
         seconds=seconds or Timing(),
         **of_video,
     )

@@ -13,6 +13,7 @@ from imagejudge.engine.spec import BESIDE_IMAGE, CONTEXT, EngineSpec
 from imagejudge.errors import ModelError
 from imagejudge.images.decode import DECODE_VERSION
 from imagejudge.judge.answer_cache import Cache
+from imagejudge.judge.world import World
 from imagejudge.prompts import HOUSE
 
 ENGINE = "imagejudge.engine.llama:load_engine"
@@ -98,6 +99,14 @@ def model_label(files: models.ModelFiles, digest: str) -> str:
     """What verdicts name the model by: its name, the start of its digest, and in whose words it is asked."""
     style = "" if files.prompt_style == HOUSE else f"+{files.prompt_style.name}"
     return f"{files.name}@{digest[:12]}{style}"
+
+
+def world_of(files: models.ModelFiles, cache: Cache) -> World | None:
+    """What tells which pictures the model was not made for; None where nothing does."""
+    if files.world is None:
+        return None
+    _, encoder = file_digests(files, cache)
+    return World(files.world, models.file_digest(files.world), encoder)
 
 
 def model_digest(files: models.ModelFiles, cache: Cache) -> str:

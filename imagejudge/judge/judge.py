@@ -24,7 +24,7 @@ from imagejudge.images.shards import expand
 from imagejudge.images.signed import name_of
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.clue import Method
-from imagejudge.judge.engines import ModelChoice, model_digest, model_label
+from imagejudge.judge.engines import ModelChoice, model_digest, model_label, world_of
 from imagejudge.judge.gate import Gate, usable
 from imagejudge.judge.plan import Plan, judging_settings
 from imagejudge.judge.probe import Probes
@@ -89,6 +89,7 @@ class Judge:
             digest = model_digest(self.files, self.cache)
             self.spec = self.choice.spec(self.files, digest)
             label = model_label(self.files, digest)
+            world = world_of(self.files, self.cache)
             gate = None
             if probe is not None:
                 probes = probe if isinstance(probe, Probes) else read_probes(Path(probe))
@@ -114,9 +115,11 @@ class Judge:
                     "frames": image_limits.frames,
                     **image_limits.video_settings,
                     **judging_settings(settings or {}),
+                    **(world.settings if world else {}),
                     **(gate.settings if gate else {}),
                 },
                 gate=gate,
+                world=world,
                 ignored=ignored,
             )
             self.engines = self._new_engines()

@@ -11,6 +11,7 @@ from imagejudge.engine.base import Abilities
 from imagejudge.images.read import Limits
 from imagejudge.judge.clue import ARITHMETIC, Method
 from imagejudge.judge.gate import Gate
+from imagejudge.judge.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Plan:
     """For the verdict line: all else that decides a verdict, by names that people know."""
     gate: Gate | None = None
     """Which rules need not be asked about a picture; None: all are."""
+    world: World | None = None
+    """Which pictures the model was not made for, so that they are not asked about; None: all are asked about."""
     ignored: Callable[[str], Collection[str]] = lambda path: ()
     """Rules, by id or category, that are not applied to the file at a path."""
 

@@ -21,6 +21,7 @@ from imagejudge.judge.carried import asks_otherwise, carried_over, left_to_probe
 from imagejudge.judge.clue import Inquiry, inquire
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import summarise
+from imagejudge.judge.world import is_outside
 from imagejudge.prompts import Kind, Question, visible
 from imagejudge.verdict import (
     STEPS,
@@ -187,7 +188,7 @@ class Rejudge:
         if changed := asks_otherwise(verdict, judged):
             raise Unrecorded(f"the rule {changed}, which was left to its probe and has changed")
         rules = carried_over(verdict, judged)
-        summary = summarise(constitution, rules)
+        summary = summarise(constitution, rules, verdict.out_of_world)
         return self._again(
             verdict,
             verdict=summary.outcome,
@@ -210,7 +211,8 @@ class Rejudge:
         records = self._records(verdict)
         priors = _Priors({q: record.prior for q, record in records.items() if record.prior is not None})
         view = _Replay(records, self._about, verdict.image)
-        return inquire(self._plan.constitution_for(verdict.path), view, priors, self._plan.method, left)
+        look_into = Inquiry if is_outside(verdict.out_of_world) else inquire  # the first asks nothing by itself
+        return look_into(self._plan.constitution_for(verdict.path), view, priors, self._plan.method, left)
 
     def settings(self, line: Verdict) -> Mapping[str, str | int] | None:
         """What decides the new verdict: how the recorded answers came to be, and how they are judged now."""

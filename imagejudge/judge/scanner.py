@@ -21,6 +21,7 @@ from imagejudge.judge.opened_image import OpenedImage
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import summarise
 from imagejudge.judge.turn import Turn
+from imagejudge.judge.world import is_outside
 from imagejudge.prompts import Question
 from imagejudge.verdict import ProbeScore, Probing, RuleResult, Timing, Verdict
 
@@ -31,6 +32,7 @@ class _Looked(NamedTuple):
     inquiry: Inquiry
     scores: Mapping[str, ProbeScore]
     """By rule, where probes are used."""
+    out_of_world: float | None = None
 
     def results(self) -> tuple[RuleResult, ...]:
         """What follows for each rule."""
@@ -80,9 +82,12 @@ class Scanner(Loop[ImageRef, _Answered, Verdict]):
         return _Answered(frames, audited, watch)
 
     def _look(self, constitution: Constitution, view: CachedView, audited: bool) -> _Looked:
+        distance = view.out_of_world(self.plan.world) if self.plan.world is not None else None
+        if is_outside(distance):
+            return _Looked(Inquiry(constitution, view, self._priors, self.plan.method), {}, distance)
         scores = self.plan.gate.scores(view.embedding()) if self.plan.gate is not None else {}
         left = frozenset(rule for rule, score in scores.items() if score.certainly_not and not audited)
-        return _Looked(inquire(constitution, view, self._priors, self.plan.method, left), scores)
+        return _Looked(inquire(constitution, view, self._priors, self.plan.method, left), scores, distance)
 
     def conclude(self, image: OpenedImage[ImageRef], found: _Answered) -> Verdict:
         """The verdict."""
@@ -91,7 +96,8 @@ class Scanner(Loop[ImageRef, _Answered, Verdict]):
         frames = {}
         for index, looked in found.frames.items():
             results = looked.results()
-            frames[index] = Found(results, summarise(constitution, results))
+            distance = looked.out_of_world
+            frames[index] = Found(results, summarise(constitution, results, distance), distance)
         seconds = [round(each, 4) for each in (image.seconds, watch.view, watch.ask, watch.reason)]
         timing = Timing(**dict(zip(("decode", "view", "ask", "reason"), seconds, strict=True)))
         probing = found.probing() if self.plan.gate is not None else None

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from imagejudge.constitution import Constitution, Rule
 from imagejudge.engine.base import UNMEASURED
+from imagejudge.judge.world import is_outside
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Step, StepStatus, Violation
 
 
@@ -20,8 +21,13 @@ class Summary:
     violations: tuple[Violation, ...]
 
 
-def summarise(constitution: Constitution, results: Sequence[RuleResult]) -> Summary:
-    """One violated rule makes an image unsafe; else one undecided rule makes it unsure."""
+def summarise(constitution: Constitution, results: Sequence[RuleResult], out_of_world: float | None = None) -> Summary:
+    """One violated rule makes an image unsafe; else one undecided rule makes it unsure.
+
+    So do all rules where a picture lies too far from what the model was made for: that is then the reason.
+    """
+    if results and is_outside(out_of_world):
+        return Summary(Outcome.UNSURE, f"out of its world: {out_of_world:.2f}", ())
     rules = {rule.id: rule for rule in constitution.rules}
     violations = tuple(_violation(rules[r.rule], r) for r in results if r.status is RuleStatus.VIOLATED)
     if violations:

@@ -28,6 +28,8 @@ class ModelFiles:
     """Most tokens an image should become for this model; None: no number is recommended."""
     image_min_tokens: int | None = None
     """Least tokens of an image; None: as the model has it."""
+    world: Path | None = None
+    """The file that tells how far a picture lies from what this model was made for; None: it has none."""
 
 
 def whole_digest(digests: Iterable[str]) -> str:

@@ -76,9 +76,8 @@ def _resolve_files(model: str | None, mmproj: str | None, box_style: str | None)
     if model == BUILTIN:
         if mmproj is not None:
             raise ModelError("`mmproj` does not go with the built-in model", "leave it out")
-        return _present(
-            ModelFiles(BUILTIN, _BUILTIN_FOLDER / "model.gguf", _BUILTIN_FOLDER / "mmproj.gguf", "bbox-xyxy-1000")
-        )
+        text, eye, world = (_BUILTIN_FOLDER / name for name in ("model.gguf", "mmproj.gguf", "world.npz"))
+        return _present(ModelFiles(BUILTIN, text, eye, "bbox-xyxy-1000", world=world))
     if not model.endswith(".gguf"):
         known = registry.load_registry()
         if model in known:
@@ -138,7 +137,7 @@ def pulled(entry: registry.Entry) -> ModelFiles:
 
 
 def _present(files: ModelFiles) -> ModelFiles:
-    for path in (files.model, files.mmproj):
-        if not is_file(path):
+    for path in (files.model, files.mmproj, files.world):
+        if path is not None and not is_file(path):
             raise ModelError(f"there is no file {path}", _WAYS_ON)
     return files

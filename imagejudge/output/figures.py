@@ -108,6 +108,8 @@ def _verdicts(found: Overview) -> Figures:
     rows = [row(outcome, found.outcomes[outcome], outcome) for outcome in Outcome]
     if found.accepted:
         rows.append(row("accepted", found.accepted, None))
+    if found.out_of_world:
+        rows.append(row("out of its world", found.out_of_world, None))
     return Figures("verdicts", ("verdict", "images", "share"), tuple(rows), has_room=True)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from imagejudge.common.text import clock, printable
 from imagejudge.constitution import Severity
 from imagejudge.judge.summary import unmeasured
+from imagejudge.judge.world import is_outside
 from imagejudge.verdict import RuleResult, RuleStatus, Step, StepStatus, Verdict, Violation
 
 _SPANS = 3
@@ -34,7 +35,8 @@ def findings(verdict: Verdict) -> Iterator[Finding]:
     for result in verdict.rules:
         if result.status is RuleStatus.UNSURE:
             at = "" if result.time is None else f"At {clock(result.time)}: "
-            yield Finding(result.rule, None, printable(at + _doubt(result)), result.accepted)
+            doubt = verdict.rationale if is_outside(verdict.out_of_world) else at + _doubt(result)
+            yield Finding(result.rule, None, printable(doubt), result.accepted)
 
 
 def settled(verdict: Verdict) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from imagejudge.constitution import Severity
 from imagejudge.judge.scores import image_score
 from imagejudge.judge.summary import unmeasured
+from imagejudge.judge.world import is_outside
 from imagejudge.output.probed import Probed
 from imagejudge.verdict import By, Outcome, RuleResult, RuleStatus, Steps, StepStatus, Verdict, steps_in
 
@@ -73,11 +74,14 @@ class Overview:
     shortened: int = 0
     """Images whose lines have not the steps of all rules: what decided is not counted of those."""
     probed: Probed = field(default_factory=Probed)
+    out_of_world: int = 0
+    """Images that the model was not made for, and so was not asked about."""
 
     def add(self, verdict: Verdict) -> None:
         """Count one more image."""
         self.outcomes[verdict.verdict] += 1
         self.probed.add(verdict)
+        self.out_of_world += is_outside(verdict.out_of_world)
         self.models[verdict.model] += 1
         self.constitutions[verdict.constitution] += 1
         self.shortened += steps_in(verdict) in (Steps.FOUND, Steps.NONE)
@@ -165,6 +169,7 @@ class Overview:
             "decided_by": {by: self.decided_by[by] for by in By},
             "unsure": dict(self.unsure),
             "errors": dict(self.errors),
+            "out_of_world": self.out_of_world,
             "probes": self.probed.document() if self.probed.images else None,
             "scores": {outcome: self.scores.get(outcome, [0] * BINS) for outcome in Outcome},
         }

@@ -114,6 +114,7 @@ def _schema() -> Any:
             ("frame", pa.int32()),
             ("verdict", text),
             ("score", real),
+            ("out_of_world", real),
             ("rationale", text),
             ("violated", pa.list_(text)),
             ("unsure", pa.list_(text)),

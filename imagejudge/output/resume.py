@@ -31,7 +31,7 @@ except ImportError:  # Windows: two scans into one file are then not noticed
 
 _NAMES: Final = ("constitution", "model", "method")
 """Parts of a line's identity that every line has; all of them are text."""
-_VERSIONS: Final = ("runtime", "decoder", "wording", "arithmetic", "per_path_ignores")
+_VERSIONS: Final = ("runtime", "decoder", "wording", "arithmetic", "per_path_ignores", "world")
 """Settings in a line that are no options."""
 
 _IDENTITY, _AFTER_IDENTITY = b',"model":"', b',"imagejudge":"'

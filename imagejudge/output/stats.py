@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from imagejudge.common.text import counted
 from imagejudge.constitution import Severity
+from imagejudge.judge.world import is_outside
 from imagejudge.output.probed import Probed
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
@@ -36,11 +38,14 @@ class Stats:
     accepted: Counter[Outcome] = field(default_factory=Counter)
     """Images by their verdict, of those in which all that was found is accepted."""
     probed: Probed = field(default_factory=Probed)
+    out_of_world: int = 0
+    """Images that the model was not made for, and so was not asked about."""
 
     def add(self, verdict: Verdict) -> None:
         """Count one more image."""
         self.outcomes[verdict.verdict] += 1
         self.probed.add(verdict)
+        self.out_of_world += is_outside(verdict.out_of_world)
         self.rules.update((result.rule, result.status) for result in verdict.rules)
         found = [result for result in verdict.rules if result.status in (RuleStatus.VIOLATED, RuleStatus.UNSURE)]
         if found and all(result.accepted for result in found):
@@ -61,11 +66,18 @@ class Stats:
         self.levels.update(other.levels)
         self.accepted.update(other.accepted)
         self.probed.add_all(other.probed)
+        self.out_of_world += other.out_of_world
 
     @property
     def images(self) -> int:
         """How many images were counted."""
         return self.outcomes.total()
+
+    @property
+    def hint(self) -> str:
+        """On the images that were not asked about."""
+        images = counted(self.out_of_world, "image does", "images do")
+        return f"{images} not look like what the model was made for: unsure, without being asked about"
 
     def found(self, fail_on: FailOn) -> bool:
         """Whether any image is at least that bad."""

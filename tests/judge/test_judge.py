@@ -51,6 +51,7 @@ def make(rules: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Judges whose engine, in a child process, says Yes the more strongly the brighter an image is."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
     monkeypatch.setattr(engines, "ENGINE", "engines:brightness")
+    monkeypatch.setattr("imagejudge.judge.judge.world_of", lambda files, cache: None)  # it belongs to the real one
 
     def made(**more: object) -> Judge:
         return Judge(rules, **{"model": "builtin", "keep_answers": False, **more})  # type: ignore[arg-type]

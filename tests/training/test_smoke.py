@@ -73,3 +73,34 @@ def test_the_vision_stage_learns_nothing_from_what_held_out_pairs_leave_out() ->
     assert wanted["whole_known"][0, [knife, gun, baby]].tolist() == [0, 1, 1]
     assert wanted["whole_known"][1, [knife, gun, baby]].tolist() == [1, 1, 1]
     assert wanted["touch_known"][0, 0, [knife, gun]].tolist() == [0, ABSENT]
+
+
+def test_what_tells_the_world_is_fitted_and_written_as_the_program_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    import numpy as np
+    from PIL import Image
+
+    from imagejudge.builtin.training.network import world_stage
+    from imagejudge.builtin.training.network.trainer import Config
+    from imagejudge.judge.world import World
+    from imagejudge.models.files import file_digest
+
+    write_sprites(tmp_path / "sprites.npz")
+    shutil.copy(BUILTIN / "mmproj.gguf", tmp_path)
+    shutil.copy(BUILTIN / "model.gguf", tmp_path)
+    photographs = tmp_path / "photographs" / "some"
+    photographs.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (300, 1200, 3), np.uint8)).save(photographs / "a.png")
+    networks: list[world_stage.Network] = []
+    fit = world_stage.fit
+    monkeypatch.setattr(world_stage, "fit", lambda network, *rest: (networks.append(network), fit(network, *rest)))
+    world_stage.train_world(Config("world", tmp_path, 3, 16, 2e-3), tmp_path, photographs.parent)
+    world = World(tmp_path / "world.npz", "", file_digest(tmp_path / "mmproj.gguf"))
+    maps = random.normal(0, 3, (20, 64, 192)).astype(np.float16)
+    end = networks[0].out.bias.item() - float(np.load(tmp_path / "world.npz")["out_bias"])
+    for tokens, logit in zip(maps, networks[0].logits(maps), strict=True):
+        assert world.distance(tokens.astype(np.float32)) == pytest.approx(1 / (1 + np.exp(end - logit)), abs=1e-3)

@@ -33,7 +33,7 @@ def _train(options: argparse.Namespace) -> None:
 
     names = ("out", "steps", "minutes", "batch", "lr", "seed", "shards", "fresh", "pause_file")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
-    run(options.stage, (SMOKE if options.smoke else {}) | given, options.begin, options.workers)
+    run(options.stage, (SMOKE if options.smoke else {}) | given, options.begin, options.workers, options.photographs)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -86,7 +86,8 @@ def _measure(options: argparse.Namespace) -> None:
         elif what == "unknown":
             limits.measure_unknown(engine, painter, options.photographs)
         elif what == "stickers":
-            limits.measure_stickers(engine, painter, options.constitution, options.photographs, scenes)
+            world = limits.world_of(options.model)
+            limits.measure_stickers(engine, painter, world, options.constitution, options.photographs, scenes)
         elif what == "reasons":
             limits.measure_reasons(engine, painter, options.split, scenes)
         elif what == "speed":
@@ -110,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="run one stage of the training, or all that make a model from nothing")
     train.set_defaults(run=_train)
-    train.add_argument("stage", choices=["all", "tiles", "scenes", "language", "joint"])
+    train.add_argument("stage", choices=["all", "tiles", "scenes", "language", "joint", "world"])
     train.add_argument("--out", type=Path, default=TRAIN, help="folder of sprites, scenes and checkpoints")
     train.add_argument("--steps", type=int)
     train.add_argument(
@@ -122,7 +123,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--shards", type=int, help="shards of 4096 scenes for the encoder")
     train.add_argument("--fresh", type=int, help="as many more for the language model, which the encoder never sees")
     train.add_argument("--pause-file", type=Path, help="sleep while this file exists")
-    train.add_argument("--begin", type=Path, default=BUILTIN, help="folder of the pair from which `joint` begins")
+    train.add_argument(
+        "--begin",
+        type=Path,
+        default=BUILTIN,
+        help="folder of the pair from which `joint` begins, or that `world` is fitted to and put beside",
+    )
+    train.add_argument("--photographs", type=Path, help="a folder of photographs, for `world`")
     train.add_argument("--workers", type=int, default=1, help="processes that draw scenes for `joint`")
     train.add_argument("--smoke", action="store_true", help="a tiny model, a few steps")
 

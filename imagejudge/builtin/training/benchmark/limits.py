@@ -17,14 +17,17 @@ from imagejudge.builtin.training.language.words import STICKER, UNKNOWN_TEST, Ta
 from imagejudge.builtin.training.scenes.backgrounds import nothing_known
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
 from imagejudge.builtin.training.scenes.painter import Painter
+from imagejudge.builtin.training.scenes.patterns import PATTERNS, drawn
 from imagejudge.builtin.training.scenes.scene import Pixels, Scene, held_out_pair
 from imagejudge.builtin.training.scenes.unlike import KEPT_BACK, TAUGHT, unlike
 from imagejudge.constitution import load_constitution
-from imagejudge.engine.base import Answer
+from imagejudge.engine.base import Answer, View
 from imagejudge.engine.llama import LlamaEngine
 from imagejudge.images.picture import Picture
 from imagejudge.judge.claims import questions_of
 from imagejudge.judge.clue import Method, judge
+from imagejudge.judge.world import World, is_outside
+from imagejudge.models.files import file_digest
 from imagejudge.prompts import Question, visible
 
 SEED = 20_000  # of the measuring scenes; training counts from 1
@@ -94,11 +97,22 @@ def photograph(path: Path) -> Pixels:
         return np.asarray(image.convert("RGB"))
 
 
+def world_of(folder: Path) -> World | None:
+    """What tells which pictures the pair in a folder was not made for; None where it has no such file."""
+    path = folder / "world.npz"
+    return World(path, file_digest(path), file_digest(folder / "mmproj.gguf")) if path.exists() else None
+
+
 def measure_stickers(
-    engine: LlamaEngine, painter: Painter, constitution_path: Path, photographs: Path | None, pictures: int
+    engine: LlamaEngine,
+    painter: Painter,
+    world: World | None,
+    constitution_path: Path,
+    photographs: Path | None,
+    pictures: int,
 ) -> None:
-    """How many pictures that show no sticker are judged unsafe, family by family, and by how many the guard question
-    would have been warned; and by how many scenes, which it should not."""
+    """How many pictures that show no sticker are out of the model's world, family by family, and how many of the others
+    are judged unsafe; what a guard question would do; and how many scenes are turned away, which should not be."""
     random = np.random.default_rng((SEED, 11))
     constitution = load_constitution(constitution_path)
     questions = questions_of(constitution)
@@ -111,30 +125,38 @@ def measure_stickers(
     groups["like photographs"] = [nothing_known(random) for _ in range(each)]
     if photographs is not None:
         groups["photographs"] = [photograph(path) for path in sorted(photographs.iterdir())]
-    total = np.zeros(4, np.int64)
-    for title, drawn in groups.items():
-        tally = np.zeros(4, np.int64)
-        for pixels in drawn:
+    groups["of further kinds"] = [drawn(random, PATTERNS) for _ in range(each)]
+    total = np.zeros(5, np.int64)
+    for title, shown in groups.items():
+        tally = np.zeros(5, np.int64)
+        for pixels in shown:
             view = engine.view(picture(pixels))
-            (answer,) = view.ask([visible(STICKER)])
-            results = judge(constitution, view, priors, Method())
-            unsafe, warned = any(result.status == "violated" for result in results), answer.p_yes < 0.5
-            tally += [1, unsafe, warned, unsafe and not warned]
+            warned, outside = _turned_away(view, world)
+            results = () if outside else judge(constitution, view, priors, Method())
+            unsafe = any(result.status == "violated" for result in results)
+            tally += [1, outside, unsafe, warned, unsafe and not warned]
         total += tally
         _tell(title, tally)
     _tell("all", total)
     for split in ("seen", "composition", "style"):
         scenes = [test_scene(painter, random, split) for _ in range(max(1, pictures // 4))]
-        shown = [engine.view(picture(scene.pixels)).ask([visible(STICKER)])[0] for scene in scenes if scene.things]
-        wrong = np.mean([answer.p_yes < 0.5 for answer in shown])
-        print(f"scenes of {split} that the guard takes for no sticker: {wrong:.3f} of {len(shown)}", flush=True)
+        views = (engine.view(picture(scene.pixels)) for scene in scenes if scene.things)
+        wrong = np.array([_turned_away(view, world) for view in views])
+        shares = "by the guard {:.3f}, as out of the world {:.3f}".format(*wrong.mean(0))
+        print(f"scenes of {split} turned away: {shares} of {len(wrong)}", flush=True)
+
+
+def _turned_away(view: View, world: World | None) -> tuple[bool, bool]:
+    """By the guard question, and as out of the model's world."""
+    (answer,) = view.ask([visible(STICKER)])
+    return answer.p_yes < 0.5, world is not None and is_outside(world.distance(view.encoded()))
 
 
 def _tell(title: str, tally: NDArray[np.int64]) -> None:
-    count, unsafe, warned, missed = tally.tolist()
+    count, outside, unsafe, warned, missed = tally.tolist()
     print(
-        f"| {title} | {count} | judged unsafe {unsafe / count:.3f} | guard warns {warned / count:.3f} |"
-        f" unsafe without a warning {missed / count:.3f} |",
+        f"| {title} | {count} | out of the world {outside / count:.3f} | judged unsafe {unsafe / count:.3f} |"
+        f" guard warns {warned / count:.3f} | unsafe without a warning {missed / count:.3f} |",
         flush=True,
     )
 

@@ -19,6 +19,7 @@ from imagejudge.builtin.training.network.joint_stage import train_joint
 from imagejudge.builtin.training.network.language_stage import train_language
 from imagejudge.builtin.training.network.trainer import Config, trained_weights
 from imagejudge.builtin.training.network.vision_stages import train_scenes, train_tiles
+from imagejudge.builtin.training.network.world_stage import train_world
 from imagejudge.builtin.training.scenes.shards import write_pool
 from imagejudge.builtin.training.scenes.sprites import write_sprites
 from imagejudge.builtin.training.shape import Shape
@@ -29,6 +30,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "scenes": {"steps": 6000, "batch": 64, "lr": 1.2e-3},
     "language": {"steps": 8000, "batch": 16, "lr": 1.5e-3},
     "joint": {"steps": 60000, "batch": 16, "lr": 3e-4},
+    "world": {"steps": 360, "batch": 64, "lr": 2e-3},
 }
 
 
@@ -66,14 +68,16 @@ def configure(stage: str, given: dict[str, Any]) -> Config:
     return Config(**({"stage": stage} | STAGES[stage] | given))
 
 
-def run(stage: str, given: dict[str, Any], begin: Path, workers: int) -> None:
+def run(stage: str, given: dict[str, Any], begin: Path, workers: int, photographs: Path | None = None) -> None:
     """Run one stage, or all; `given` overrides the stage's own values. The stage joint begins from the pair in a folder
-    and has scenes drawn by as many worker processes."""
+    and has scenes drawn by as many worker processes; the stage world fits to that pair, also with photographs."""
     torch.manual_seed(given.get("seed", 1))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if stage == "all":
         run_all(given["out"], given, device)
     elif stage == "joint":
         train_joint(configure(stage, given), device, begin, workers)
+    elif stage == "world":
+        train_world(configure(stage, given), begin, photographs)
     else:
         TRAINERS[stage](configure(stage, given), device)
