@@ -14,6 +14,8 @@ from conftest_cli import Run
 from PIL import Image
 from videos import film, needs_pyav, plain
 
+import imagejudge
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "stickers"
 KNIVES = """schema = 1
 name = "knives"
@@ -25,6 +27,10 @@ severity = "high"
 text = "Should not depict knives."
 preconditions = [{ ask = "A knife is visible.", objects = ["knife"] }]
 """
+
+BUILTIN = Path(imagejudge.__file__).parent / "builtin"
+BY_PATH = ("--model", str(BUILTIN / "model.gguf"), "--mmproj", str(BUILTIN / "mmproj.gguf"))
+"""Without what tells its world, which is of no use to another engine."""
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def bright(brightness: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ru
     (tmp_path / "films").mkdir()
     shades = [10, 10, 250, 10]
     (tmp_path / "films" / "a.mp4").write_bytes(film([plain(shade) for shade in shades for _ in range(5)], rate=5))
-    return ["--model", "builtin", "--constitution", str(rules), "--no-reasoning"]
+    return [*BY_PATH, "--constitution", str(rules), "--no-reasoning"]
 
 
 def picture(name: str) -> Image.Image:
@@ -142,7 +148,7 @@ def test_without_the_extra_videos_are_counted_or_refused(
     plain(10).save(tmp_path / "mixed" / "a.png")
     for name in ("b.mp4", "c.webm"):
         (tmp_path / "mixed" / name).write_bytes(b"\0\0\0\x18ftypisom\0\0\0\0isommp42")
-    scan = ("--model", "builtin", "--constitution", str(rules), "--no-reasoning", "--format", "text")
+    scan = (*BY_PATH, "--constitution", str(rules), "--no-reasoning", "--format", "text")
     done = run("scan", "mixed", *scan)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [b"mixed/a.png: safe"]
