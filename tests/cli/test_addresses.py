@@ -50,7 +50,7 @@ def test_a_server_is_scanned_and_resumed(run: Run, base: Sequence[str], tmp_path
     whole = (tmp_path / "v.jsonl").read_bytes()
     lines = [json.loads(line) for line in whole.splitlines()]
     paths = [*(f"a.tar::{number}.png" for number in range(3)), "b.png", "none.png"]
-    assert [line["name"] for line in lines] == [f"{server}/{path}" for path in paths]
+    assert [line["path"] for line in lines] == [f"{server}/{path}" for path in paths]
     assert [line["error"]["kind"] for line in lines if line["error"]] == ["missing"]
     assert lines[0]["file"]["size"] == (tmp_path / "served" / "a.tar").stat().st_size
     (tmp_path / "v.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))  # killed

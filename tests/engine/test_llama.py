@@ -652,6 +652,7 @@ class TestPromptStyles:
 
 
 class TestResources:
+    @pytest.mark.slow
     def test_memory_stays_flat(self, plain: llama.LlamaEngine) -> None:
         process = psutil.Process()
         image = picture(1)
