@@ -196,27 +196,31 @@ def _probes(found: Overview, top: int) -> Figures:
                 _number(probed.left[rule]),
                 _number(probed.found[rule]),
                 _number(probed.missed[rule]),
-                str(probed.miss_rate(rule) or "-"),
+                _miss_rate(probed, rule),
             )
         )
         for rule in sorted(
             {*probed.left, *probed.found}, key=lambda rule: (-probed.missed[rule], -probed.left[rule], rule)
         )
     ]
-    heads = ("rule", "left to its probe", "violated in audit", "missed", "miss rate")
+    heads = ("rule", "left out", "in audit", "missed", "miss rate (95 %)")
     return _cut("probes", heads, rows, top)
+
+
+def _miss_rate(probed: Probed, rule: str) -> str:
+    """In a cell; that the interval is one of 95 % stands above."""
+    rate = probed.miss_rate(rule)
+    return "-" if rate is None else f"{rate.value:.1%} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
 
 
 def _probes_of_both(before: Probed, after: Probed, top: int) -> Figures:
     sides = (before, after)
     rules = {rule for side in sides for rule in (*side.left, *side.found)}
     rows = [
-        Row(
-            (rule, *(_number(side.left[rule]) for side in sides), *(str(side.miss_rate(rule) or "-") for side in sides))
-        )
+        Row((rule, *(_number(side.left[rule]) for side in sides), *(_miss_rate(side, rule) for side in sides)))
         for rule in sorted(rules, key=lambda rule: (-after.missed[rule], -after.left[rule], -before.left[rule], rule))
     ]
-    heads = ("rule", "left to its probe before", "left after", "miss rate before", "miss rate after")
+    heads = ("rule", "left out", "after", "miss rate (95 %)", "after (95 %)")
     return _cut("probes", heads, rows, top)
 
 

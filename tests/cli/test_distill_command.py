@@ -72,6 +72,7 @@ def test_probes_are_made_of_verdicts_and_vectors(
         assert (done.returncode, complaint in done.stderr.decode()) == (2, True), (arguments, done.stderr)
 
 
+@pytest.mark.slow
 def test_labels_take_the_place_of_what_was_found(
     run: Run, pair: Options, rules: Options, scanned: Path, tmp_path: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_labels_take_the_place_of_what_was_found(
     assert b"no probe: fire, 0 images violate it, fewer than 10" in made.stdout
 
 
+@pytest.mark.slow
 def test_what_cannot_be_distilled_is_refused(
     run: Run, pair: Options, rules: Options, scanned: Path, tmp_path: Path
 ) -> None:

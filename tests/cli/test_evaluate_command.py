@@ -414,6 +414,7 @@ def test_help_lists_the_adapters_and_loads_none(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("brightness")
+@pytest.mark.slow
 def test_probes_are_tried_on_the_half_they_were_not_fitted_to(
     run: Run, pair: Options, rules: Options, tmp_path: Path
 ) -> None:
