@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,7 +118,7 @@ def fitted(to: Corpus, constitution: Constitution) -> Probes:
     return distil(to.examples, constitution, origin).probes
 
 
-def tried(probes: Probes, others: Corpus) -> dict[float, Row]:
+def tried(probes: Probes, others: Corpus, recalls: Sequence[float] = RECALLS) -> dict[float, Row]:
     """By promised recall, what probes do to images that they had not seen."""
     odds = np.array(
         [
@@ -127,7 +127,7 @@ def tried(probes: Probes, others: Corpus) -> dict[float, Row]:
         ]
     )
     violated = np.stack([others.examples.truth(rule) == 1 for rule in others.rules], axis=1)
-    return {recall: _row(probes, recall, odds, violated, others) for recall in RECALLS}
+    return {recall: _row(probes, recall, odds, violated, others) for recall in recalls}
 
 
 def _row(probes: Probes, recall: float, odds: np.ndarray, violated: np.ndarray, others: Corpus) -> Row:
@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--recall", type=float, nargs="+", default=RECALLS, help="promised ones")
     parser.add_argument("--rule", action="append", default=[])
     parser.add_argument("--rows", type=Path, help="append what each draw gave to this file, a line of JSON each")
     options = parser.parse_args()
@@ -192,7 +193,7 @@ def main() -> None:
     for draw in range(1, options.draws + 1):
         order = chance.permutation(len(corpus.asked))
         probes = fitted(corpus.part(order[: options.images]), constitution)
-        found = tried(probes, corpus.part(order[options.images :]))
+        found = tried(probes, corpus.part(order[options.images :]), options.recall)
         for recall, row in found.items():
             rows[recall].append(row)
         if options.rows:
