@@ -8,8 +8,9 @@ from typing import Final
 # Controls that JSON need not escape, line ends of Unicode, and characters that turn the direction of text around.
 _ACTING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
-_QUERY: Final = re.compile(r"(\b[a-z][a-z0-9+.-]*:/+[^\s?'\"]*)\?[^\s'\"]+?(?=::|:?(?:[\s'\"]|$))", re.IGNORECASE)
-_NAME: Final = re.compile(r"(\b[a-z][a-z0-9+.-]*:/+)[^\s/?'\"@]*@", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\s'\"]+")
+_ADDRESS: Final = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}:/+)([^/?@]*@)?", re.IGNORECASE)
+"""Where one begins, with a user's name, if any. Bounded: hostile text must not take the square of its length."""
 
 
 def printable(text: object) -> str:
@@ -19,7 +20,18 @@ def printable(text: object) -> str:
 
 def without_secrets(text: str) -> str:
     """The same, but of addresses in it without what follows their `?`, which may be a signature, and without names."""
-    return _NAME.sub(r"\1...@", _QUERY.sub(r"\1?...", text))
+    return _WORD.sub(lambda word: _without_secrets(word[0]), text)
+
+
+def _without_secrets(word: str) -> str:
+    if (begin := _ADDRESS.search(word)) is None:
+        return word
+    place = word.find("?", begin.end())
+    if 0 <= place < len(word) - 1:
+        member = word.find("::", place)
+        rest = word[member:] if member >= 0 else ":" if word.endswith(":") else ""
+        word = f"{word[:place]}?...{rest}"
+    return _ADDRESS.sub(lambda found: f"{found[1]}...@" if found[2] else found[0], word)
 
 
 def quiet_json(text: str) -> str:

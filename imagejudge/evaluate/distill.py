@@ -93,7 +93,7 @@ def distil(
     """
     check_installed()
     import sklearn.linear_model  # noqa: F401 - only what is loaded can be limited
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # which scikit-learn cannot be installed without
 
     with threadpool_limits(1):  # in matrices as small as these, threads mostly wait for each other
         return _distil(examples, constitution, origin, watch)

@@ -77,7 +77,10 @@ class Stats:
     def hint(self) -> str:
         """On the images that were not asked about."""
         images = counted(self.out_of_world, "image does", "images do")
-        return f"{images} not look like what the model was made for: unsure, without being asked about"
+        return (
+            f"{images} not look like what the model was made for: unsure, without being asked about; "
+            "have another model judge them"
+        )
 
     def found(self, fail_on: FailOn) -> bool:
         """Whether any image is at least that bad."""

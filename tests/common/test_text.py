@@ -33,6 +33,11 @@ def test_addresses_in_a_text_lose_what_may_be_secret() -> None:
     assert [without_secrets(text) for text in told] == list(told.values())
 
 
+def test_a_long_text_takes_no_longer_than_its_length() -> None:
+    for part in ("a.", "a:/", "a:/b@", "a::", "x:/y?"):
+        assert len(without_secrets(part * 200_000)) > 4  # by the square of its length it would take minutes
+
+
 def test_no_message_has_a_plural_behind_a_number_that_may_be_one() -> None:
     found = []
     for path in PACKAGE.rglob("*.py"):

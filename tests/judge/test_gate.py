@@ -80,13 +80,16 @@ def engine() -> Scripted:
     return Scripted(answer, encode=lambda picture: [channel / 255 for channel in picture.rgb[:3]])
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    pictures = tmp_path / "pictures"
+def put_pictures(pictures: Path) -> Path:
     pictures.mkdir()
     for name, shade in SHADES.items():
         Image.new("RGB", (8, 6), shade).save(pictures / f"{name}.png")
     return pictures
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return put_pictures(tmp_path / "pictures")
 
 
 def scan(

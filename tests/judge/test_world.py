@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_gate import BOTH, RED, RULES, SHADES, asked, engine
+from test_gate import BOTH, RED, RULES, SHADES, asked, engine, put_pictures
 
 from imagejudge.constitution import Constitution
 from imagejudge.engine.scripted import Scripted
@@ -48,11 +48,7 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for name, shade in SHADES.items():
-        Image.new("RGB", (8, 6), shade).save(pictures / f"{name}.png")
-    return pictures
+    return put_pictures(tmp_path / "pictures")
 
 
 def plan(world: World | None, gate: Gate | None = None, rules: Constitution = RULES) -> Plan:

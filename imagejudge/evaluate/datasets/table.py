@@ -223,6 +223,8 @@ def _text(path: Place) -> str:
     try:
         return text_at(str(path), _MAX_BYTES)
     except OSError as error:
+        if isinstance(path, Address):
+            raise UsageError(f"{path}: {error.strerror}", "check the address of the table") from error
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file with the labels") from error
     except UnreadableError as error:
         raise UsageError(error.about(str(path)), "a table is UTF-8 (a spreadsheet calls it `CSV UTF-8`)") from None
