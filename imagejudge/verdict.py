@@ -127,7 +127,7 @@ class Region(_Row):
 
 
 class ProbeScore(_Row):
-    """What a rule's linear probe made of the picture: log odds of a violation, and `p`, the same calibrated."""
+    """What a rule's probe made of the picture: log odds of a violation, and `p`, the same calibrated."""
 
     p: Probability
     log_odds: float

@@ -1,13 +1,12 @@
-"""Linear probes fitted to what a judge said of images, or to labels: weights, calibration, and what may be promised.
+"""Probes fitted to what a judge said of images, or to labels: weights, calibration, and what may be promised.
 
-All figures and promises rest on scores by fits that had not seen the image: the whole procedure is repeated on four
-fifths of the images, five times, and the last fifth is scored. The probe that is kept is fitted to all of them.
+A probe is learnt from how strongly the judge said that a rule is violated, which tells more of an image than whether.
+All figures and promises rest on scores by fits that had not seen the image: those to all images but one.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -21,19 +20,23 @@ from imagejudge.engine.embedding import POOLING
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.distill_data import Examples
 from imagejudge.evaluate.statistics import Array, Estimate, calibration_estimate, pooled_share, ranking
-from imagejudge.judge.probe import Figure, Origin, Probe, Probes
+from imagejudge.judge.probe import Figure, Origin, Probe, Probes, terms, terms_of
 
 LEAST: Final = 10
-"""Images that violate a rule, and as many that do not: with fewer, a fold of a fold would be without any."""
+"""Images that violate a rule, and as many that do not: with fewer, a fold would be without any."""
 RECALLS: Final = (0.99, 0.95, 0.9)
 """Those the report tells of; a scan may ask for any other."""
 ISOTONIC: Final = 200
 """Images of either class from which on probabilities are an isotonic function of the score, not Platt's alone."""
-STRENGTHS: Final = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-"""Inverse strengths of regularisation that are tried (scikit-learn's C)."""
+COMPONENTS: Final = 64
+"""Directions of the vectors that probes look at, at most."""
+PENALTIES: Final = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""Strengths of the penalty that are tried, of which each rule has the one that is best for images left out."""
+SURE: Final = 0.9
+"""Stands for the judge's score where only the truth is known, and 1 - SURE where it does not violate the rule."""
+_BOUNDS: Final = (0.02, 0.98)
+"""Of scores: beyond, they tell how decided the judge was, and nothing of how near the rule is to be violated."""
 _FOLDS: Final = 5
-_INNER: Final = 3
-"""Folds of the images a fit may see, by which it chooses the regularisation and scales its scores."""
 _SEED: Final = 20250101
 
 
@@ -92,6 +95,7 @@ def distil(
     `watch` sees the rules go by. Raises `UsageError` where no rule has enough, or scikit-learn is not installed.
     """
     check_installed()
+    import sklearn.decomposition
     import sklearn.linear_model  # noqa: F401 - only what is loaded can be limited
     from threadpoolctl import threadpool_limits  # which scikit-learn cannot be installed without
 
@@ -105,34 +109,36 @@ def _distil(
     origin: Origin,
     watch: Callable[[Sequence[str]], Iterable[str]],
 ) -> Distilled:
-    vectors = examples.vectors.astype(np.float64)
-    mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
-    scale[scale == 0] = 1.0
-    standardised = (vectors - mean) / scale
-    fits: dict[str, _Fit] = {}
-    reports = []
     rules = {rule.id: rule for rule in constitution.rules if rule.enabled}
-    for rule in watch(list(rules)):
+    counts = {}
+    for rule in rules:
         truth = examples.truth(rule)
-        known = truth >= 0
-        violated = truth[known] == 1
-        counts = int(violated.sum()), int((~violated).sum())
-        if min(counts) < LEAST:
-            reports.append(RuleReport(rule, *counts, left_out=_too_few(*counts)))
-            continue
-        fits[rule] = fit = _Fit.of(standardised[known], violated, known)
-        reports.append(RuleReport(rule, *counts, fit.figures))
-    if not fits:
-        most = max(reports, key=lambda report: min(report.positives, report.negatives), default=None)
-        nearest = f"; {most.rule} has {most.positives:,} and {most.negatives:,}" if most else ""
+        counts[rule] = int((truth == 1).sum()), int((truth == 0).sum())
+    enough = [rule for rule in rules if min(counts[rule]) >= LEAST]
+    if not enough:
+        most = max(rules, key=lambda rule: min(counts[rule]), default=None)
+        nearest = f"; {most} has {counts[most][0]:,} and {counts[most][1]:,}" if most else ""
         raise UsageError(
             f"no rule has {LEAST} images that violate it and {LEAST} that do not{nearest}",
             "scan more images in full, or others",
         )
+    vectors = examples.vectors.astype(np.float64)
+    mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
+    scale[scale == 0] = 1.0
+    standardised = (vectors - mean) / scale
+    directions = _directions(standardised)
+    fits = _fits(standardised @ directions.T, examples, enough)
+    reports = tuple(
+        RuleReport(rule, *counts[rule], figures=fits[rule].figures)
+        if rule in fits
+        else RuleReport(rule, *counts[rule], left_out=_too_few(*counts[rule]))
+        for rule in watch(list(rules))
+    )
     made = tuple(fit.probe(rule, rule_digest(constitution, rules[rule])) for rule, fit in fits.items())
-    probes = Probes(origin, POOLING, tuple(mean.tolist()), tuple(scale.tolist()), made)
+    numbers = tuple(mean.tolist()), tuple(scale.tolist()), tuple(map(tuple, directions.tolist()))
+    probes = Probes(origin, POOLING, *numbers, made)
     promises = tuple(_promise(probes, fits, examples, len(rules), recall) for recall in RECALLS)
-    return Distilled(probes, tuple(reports), promises)
+    return Distilled(probes, reports, promises)
 
 
 def _too_few(positives: int, negatives: int) -> str:
@@ -153,31 +159,37 @@ class _Fit:
     bias: float
     held_out: Array
     """Log odds of the known images, each by a fit that had not seen it."""
-    probabilities: Array
-    """The same calibrated, without having seen it."""
-    calibration: tuple[tuple[float, float], ...]
 
-    @classmethod
-    def of(cls, vectors: Array, violated: Array, known: Array) -> _Fit:
-        folds = list(_split(_FOLDS, vectors, violated))
-        held_out = np.zeros(len(violated))
-        for seen, unseen in folds:
-            weights, bias = _fit(vectors[seen], violated[seen])
-            held_out[unseen] = vectors[unseen] @ weights + bias
-        weights, bias = _fit(vectors, violated)
-        probabilities = 1 / (1 + np.exp(-held_out))
-        calibration: tuple[tuple[float, float], ...] = ()
-        if min(violated.sum(), (~violated).sum()) >= ISOTONIC:
-            for seen, unseen in folds:
-                probabilities[unseen] = np.interp(held_out[unseen], *_isotonic(held_out[seen], violated[seen]))
-            calibration = tuple(zip(*(part.tolist() for part in _isotonic(held_out, violated)), strict=True))
-        return cls(known, violated, weights, bias, held_out, probabilities, calibration)
+    @cached_property
+    def calibration(self) -> tuple[tuple[float, float], ...]:
+        """As a probe has it."""
+        if not self._is_isotonic:
+            return ()
+        points = (part.tolist() for part in _isotonic(self.held_out, self.violated))
+        return tuple(zip(*points, strict=True))
 
     @cached_property
     def figures(self) -> dict[str, Estimate | None]:
         truth = self.violated.tolist()
-        error = calibration_estimate(truth, self.probabilities.tolist())
+        error = calibration_estimate(truth, self._probabilities.tolist())
         return {**ranking(truth, self.held_out.tolist()), "calibration_error": error}
+
+    @property
+    def _is_isotonic(self) -> bool:
+        return bool(min(self.violated.sum(), (~self.violated).sum()) >= ISOTONIC)
+
+    @property
+    def _probabilities(self) -> Array:
+        """Calibrated, each without having seen the image."""
+        if not self._is_isotonic:
+            return 1 / (1 + np.exp(-self.held_out))
+        from sklearn.model_selection import StratifiedKFold
+
+        found = np.zeros(len(self.violated))
+        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=_SEED)
+        for seen, unseen in folds.split(found, self.violated):
+            found[unseen] = np.interp(self.held_out[unseen], *_isotonic(self.held_out[seen], self.violated[seen]))
+        return found
 
     def probe(self, rule: str, digest: str) -> Probe:
         return Probe(
@@ -195,34 +207,58 @@ class _Fit:
         )
 
 
-def _fit(vectors: Array, violated: Array) -> tuple[Array, float]:
-    """Weights and bias that give log odds: a class-weighted logistic regression, its scores then scaled by Platt's
-    method. The regularisation is the one with the least loss on images that were left out of the fit.
+def _directions(standardised: Array) -> Array:
+    """Those in which vectors differ most (count, dimension), short enough that a vector's components have a length near
+    1.
     """
-    scores = np.zeros((len(STRENGTHS), len(violated)))
-    for seen, unseen in _split(_INNER, vectors, violated):
-        for number, (weights, bias) in enumerate(_regressions(vectors[seen], violated[seen], STRENGTHS)):
-            scores[number, unseen] = vectors[unseen] @ weights + bias
-    balance = np.where(violated, 1 / violated.sum(), 1 / (~violated).sum())
-    losses = (np.logaddexp(0, np.where(violated, -scores, scores)) * balance).sum(axis=1)
-    best = int(losses.argmin())
-    *_, (weights, bias) = _regressions(vectors, violated, STRENGTHS[: best + 1])
-    slope, shift = _platt(scores[best], violated)
-    return slope * weights, slope * bias + shift
+    from sklearn.decomposition import PCA
+
+    images, dimension = standardised.shape
+    found = PCA(min(COMPONENTS, dimension, images), random_state=_SEED).fit(standardised)
+    return np.asarray(found.components_ / np.sqrt(dimension))
 
 
-def _regressions(vectors: Array, violated: Array, strengths: Sequence[float]) -> Iterator[tuple[Array, float]]:
-    """For each strength, beginning with what was found for the one before."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+def _fits(components: Array, examples: Examples, rules: Sequence[str]) -> dict[str, _Fit]:
+    """Of each rule. Rules of which the same images are known share the costly part."""
+    groups: dict[bytes, list[str]] = {}
+    for rule in rules:
+        groups.setdefault((examples.truth(rule) >= 0).tobytes(), []).append(rule)
+    found = {}
+    for group in groups.values():
+        known = examples.truth(group[0]) >= 0
+        violated = np.stack([examples.truth(rule)[known] == 1 for rule in group], axis=1)
+        scores = np.stack([examples.score(rule)[known] for rule in group], axis=1)
+        scores = np.where(np.isnan(scores), np.where(violated, SURE, 1 - SURE), scores).clip(*_BOUNDS)
+        weights, bias, left_out = _ridge(components[known], np.log(scores / (1 - scores)))
+        for number, rule in enumerate(group):
+            slope, shift = _platt(left_out[:, number], violated[:, number])
+            found[rule] = _Fit(
+                known,
+                violated[:, number],
+                slope * weights[number],
+                float(slope * bias[number] + shift),
+                slope * left_out[:, number] + shift,
+            )
+    return found
 
-    model = LogisticRegression(class_weight="balanced", max_iter=1000, warm_start=True)
-    for strength in strengths:
-        model.set_params(C=strength)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # it is measured on other images all the same
-            model.fit(vectors, violated)
-        yield model.coef_[0].copy(), float(model.intercept_[0])
+
+def _ridge(components: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """For targets (images, rules): weights (rules, terms), bias (rules), and of each image what the fit to all others
+    says (images, rules).
+
+    The penalty on a product of two different components, and on a component itself, is half as strong as on a square.
+    Then it is that of the kernel (1 + x·y)², and does not hang on how the components are turned.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    count = components.shape[1]
+    root = np.full(terms_of(count), np.sqrt(2))
+    root[count:][np.equal(*np.triu_indices(count))] = 1
+    model = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", alpha_per_target=True, store_cv_results=True)
+    model.fit(terms(components) * root, targets)
+    best = np.searchsorted(PENALTIES, np.atleast_1d(model.alpha_))
+    left_out = np.take_along_axis(model.cv_results_, best[None, :, None], axis=2)[:, :, 0]
+    return model.coef_.reshape(-1, len(root)) * root, np.atleast_1d(model.intercept_), left_out
 
 
 def _platt(scores: Array, violated: Array) -> tuple[float, float]:
@@ -245,15 +281,6 @@ def _isotonic(scores: Array, violated: Array) -> tuple[Array, Array]:
 
     model = IsotonicRegression(y_min=0, y_max=1).fit(scores, violated)
     return model.X_thresholds_, model.y_thresholds_
-
-
-def _split(folds: int, vectors: Array, violated: Array) -> Iterable[tuple[Array, Array]]:
-    from sklearn.model_selection import StratifiedKFold
-
-    found: Iterable[tuple[Array, Array]] = StratifiedKFold(folds, shuffle=True, random_state=_SEED).split(
-        vectors, violated
-    )
-    return found
 
 
 def _promise(probes: Probes, fits: Mapping[str, _Fit], examples: Examples, rules: int, recall: float) -> Promise:

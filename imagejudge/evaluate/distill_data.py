@@ -13,6 +13,7 @@ import numpy as np
 from imagejudge.engine.embedding import Embedding
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.statistics import Array
+from imagejudge.judge.scores import rule_score
 from imagejudge.verdict import Outcome, RuleStatus, StepStatus, Verdict, has_all_steps
 
 
@@ -26,6 +27,8 @@ class Examples:
     """(images, dimension), float32."""
     truths: tuple[Mapping[str, bool], ...]
     """Of each image, whether it violates a rule, by the rules of which that is known."""
+    scores: tuple[Mapping[str, float], ...] = ()
+    """Of each image, how strongly the judge said so (`rule_score`), by rule; empty where labels say what is true."""
 
     @property
     def rules(self) -> list[str]:
@@ -42,12 +45,18 @@ class Examples:
         """Of each image: 1 where it violates a rule, 0 where it does not, -1 where that is not known."""
         return np.array([int(truths.get(rule, -1)) for truths in self.truths])
 
+    def score(self, rule: str) -> Array:
+        """Of each image, how strongly a rule is violated, in [0, 1]; NaN where only the truth is known, or nothing."""
+        return np.array([scores.get(rule, np.nan) for scores in self.scores or [{}] * len(self.truths)])
+
 
 @dataclass(slots=True)
 class Truths:
     """What is known of files, by their SHA-256, gathered line by line."""
 
     known: dict[str, dict[str, bool]] = field(default_factory=dict)
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    """How strongly the judge said so, as the first line of each file tells it."""
     paths: dict[str, str] = field(default_factory=dict)
     """Where the first file of each digest lies."""
     left_out: Counter[str] = field(default_factory=Counter)
@@ -58,6 +67,7 @@ class Truths:
         """Take in what the judge found."""
         if (digest := self._digest(verdict)) is not None:
             self._merge(digest, judged(verdict))
+            self.scores.setdefault(digest, scored(verdict))
 
     def add_label(self, verdict: Verdict, label: Label, rules: Iterable[str]) -> None:
         """Take in what a label of the same image says, of which the verdict only tells the file."""
@@ -87,7 +97,8 @@ class Truths:
             self.known[digest].pop(rule, None)
         digests = tuple(digest for digest in self.known if digest in vectors)
         stacked = np.array([vectors[digest] for digest in digests], np.float32)
-        return Examples(digests, stacked, tuple(self.known[digest] for digest in digests))
+        truths = tuple(self.known[digest] for digest in digests)
+        return Examples(digests, stacked, truths, tuple(self.scores.get(digest, {}) for digest in digests))
 
 
 def judged(verdict: Verdict) -> dict[str, bool]:
@@ -99,6 +110,12 @@ def judged(verdict: Verdict) -> dict[str, bool]:
         and result.by is None
         and (not has_all_steps(verdict) or any(step.status is not StepStatus.NOT_ASKED for step in result.steps))
     }
+
+
+def scored(verdict: Verdict) -> dict[str, float]:
+    """How strongly the judge said of each rule that it is violated, where a line tells that."""
+    scores = {result.rule: rule_score(result) for result in verdict.rules}
+    return {rule: score for rule, score in scores.items() if score is not None}
 
 
 def labelled(label: Label, rules: Iterable[str]) -> dict[str, bool]:

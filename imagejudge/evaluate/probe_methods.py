@@ -1,6 +1,6 @@
 """Methods with a probe: fitted to a part of the labelled images and tried on the others, in turn.
 
-`probe` is fitted to the labels, one for the whole image, and decides alone, as the linear classifier of UnsafeBench's
+`probe` is fitted to the labels, one for the whole image, and decides alone, as the classifier of UnsafeBench's
 authors does (arXiv 2405.03486). `clue+probe` is fitted to what CLUE says, and only leaves rules out. Parts are two
 halves, or the images of one source after another.
 """

@@ -1,4 +1,4 @@
-"""Linear probes: from an image's embedding, how likely the full judge would find each rule violated.
+"""Probes: from an image's embedding, how likely the full judge would find each rule violated.
 
 Probes only save questions. Below a threshold that promises a recall, a rule need not be asked; nothing is ever found by
 a probe. Knows nothing of files, nor of how probes are fitted.
@@ -21,8 +21,8 @@ from imagejudge.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CONFIDENCE: Final = 0.9
-"""How certain a promised recall is: of ten sets of data to distil from, nine keep it."""
+CONFIDENCE: Final = 0.95
+"""How certain a promised recall is: of twenty sets of data to distil from, nineteen keep it."""
 
 
 class Figure(NamedTuple):
@@ -50,13 +50,13 @@ class Probe:
     digest: str
     """Of the rule as it was judged (`rule_digest`)."""
     weights: tuple[float, ...]
-    """One for each number of the standardised embedding; with the bias they give log odds, Platt-scaled."""
+    """One for each of the `terms` of an embedding; with the bias they give log odds, Platt-scaled."""
     bias: float
     positives: int
     """Images by which it was fitted that violate the rule."""
     negatives: int
     held_out: tuple[float, ...]
-    """Log odds of images that violate the rule by probes that had not seen them, ascending: by these, recall is
+    """Log odds of images that violate the rule, each by a probe that had not seen it, ascending: by these, recall is
     promised."""
     calibration: tuple[tuple[float, float], ...] = ()
     """Points (log odds, probability), both ascending, with straight lines between; empty: the logistic function."""
@@ -108,6 +108,8 @@ class Probes:
     """Of each number of the embedding."""
     scale: tuple[float, ...]
     """What is divided by after the mean is subtracted; positive."""
+    directions: tuple[tuple[float, ...], ...]
+    """Those in which the standardised embeddings differ most, each with as many numbers as an embedding."""
     probes: tuple[Probe, ...]
 
     @property
@@ -156,8 +158,8 @@ class Probes:
                 f"the probes take vectors of {self.dimension:,} numbers, and the model gives {vector.size:,}",
                 "distil probes from verdicts of this model",
             )
-        mean, scale, weights, bias = self._arrays
-        found = (weights @ ((vector - mean) / scale) + bias).tolist()
+        mean, scale, directions, weights, bias = self._arrays
+        found = (weights @ terms(directions @ ((vector - mean) / scale)) + bias).tolist()
         return {
             probe.rule: Score(log_odds, probe.probability(log_odds))
             for probe, log_odds in zip(self.probes, found, strict=True)
@@ -183,11 +185,27 @@ class Probes:
         return found
 
     @cached_property
-    def _arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
         import numpy as np
 
-        weights = np.array([probe.weights for probe in self.probes]).reshape(-1, self.dimension)
-        return np.array(self.mean), np.array(self.scale), weights, np.array([probe.bias for probe in self.probes])
+        weights = np.array([probe.weights for probe in self.probes]).reshape(-1, terms_of(len(self.directions)))
+        bias = np.array([probe.bias for probe in self.probes])
+        return np.array(self.mean), np.array(self.scale), np.array(self.directions), weights, bias
+
+
+def terms(components: NDArray[Any]) -> NDArray[Any]:
+    """What log odds are a weighted sum of: an embedding's components (..., n), which are its lengths along the
+    directions, and behind them the products of any two: 1·1, 1·2, ... 2·2, 2·3, ... (..., n + n (n + 1) / 2).
+    """
+    import numpy as np
+
+    one, other = np.triu_indices(components.shape[-1])
+    return np.concatenate([components, components[..., one] * components[..., other]], axis=-1)
+
+
+def terms_of(components: int) -> int:
+    """How many terms so many components have."""
+    return components + components * (components + 1) // 2
 
 
 def threshold(held_out: Iterable[float], recall: float) -> float:

@@ -21,12 +21,13 @@ from imagejudge.common.toml_read import parse
 from imagejudge.common.toml_table import Report, Table, kind_of
 from imagejudge.engine.embedding import POOLING
 from imagejudge.errors import UsageError
-from imagejudge.judge.probe import Figure, Origin, Probe, Probes
+from imagejudge.judge.probe import Figure, Origin, Probe, Probes, terms_of
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MAX_BYTES: Final = 64_000_000
 MAX_PROBES: Final = 500
 MAX_DIMENSION: Final = 65_536
+MAX_DIRECTIONS: Final = 512
 MAX_HELD_OUT: Final = 1_000_000
 _MOST: Final = 1e30
 """Of the size of a number, so that sums of products stay finite."""
@@ -41,7 +42,7 @@ _FIGURES: Final = ("auroc", "auprc", "calibration_error")
 _TOP: Final = ("schema", "model", "constitution", "data", "vectors", "probes")
 _MODEL: Final = ("name", "digest", "settings")
 _DATA: Final = ("labels", "digest", "images")
-_VECTORS: Final = ("pooling", "dimension", "mean", "scale")
+_VECTORS: Final = ("pooling", "dimension", "mean", "scale", "directions")
 _PROBE: Final = (
     *("rule", "digest", "positives", "negatives", *_FIGURES),
     *("bias", "weights", "calibration", "held_out"),
@@ -71,6 +72,7 @@ def _lines(probes: Probes) -> Iterator[str]:
     yield from (f"images = {origin.images}", "")
     yield from ("[vectors]", f"pooling = {_text(probes.pooling)}", f"dimension = {probes.dimension}")
     yield from (*_numbers("mean", probes.mean), *_numbers("scale", probes.scale))
+    yield from _numbers("directions", itertools.chain.from_iterable(probes.directions))
     for probe in probes.probes:
         yield from ("", "[[probes]]", f"rule = {_text(probe.rule)}", f"digest = {_text(probe.digest)}")
         yield from (f"positives = {probe.positives}", f"negatives = {probe.negatives}")
@@ -152,13 +154,15 @@ class _Reader:
         if any(value <= 0 for value in scale):
             vectors.complain("scale", "a scale is not positive", _AGAIN)
         mean = self._numbers(vectors, "mean", dimension)
+        directions = self._directions(vectors, dimension)
         found = tuple(
-            self._probe(place, value, dimension) for place, value in top.items("probes", MAX_PROBES, required=True)
+            self._probe(place, value, terms_of(len(directions)))
+            for place, value in top.items("probes", MAX_PROBES, required=True)
         )
         rules = [probe.rule for probe in found]
         for rule in sorted({rule for rule in rules if rules.count(rule) > 1}):
             top.complain("probes", f"two probes are of the rule {rule!r}", "leave one")
-        return Probes(origin, pooling, mean, scale, found)
+        return Probes(origin, pooling, mean, scale, directions, found)
 
     def _table(self, around: Table, key: str, keys: Sequence[str]) -> Table:
         values = around.get(key, dict, required=True)
@@ -173,7 +177,16 @@ class _Reader:
                 model.complain("settings", f"the setting {name[:_LONGEST]!r} is no string or whole number", _AGAIN)
         return found
 
-    def _probe(self, place: Place, value: Any, dimension: int) -> Probe:
+    def _directions(self, vectors: Table, dimension: int) -> tuple[tuple[float, ...], ...]:
+        numbers = self._numbers(vectors, "directions")
+        count, over = divmod(len(numbers), max(dimension, 1))
+        if over or not 0 < count <= MAX_DIRECTIONS:
+            told = f"{counted(len(numbers), 'number')} do not make 1 to {MAX_DIRECTIONS} directions of {dimension:,}"
+            vectors.complain("directions", told, _AGAIN)
+            return ()
+        return tuple(zip(*[iter(numbers)] * dimension, strict=True))
+
+    def _probe(self, place: Place, value: Any, terms: int) -> Probe:
         if not isinstance(value, dict):
             self._report.add(place, f"a probe must be a table, not {kind_of(value)}", _AGAIN)
             value = {}
@@ -187,7 +200,7 @@ class _Reader:
         return Probe(
             rule=table.id("rule", required=True),
             digest=table.sentence("digest", _LONGEST),
-            weights=self._numbers(table, "weights", dimension),
+            weights=self._numbers(table, "weights", terms),
             bias=self._number(table, "bias"),
             positives=positives,
             negatives=self._count(table, "negatives"),

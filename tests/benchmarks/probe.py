@@ -66,7 +66,10 @@ class Corpus:
         """Some of the images."""
         digests, vectors, truths = self.examples.digests, self.examples.vectors, self.examples.truths
         examples = Examples(
-            tuple(digests[number] for number in chosen), vectors[chosen], tuple(truths[number] for number in chosen)
+            tuple(digests[number] for number in chosen),
+            vectors[chosen],
+            tuple(truths[number] for number in chosen),
+            tuple(self.examples.scores[number] for number in chosen),
         )
         return Corpus(examples, self.rules, self.asked[chosen])
 

@@ -24,8 +24,8 @@ def probe(run: Run, base: Sequence[str], images: Path, tmp_path: Path) -> Path:
     assert run("embed", "images", *base[:4], "-o", "x.jsonl").returncode == 0
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     first, *others = np.array([row["vector"] for row in rows])
-    weights = tuple((first - np.mean(others, axis=0)).tolist())
-    scores = [float(np.dot(weights, row["vector"])) for row in rows]
+    direction = tuple((first - np.mean(others, axis=0)).tolist())
+    scores = [float(np.dot(direction, row["vector"])) for row in rows]
     middle = (scores[0] + max(scores[1:])) / 2
     assert scores[0] > middle
     constitution = load_constitution(tmp_path / "rules.toml")
@@ -36,10 +36,10 @@ def probe(run: Run, base: Sequence[str], images: Path, tmp_path: Path) -> Path:
     )
     size = len(first)
     each = (
-        Probe("fire", digests["fire"], (0.0,) * size, -9.0, 30, 30, (1.0,) * 30),
-        Probe("knife", digests["knife"], weights, 0.0, 30, 30, (middle,) * 30),
+        Probe("fire", digests["fire"], (0.0, 0.0), -9.0, 30, 30, (1.0,) * 30),
+        Probe("knife", digests["knife"], (1.0, 0.0), 0.0, 30, 30, (middle,) * 30),
     )
-    write_probes(Probes(origin, "mean,max", (0.0,) * size, (1.0,) * size, each), tmp_path / "probe.toml")
+    write_probes(Probes(origin, "mean,max", (0.0,) * size, (1.0,) * size, (direction,), each), tmp_path / "probe.toml")
     return tmp_path / "probe.toml"
 
 
@@ -144,7 +144,7 @@ def test_actors_on_ray_leave_out_what_a_scan_leaves_out(
         (["--probe", "probe.toml"], b"say which recall must be kept, as in `--skip-below 0.95`"),
         (["--audit", "0.02"], b"name the file that `imagejudge distill` wrote with --probe"),
         (["--skip-below", "0.9"], b"name the file that `imagejudge distill` wrote with --probe"),
-        (["--probe", "probe.toml", "--skip-below", "0.99"], b"distil from at least 230"),
+        (["--probe", "probe.toml", "--skip-below", "0.99"], b"distil from at least 299"),
         (["--probe", "no.toml", "--skip-below", "0.9"], b"`imagejudge distill` writes them"),
         (
             ["--probe", "probe.toml", "--skip-below", "0.9", "--image-max-tokens", "64"],

@@ -75,6 +75,50 @@ def test_a_rule_that_is_not_told_apart_is_still_promised(found: Distilled) -> No
     assert np.mean(odds[fresh.truth("blind") == 1] >= threshold) >= 0.9
 
 
+def test_what_two_numbers_tell_together_is_learnt() -> None:
+    chance = np.random.default_rng(3)
+    vectors = chance.normal(size=(400, 5)).astype(np.float32)
+    truths = tuple({"seen": bool(one * two > 0)} for one, two in vectors[:, :2])
+    both = Examples(tuple(f"{number:064}" for number in range(400)), vectors, truths)
+    assert distil(both, rules("seen"), ORIGIN).rules[0].figures["auroc"].low > 0.8  # type: ignore[union-attr]
+
+
+def test_how_strongly_the_judge_said_so_tells_more_than_whether() -> None:
+    chance = np.random.default_rng(4)
+    vectors = chance.normal(size=(1200, 20)).astype(np.float32)
+    odds = vectors @ chance.normal(size=20) - 6
+    few = slice(200)
+    truths = tuple({"seen": bool(each > 0)} for each in odds)
+    said = tuple({"seen": float(1 / (1 + np.exp(-each)))} for each in odds)
+    digests = tuple(f"{number:064}" for number in range(200))
+    by_truth = Examples(digests, vectors[few], truths[few])
+    ranked = []
+    for fitted_to in (by_truth, dataclasses.replace(by_truth, scores=said[few])):
+        probes = distil(fitted_to, rules("seen"), ORIGIN).probes
+        found = np.array([probes.scores(vector)["seen"].log_odds for vector in vectors[200:]])
+        violated = odds[200:] > 0
+        ranked.append(np.mean(found[violated][:, None] > found[~violated]))
+    assert ranked[1] > ranked[0] + 0.02
+
+
+@pytest.mark.slow
+def test_a_promise_is_kept_on_long_vectors() -> None:
+    kept = []
+    for seed in range(60):
+        chance = np.random.default_rng(seed)
+        weights = chance.normal(size=60) * np.exp(-np.arange(60) / 20)
+        vectors = chance.normal(size=(6600, 60))
+        odds = -3 + vectors @ (2.5 * weights / np.linalg.norm(weights))
+        violated = chance.random(6600) < 1 / (1 + np.exp(-odds))
+        truths = tuple({"seen": bool(each)} for each in violated[:600])
+        digests = tuple(f"{number:064}" for number in range(600))
+        probes = distil(Examples(digests, vectors[:600].astype(np.float32), truths), rules("seen"), ORIGIN).probes
+        threshold = probes.thresholds(0.9)["seen"]
+        found = [probes.scores(vector)["seen"].log_odds >= threshold for vector in vectors[600:][violated[600:]]]
+        kept.append(np.mean(found) >= 0.9)
+    assert np.mean(kept) >= 0.9
+
+
 def test_the_same_images_give_the_same_probes(found: Distilled) -> None:
     assert distil(examples(300), rules("seen", "blind", "other"), ORIGIN) == found
 
@@ -160,6 +204,7 @@ def test_each_file_counts_once_and_contradictions_not_at_all() -> None:
     assert known.digests == ("1", "2")
     assert known.truths == ({"b": False}, {"a": False})
     assert known.truth("a").tolist() == [-1, 0]
+    assert known.score("a").tolist() == [0.1, 0.1]
     assert sum(truths.left_out.values()) == 3
     backwards = truths_of(lines[::-1]).beside(vectors)
     assert backwards.digest == known.digest

@@ -43,16 +43,17 @@ RED, BLUE = rule("no-red", "It is red."), rule("no-blue", "It is blue.")
 PURPLE = rule("no-purple", "It is red.", "It is blue.")
 RULES = Constitution("colours", "1", (RED, BLUE))
 SHADES = {"a-black": (0, 0, 0), "b-red": (255, 0, 0), "c-pink": (255, 0, 255)}
+AXES = tuple(tuple(float(one == other) for other in range(6)) for one in range(6))
 
 
 def probes(*weights: tuple[Rule, tuple[float, float, float]], rules: Constitution = RULES) -> Probes:
     """Log odds are sums of red, green and blue, in [0, 1], with these weights; asked from 0.5 on."""
     each = tuple(
-        Probe(one.id, rule_digest(rules, one), (*weight, 0.0, 0.0, 0.0), 0.0, 30, 30, (0.5,) * 30)
+        Probe(one.id, rule_digest(rules, one), (*weight, *(0.0,) * 24), 0.0, 30, 30, (0.5,) * 30)
         for one, weight in weights
     )
     return Probes(
-        Origin("fake@1", "1", {}, "colours@1", "verdicts", "ab", 60), "mean,max", (0.0,) * 6, (1.0,) * 6, each
+        Origin("fake@1", "1", {}, "colours@1", "verdicts", "ab", 60), "mean,max", (0.0,) * 6, (1.0,) * 6, AXES, each
     )
 
 

@@ -3,7 +3,8 @@ always fresh.
 
 Every step sees a batch of scenes with a label for every cell, and the questions about the first of them teach the
 encoder too. It begins from a GGUF pair, whose heads for the labels are lost and learnt again, and can be ended at any
-time: what is exported are averaged weights, so the rate never has to come down.
+time, as what is exported are averaged weights. Where it is known beforehand for how long it will run, the rate comes
+down towards the end.
 """
 
 from __future__ import annotations
@@ -24,14 +25,13 @@ from imagejudge.builtin.training.network.labels import KINDS, targets
 from imagejudge.builtin.training.network.language_stage import LENGTH, batch_tensors, losses, preprocess
 from imagejudge.builtin.training.network.model import LanguageModel, SceneNet
 from imagejudge.builtin.training.network.restore import Pair, read_pair, write_tokenizer
-from imagejudge.builtin.training.network.trainer import Config, load_checkpoint, pause
+from imagejudge.builtin.training.network.trainer import Config, learning_rate, load_checkpoint, pause
 from imagejudge.builtin.training.network.vision_stages import jitter_colors
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
 from imagejudge.builtin.training.shape import Shape
 from imagejudge.common.atomic_write import replacing
 
 SCENES = 48  # a batch, of which config.batch have questions
-WARMUP_STEPS = 100
 SAVE_SECONDS = 180  # seconds between checkpoints
 EMA_DECAY = 0.998  # of the averaged weights, at every step
 LANGUAGE_LOSS_WEIGHT = 3.0  # of the questions beside the labels of cells
@@ -124,8 +124,10 @@ class Trainer:
         self.look = torch.compile(self.model.scenes) if config.compile else self.model.scenes
         self.read = torch.compile(self.model.language) if config.compile else self.model.language
 
-    def learn(self, sample: Sample) -> tuple[list[float], Batch, list[float]]:
-        """One step; returns the parts of the loss, the questions, and P(Yes) for each."""
+    def learn(self, sample: Sample, progress: float = 0.0) -> tuple[list[float], Batch, list[float]]:
+        """One step; `progress`, from 0 to 1, brings the rate down. Returns the parts of the loss, the questions, and
+        P(Yes) for each.
+        """
         config, arrays, batch = self.config, sample.arrays, sample.questions
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         chosen = np.arange(len(arrays["concept"]))
@@ -137,9 +139,8 @@ class Trainer:
         hidden = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
         worded, p_yes = losses(language, hidden, batch, self.words)
         (dense + LANGUAGE_LOSS_WEIGHT * worded).backward()
-        learning_rate = config.lr * min(1.0, (self.step + 1) / WARMUP_STEPS)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate(self.step, progress, config.lr)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -181,10 +182,13 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
     shown = np.zeros(6)
     right: dict[str, list[float]] = {}
     stream = samples(recipe, trainer.fresh // SCENES, workers)
-    while trainer.step < config.steps and (config.minutes is None or time.time() - begun < 60 * config.minutes):
+    progress = 0.0
+    while trainer.step < config.steps and progress < 1:
         sample = next(stream)
         trainer.fresh += SCENES * sample.fresh
-        values, batch, found = trainer.learn(sample)
+        values, batch, found = trainer.learn(sample, progress)
+        if config.minutes is not None:
+            progress = (time.time() - begun) / (60 * config.minutes)
         shown += values
         for kind, goal, wanted, p_yes in zip(batch.kinds, batch.goal, batch.p_yes, found, strict=True):
             if goal < 0 and wanted != 0.5:
