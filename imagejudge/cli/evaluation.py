@@ -127,7 +127,8 @@ def show_distilled(found: Distilled, images: int) -> None:
     out = console(sys.stdout, wrap=True)
     print_title(out, "probes", f"{counted(images, 'image')}, each scored by a fit that had not seen it; 95 % intervals")
     rows = table()
-    rows.add_column("", overflow="fold")
+    longest = max(len(printable(each.rule)) for each in found.rules)
+    rows.add_column("", overflow="fold", no_wrap=longest <= 28)  # figures may take two lines, names rather not
     for title in ("violate", "AUROC", "AUPRC", "calibration error"):
         rows.add_column(title, justify="right", overflow="fold")
     for each in (each for each in found.rules if not each.left_out):

@@ -214,7 +214,8 @@ def _directions(standardised: Array) -> Array:
     from sklearn.decomposition import PCA
 
     images, dimension = standardised.shape
-    found = PCA(min(COMPONENTS, dimension, images), random_state=_SEED).fit(standardised)
+    with np.errstate(invalid="ignore"):  # of vectors that are all the same
+        found = PCA(min(COMPONENTS, dimension, images), random_state=_SEED).fit(standardised)
     return np.asarray(found.components_ / np.sqrt(dimension))
 
 
@@ -264,6 +265,9 @@ def _ridge(components: Array, targets: Array) -> tuple[Array, Array, Array]:
 def _platt(scores: Array, violated: Array) -> tuple[float, float]:
     """Slope and shift of Platt's scaling, with his targets, which are not quite 0 and 1: no classes are so far apart
     that the slope has no end.
+
+    Scores of images left out fall with the truth where nothing can be told: the mean of all others is lower for an image
+    that violates the rule. Such scores are worth nothing, so the slope is never negative.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -272,7 +276,8 @@ def _platt(scores: Array, violated: Array) -> tuple[float, float]:
     twice = np.concatenate([scores, scores])[:, None]
     sides = np.repeat([True, False], len(scores))
     model = LogisticRegression(C=1e6).fit(twice, sides, np.concatenate([target, 1 - target]))
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    slope, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return (slope, shift) if slope > 0 else (0.0, float(np.log(target.sum() / (1 - target).sum())))
 
 
 def _isotonic(scores: Array, violated: Array) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from imagejudge.constitution import Constitution, Rule
 from imagejudge.engine.embedding import Embedding
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.distill import distil
-from imagejudge.evaluate.distill_data import Examples, judged
+from imagejudge.evaluate.distill_data import Examples, judged, scored
 from imagejudge.evaluate.metrics import Case, Cost, cost_of
 from imagejudge.images.read import Limits
 from imagejudge.judge.carried import carried_over
@@ -110,7 +110,7 @@ def _probe(fitted_to: _Part, constitution: Constitution) -> _Fitted:
 
 def _clue_and_probe(fitted_to: _Part, constitution: Constitution) -> _Fitted:
     """CLUE without the rules that a probe says cannot be violated."""
-    probes = _distilled(fitted_to, constitution, lambda case: judged(case.verdict))
+    probes = _distilled(fitted_to, constitution, lambda case: judged(case.verdict), lambda case: scored(case.verdict))
     try:
         thresholds = probes.thresholds(RECALL)
     except UsageError:  # too few images to promise anything: all is asked
@@ -151,12 +151,18 @@ def without(verdict: Verdict, skipped: Collection[str], again: Rejudge) -> Verdi
     return verdict.model_copy(update={**said, "rules": results})
 
 
-def _distilled(images: _Part, constitution: Constitution, truths: Callable[[Case], Mapping[str, bool]]) -> Probes:
+def _distilled(
+    images: _Part,
+    constitution: Constitution,
+    truths: Callable[[Case], Mapping[str, bool]],
+    scores: Callable[[Case], Mapping[str, float]] = lambda _: {},
+) -> Probes:
     known = {each.case.verdict.sha256 or "": each for each in images if len(each.vectors) == 1}
     if not known:
         raise UsageError("no image has a vector to fit a probe to", "evaluate images that can be judged")
     vectors = np.array([each.vectors[0] for each in known.values()], np.float32)
-    examples = Examples(tuple(known), vectors, tuple(truths(each.case) for each in known.values()))
+    cases = [each.case for each in known.values()]
+    examples = Examples(tuple(known), vectors, tuple(map(truths, cases)), tuple(map(scores, cases)))
     origin = Origin("", "", {}, constitution.label, "labels", "", len(known))
     return distil(examples, constitution, origin).probes
 

@@ -141,6 +141,15 @@ def test_classes_that_lie_apart_have_finite_probes() -> None:
     assert np.isfinite(made.probes.probes[0].weights).all()
 
 
+def test_images_that_are_all_the_same_are_not_told_apart() -> None:
+    same = dataclasses.replace(examples(60), vectors=np.ones((60, 5), np.float32))
+    made = distil(same, rules("blind"), ORIGIN)
+    assert np.isfinite(made.probes.probes[0].weights).all()
+    assert made.rules[0].figures["auroc"].value == 0.5  # type: ignore[union-attr]
+    share = np.mean(same.truth("blind"))
+    assert made.probes.scores(same.vectors[0])["blind"].probability == pytest.approx(share, abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("count", "complaint"), [(3, "no rule has 10 images"), (0, "no rule has 10 images"), (-1, "no rule has 10 images")]
 )
