@@ -255,8 +255,10 @@ def _ridge(components: Array, targets: Array) -> tuple[Array, Array, Array]:
     count = components.shape[1]
     root = np.full(terms_of(count), np.sqrt(2))
     root[count:][np.equal(*np.triu_indices(count))] = 1
+    scaled = terms(components)
+    scaled *= root
     model = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", alpha_per_target=True, store_cv_results=True)
-    model.fit(terms(components) * root, targets)
+    model.fit(scaled, targets)
     best = np.searchsorted(PENALTIES, np.atleast_1d(model.alpha_))
     left_out = np.take_along_axis(model.cv_results_, best[None, :, None], axis=2)[:, :, 0]
     return model.coef_.reshape(-1, len(root)) * root, np.atleast_1d(model.intercept_), left_out
@@ -266,8 +268,8 @@ def _platt(scores: Array, violated: Array) -> tuple[float, float]:
     """Slope and shift of Platt's scaling, with his targets, which are not quite 0 and 1: no classes are so far apart
     that the slope has no end.
 
-    Scores of images left out fall with the truth where nothing can be told: the mean of all others is lower for an image
-    that violates the rule. Such scores are worth nothing, so the slope is never negative.
+    Scores of images left out fall with the truth where nothing can be told: the mean of all others is lower for an
+    image that violates the rule. Such scores are worth nothing, so the slope is never negative.
     """
     from sklearn.linear_model import LogisticRegression
 
