@@ -75,14 +75,22 @@ def _measure(options: argparse.Namespace) -> None:
     from imagejudge.engine.llama_model import LlamaOptions
 
     what, scenes = options.what, options.scenes
-    model, mmproj = (str(options.model / name) for name in ("model.gguf", "mmproj.gguf"))
-    with LlamaEngine(LlamaOptions(model, mmproj, "bbox-xyxy-1000", threads=options.threads)) as engine:
+
+    def engine_of(folder: Path) -> LlamaEngine:
+        model, mmproj = (str(folder / name) for name in ("model.gguf", "mmproj.gguf"))
+        return LlamaEngine(LlamaOptions(model, mmproj, "bbox-xyxy-1000", threads=options.threads))
+
+    other = None
+    if what == "questions" and options.beside is not None:
+        with engine_of(options.beside) as engine:
+            other = measure.measure_questions(engine, Painter(Sprites(options.sprites)), options.split, scenes, None)
+    with engine_of(options.model) as engine:
         if what == "verdicts":
             measure.measure_verdicts(engine, options.constitution, options.bench)
             return
         painter = Painter(Sprites(options.sprites))
         if what == "questions":
-            measure.measure_questions(engine, painter, options.split, scenes)
+            measure.measure_questions(engine, painter, options.split, scenes, other)
         elif what == "unknown":
             limits.measure_unknown(engine, painter, options.photographs)
         elif what == "stickers":
@@ -175,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
         "what", choices=["questions", "verdicts", "unknown", "stickers", "reasons", "agreement", "speed"]
     )
     measure.add_argument("--model", type=Path, default=BUILTIN, help="folder of model.gguf and mmproj.gguf")
+    measure.add_argument(
+        "--beside", type=Path, help="another pair's folder: by how much --model answers the same questions better"
+    )
     measure.add_argument("--sprites", type=Path, default=SPRITES)
     measure.add_argument("--train", type=Path, default=TRAIN, help="folder of the checkpoints, for agreement")
     measure.add_argument("--split", choices=SPLITS, default="seen")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,24 +62,82 @@ class Hit(NamedTuple):
         return (self.p_yes > 0.5) == self.truth
 
 
-def balanced(hits: Sequence[Hit]) -> tuple[float, float, int]:
-    """Balanced accuracy, half the width of its 95 % interval, and the number of questions.
+class Accuracy(NamedTuple):
+    """Balanced accuracy, or a difference of two, with half the width of its 95 % interval."""
+
+    value: float
+    half: float
+    questions: int
+
+
+class Answers(NamedTuple):
+    """What a pair said about scenes."""
+
+    hits: dict[str, list[Hit]]
+    """By kind of question."""
+    overlaps: list[float]
+    """Of boxes with the true ones."""
+    off_mass: list[float]
+
+
+def balanced(hits: Sequence[Hit]) -> Accuracy:
+    """Balanced accuracy.
 
     Answers about one scene are often right or wrong together, so the interval is that of a sample of scenes: the
     linearised variance of a ratio over clusters, as for surveys.
     """
-    shares, pulls = [], defaultdict[int, float](float)
+    value, pulls = _pulled(hits)
+    return Accuracy(value, _half(pulls.values()), len(hits))
+
+
+def gain(before: Sequence[Hit], after: Sequence[Hit]) -> Accuracy:
+    """How much better the second answers to the same questions are, with the interval of the difference in pairs."""
+    (old, pulls), (new, others) = _pulled(before), _pulled(after)
+    return Accuracy(new - old, _half(others[scene] - pulls[scene] for scene in others), len(after))
+
+
+def _pulled(hits: Sequence[Hit]) -> tuple[float, dict[int, float]]:
+    """Balanced accuracy, and how much each scene pulls it up or down."""
+    value, pulls = 0.0, dict.fromkeys((hit.scene for hit in hits), 0.0)
     for truth in (True, False):
         asked = [hit for hit in hits if hit.truth == truth]
         share = sum(hit.right for hit in asked) / len(asked) if asked else math.nan
-        shares.append(share)
+        value += share / 2
         for hit in asked:
             pulls[hit.scene] += (hit.right - share) / len(asked) / 2
-    return sum(shares) / 2, 1.96 * math.sqrt(sum(pull * pull for pull in pulls.values())), len(hits)
+    return value, pulls
 
 
-def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes: int) -> None:
-    """Balanced accuracy, kind by kind."""
+def _half(pulls: Iterable[float]) -> float:
+    return 1.96 * math.sqrt(sum(pull * pull for pull in pulls))
+
+
+def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes: int, other: Answers | None) -> Answers:
+    """Balanced accuracy, kind by kind, and beside it how much better that is than what another pair said."""
+    found = _answers(engine, painter, split, scenes)
+    print(
+        f"split {split}: {scenes} scenes, off-mass {np.mean(found.off_mass):.4f} on average,"
+        f" {np.max(found.off_mass):.3f} at most"
+    )
+    for title, kinds in ROWS.items():
+        hits = [hit for kind in kinds for hit in found.hits[kind]]
+        value, half, questions = balanced(hits)
+        line = f"| {title} | {value:.3f} ± {half:.3f} | {questions} |"
+        if other is not None:
+            better = gain([hit for kind in kinds for hit in other.hits[kind]], hits)
+            line += f" {better.value:+.3f} ± {better.half:.3f} |"
+        print(line)
+    boxes = np.array(found.overlaps) > 0.5
+    mean = np.mean(found.overlaps)
+    line = f"| a box for one visible thing: overlap > 0.5 | {boxes.mean():.3f} (mean {mean:.3f}) | {len(boxes)} |"
+    if other is not None:
+        gains = boxes - (np.array(other.overlaps) > 0.5).astype(float)
+        line += f" {gains.mean():+.3f} ± {1.96 * gains.std() / math.sqrt(len(gains)):.3f} |"
+    print(line, flush=True)
+    return found
+
+
+def _answers(engine: LlamaEngine, painter: Painter, split: str, scenes: int) -> Answers:
     # Each has a generator of its own, so that what is asked does not change which scene is next.
     scene_random, question_random = np.random.default_rng((SEED, ("seen", "composition", "style").index(split))).spawn(
         2
@@ -118,17 +176,7 @@ def measure_questions(engine: LlamaEngine, painter: Painter, split: str, scenes:
             if thing.name in NOUNS and sum(other.name == thing.name for other in scene.things) == 1:
                 box = view.locate([asker.words(thing.name).bare])
                 overlap.append(_overlap(None if box is None else (box.left, box.top, box.right, box.bottom), thing.box))
-    print(
-        f"split {split}: {scenes} scenes, off-mass {np.mean(off_mass):.4f} on average, {np.max(off_mass):.3f} at most"
-    )
-    for title, kinds in ROWS.items():
-        value, half, count = balanced([hit for kind in kinds for hit in found[kind]])
-        print(f"| {title} | {value:.3f} ± {half:.3f} | {count} |")
-    print(
-        f"| a box for one visible thing: overlap > 0.5 | {np.mean([o > 0.5 for o in overlap]):.3f}"
-        f" (mean {np.mean(overlap):.3f}) | {len(overlap)} |",
-        flush=True,
-    )
+    return Answers(found, overlap, off_mass)
 
 
 def _overlap(found: tuple[float, float, float, float] | None, box: tuple[int, int, int, int]) -> float:
