@@ -183,11 +183,8 @@ class _Fit:
         """Calibrated, each without having seen the image."""
         if not self._is_isotonic:
             return 1 / (1 + np.exp(-self.held_out))
-        from sklearn.model_selection import StratifiedKFold
-
         found = np.zeros(len(self.violated))
-        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=_SEED)
-        for seen, unseen in folds.split(found, self.violated):
+        for seen, unseen in _folds(self.violated):
             found[unseen] = np.interp(self.held_out[unseen], *_isotonic(self.held_out[seen], self.violated[seen]))
         return found
 
@@ -232,14 +229,13 @@ def _fits(components: Array, examples: Examples, rules: Sequence[str]) -> dict[s
         scores = np.where(np.isnan(scores), np.where(violated, SURE, 1 - SURE), scores).clip(*_BOUNDS)
         weights, bias, left_out = _ridge(components[known], np.log(scores / (1 - scores)))
         for number, rule in enumerate(group):
-            slope, shift = _platt(left_out[:, number], violated[:, number])
-            found[rule] = _Fit(
-                known,
-                violated[:, number],
-                slope * weights[number],
-                float(slope * bias[number] + shift),
-                slope * left_out[:, number] + shift,
-            )
+            scores, truth = left_out[:, number], violated[:, number]
+            held_out = np.zeros(len(truth))
+            for seen, unseen in _folds(truth):
+                slope, shift = _platt(scores[seen], truth[seen])
+                held_out[unseen] = slope * scores[unseen] + shift
+            slope, shift = _platt(scores, truth)
+            found[rule] = _Fit(known, truth, slope * weights[number], float(slope * bias[number] + shift), held_out)
     return found
 
 
@@ -280,6 +276,16 @@ def _platt(scores: Array, violated: Array) -> tuple[float, float]:
     model = LogisticRegression(C=1e6).fit(twice, sides, np.concatenate([target, 1 - target]))
     slope, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
     return (slope, shift) if slope > 0 else (0.0, float(np.log(target.sum() / (1 - target).sum())))
+
+
+def _folds(violated: Array) -> Iterable[tuple[Array, Array]]:
+    """Indices of images, seen and unseen, of each fold in turn; each has its share of either class."""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds: Iterable[tuple[Array, Array]] = StratifiedKFold(_FOLDS, shuffle=True, random_state=_SEED).split(
+        np.zeros(len(violated)), violated
+    )
+    return folds
 
 
 def _isotonic(scores: Array, violated: Array) -> tuple[Array, Array]:
