@@ -116,7 +116,8 @@ def read_probes(path: Path) -> Probes:
     schema = document.get("schema")
     if schema != SCHEMA or type(schema) is not int:
         problem = f"schema {schema} is not one that" if type(schema) is int else "no file of probes, as far as"
-        raise UsageError(f"{name}: {problem} this version reads", f"{_AGAIN}, or use a newer imagejudge")
+        newer = type(schema) is int and schema > SCHEMA
+        raise UsageError(f"{name}: {problem} this version reads", "use a newer imagejudge" if newer else _AGAIN)
     report = Report(lines, _EXAMPLES)
     probes = _Reader(report).probes(document)
     if mistakes := report.message(name):

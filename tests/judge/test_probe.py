@@ -169,6 +169,16 @@ def test_the_file_can_be_read_and_compared(tmp_path: Path) -> None:
     assert read_probes(path) == made
 
 
+@pytest.mark.parametrize(("schema", "hint"), [(1, "`imagejudge distill`"), (3, "use a newer imagejudge")])
+def test_a_file_of_another_version_says_what_to_do(schema: int, hint: str, tmp_path: Path) -> None:
+    path = tmp_path / "probe.toml"
+    write_probes(probes(), path)
+    path.write_text(path.read_text("utf-8").replace("schema = 2", f"schema = {schema}"), "utf-8")
+    with pytest.raises(UsageError, match=f"schema {schema} is not one that this version reads") as failed:
+        read_probes(path)
+    assert hint in failed.value.hint
+
+
 WRONG = [
     ("schema = 2", "schema = 3", "schema 3 is not one that this version reads"),
     ("schema = 2", "", "no file of probes, as far as this version reads"),
