@@ -19,7 +19,8 @@ _SPANS = 3
 class Finding:
     """One rule that an image violates, or that could not be decided."""
 
-    rule: str
+    rule: str | None
+    """None: of all rules alike, as the picture is out of the model's world."""
     severity: Severity | None
     """None: it could not be decided."""
     message: str
@@ -32,11 +33,13 @@ def findings(verdict: Verdict) -> Iterator[Finding]:
     for violation in verdict.violations:
         message = " ".join(filter(None, (_times(violation), violation.rationale)))
         yield Finding(violation.rule, violation.severity, printable(message), violation.accepted)
-    for result in verdict.rules:
-        if result.status is RuleStatus.UNSURE:
-            at = "" if result.time is None else f"At {clock(result.time)}: "
-            doubt = verdict.rationale if is_outside(verdict.out_of_world) else at + _doubt(result)
-            yield Finding(result.rule, None, printable(doubt), result.accepted)
+    unsure = [result for result in verdict.rules if result.status is RuleStatus.UNSURE]
+    if unsure and is_outside(verdict.out_of_world):  # once, not for each rule: a list that is cut has room for others
+        yield Finding(None, None, printable(verdict.rationale), all(result.accepted for result in unsure))
+        return
+    for result in unsure:
+        at = "" if result.time is None else f"At {clock(result.time)}: "
+        yield Finding(result.rule, None, printable(at + _doubt(result)), result.accepted)
 
 
 def settled(verdict: Verdict) -> bool:

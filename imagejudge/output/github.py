@@ -42,7 +42,8 @@ class Annotations:
             self._command("error", verdict.path, verdict.error.kind, printable(verdict.error.message))
         for finding in findings(verdict):
             if not finding.accepted:
-                title = finding.rule if finding.severity else f"unsure of {finding.rule}"
+                doubt = "" if finding.severity else "unsure of "
+                title = doubt + (finding.rule or "all rules")
                 self._command(_COMMANDS[finding.severity], verdict.path, title, finding.message)
         self._stream.flush()
 

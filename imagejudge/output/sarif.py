@@ -20,6 +20,8 @@ MAX_RESULTS = 25_000
 """GitHub refuses a run with more."""
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
+_OUT_OF_WORLD = "out-of-world"
+"""Stands for all rules where a picture does not look like what the model was made for."""
 _LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", None: "none"}
 
 
@@ -31,7 +33,7 @@ class Sarif:
         self._constitution = constitution
         self._most = most
         self._rules = [rule for rule in constitution.rules if rule.enabled]
-        self._index = {rule.id: number for number, rule in enumerate(self._rules)}
+        self._index: dict[str | None, int] = {rule.id: number for number, rule in enumerate(self._rules)}
         self._results: dict[str, list[Any]] = {level: [] for level in _LEVELS.values()}
         self._found = 0
         self._failures: list[Any] = []
@@ -69,7 +71,7 @@ class Sarif:
                     "name": "imagejudge",
                     "version": __version__,
                     "semanticVersion": __version__,
-                    "rules": [_descriptor(rule) for rule in self._rules],
+                    "rules": [*map(_descriptor, self._rules), *([_STRANGE] if None in self._index else [])],
                 }
             },
             # GitHub takes this as the category: alerts of one constitution do not replace those of another.
@@ -82,10 +84,11 @@ class Sarif:
         return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
     def _result(self, verdict: Verdict, finding: Finding) -> dict[str, Any]:
-        identity = hashlib.sha256(f"{verdict.sha256} {finding.rule}".encode()).hexdigest()
+        rule = finding.rule or _OUT_OF_WORLD
+        identity = hashlib.sha256(f"{verdict.sha256} {rule}".encode()).hexdigest()
         result: dict[str, Any] = {
-            "ruleId": finding.rule,
-            "ruleIndex": self._index[finding.rule],
+            "ruleId": rule,
+            "ruleIndex": self._index.setdefault(finding.rule, len(self._index)),
             "kind": "fail" if finding.severity else "review",
             "level": _LEVELS[finding.severity],
             "message": {"text": finding.message},
@@ -96,6 +99,14 @@ class Sarif:
         if finding.accepted:
             result["suppressions"] = [{"kind": "external", "status": "accepted"}]
         return result
+
+
+_STRANGE = {
+    "id": _OUT_OF_WORLD,
+    "shortDescription": {"text": "The picture does not look like what the model was made for."},
+    "fullDescription": {"text": "The model was asked nothing about it, so that all rules are undecided."},
+    "defaultConfiguration": {"level": _LEVELS[None]},
+}
 
 
 def _descriptor(rule: Rule) -> dict[str, Any]:

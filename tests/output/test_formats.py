@@ -162,6 +162,20 @@ def test_sarif_follows_the_official_schema() -> None:
     assert sarif()[0]["invocations"][0]["executionSuccessful"]
 
 
+def test_what_is_out_of_the_world_is_told_once() -> None:
+    strange = verdict("a.png", dict.fromkeys(("fire", "knife"), RuleStatus.UNSURE)).model_copy(
+        update={"out_of_world": 0.95, "rationale": "out of its world: 0.95"}
+    )
+    run, _ = sarif(strange, verdict("b.png", {"mug": VIOLATED}), strange)
+    found = [(result["ruleId"], result["message"]["text"], result["kind"]) for result in run["results"]]
+    told = ("out-of-world", "out of its world: 0.95", "review")
+    assert [each for each in found if each[0] != "mug"] == [told, told]
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    told_on_github = b"::notice file=a.png,title=imagejudge%3A unsure of all rules::out of its world: 0.95"
+    assert annotations(strange) == ([told_on_github], "")
+
+
 def test_sarif_levels_the_worst_first() -> None:
     run, _ = sarif(verdict("a.png", {"mug": VIOLATED}), verdict("b.png", BAD, "knife"))
     found = [(result["ruleId"], result["level"], result["kind"]) for result in run["results"]]
