@@ -23,7 +23,7 @@ from imagejudge.evaluate.statistics import Array, Estimate, calibration_estimate
 from imagejudge.judge.probe import Figure, Origin, Probe, Probes, terms, terms_of
 
 LEAST: Final = 10
-"""Images that violate a rule, and as many that do not: with fewer, a fold would be without any."""
+"""Images that violate a rule, and as many that do not: with fewer, Platt's scaling would have hardly any to go by."""
 RECALLS: Final = (0.99, 0.95, 0.9)
 """Those the report tells of; a scan may ask for any other."""
 ISOTONIC: Final = 200
@@ -95,7 +95,6 @@ def distil(
     `watch` sees the rules go by. Raises `UsageError` where no rule has enough, or scikit-learn is not installed.
     """
     check_installed()
-    import sklearn.decomposition
     import sklearn.linear_model  # noqa: F401 - only what is loaded can be limited
     from threadpoolctl import threadpool_limits  # which scikit-learn cannot be installed without
 
@@ -229,12 +228,12 @@ def _fits(components: Array, examples: Examples, rules: Sequence[str]) -> dict[s
         scores = np.where(np.isnan(scores), np.where(violated, SURE, 1 - SURE), scores).clip(*_BOUNDS)
         weights, bias, left_out = _ridge(components[known], np.log(scores / (1 - scores)))
         for number, rule in enumerate(group):
-            scores, truth = left_out[:, number], violated[:, number]
+            raw, truth = left_out[:, number], violated[:, number]
             held_out = np.zeros(len(truth))
             for seen, unseen in _folds(truth):
-                slope, shift = _platt(scores[seen], truth[seen])
-                held_out[unseen] = slope * scores[unseen] + shift
-            slope, shift = _platt(scores, truth)
+                slope, shift = _platt(raw[seen], truth[seen])
+                held_out[unseen] = slope * raw[unseen] + shift
+            slope, shift = _platt(raw, truth)
             found[rule] = _Fit(known, truth, slope * weights[number], float(slope * bias[number] + shift), held_out)
     return found
 

@@ -184,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     measure.add_argument("--model", type=Path, default=BUILTIN, help="folder of model.gguf and mmproj.gguf")
     measure.add_argument(
-        "--beside", type=Path, help="another pair's folder: by how much --model answers the same questions better"
+        "--beside", type=Path, help="for questions, another pair's folder: by how much --model answers them better"
     )
     measure.add_argument("--sprites", type=Path, default=SPRITES)
     measure.add_argument("--train", type=Path, default=TRAIN, help="folder of the checkpoints, for agreement")

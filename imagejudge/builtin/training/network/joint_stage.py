@@ -124,7 +124,7 @@ class Trainer:
         self.look = torch.compile(self.model.scenes) if config.compile else self.model.scenes
         self.read = torch.compile(self.model.language) if config.compile else self.model.language
 
-    def learn(self, sample: Sample, progress: float = 0.0) -> tuple[list[float], Batch, list[float]]:
+    def learn(self, sample: Sample, progress: float) -> tuple[list[float], Batch, list[float]]:
         """One step; `progress`, from 0 to 1, brings the rate down. Returns the parts of the loss, the questions, and
         P(Yes) for each.
         """
