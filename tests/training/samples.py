@@ -45,9 +45,9 @@ def scene(*things: tuple[str, tuple[int, int, int, int]], gap: int = FAR, holds:
     if count > 1:
         gaps[0, 1] = gaps[1, 0] = gap
         held[0, 1] = holds
-    cells = np.zeros(64, np.float32)
+    cells, contact = np.zeros(64, np.float32), np.zeros(64, np.bool_)
     pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
-    return Scene(pixels, tuple(Thing(INDEX[name], box, cells) for name, box in things), gaps, held, on)
+    return Scene(pixels, tuple(Thing(INDEX[name], box, cells) for name, box in things), gaps, held, on, contact)
 
 
 def random_weights(shape: Shape) -> dict[str, np.ndarray]:

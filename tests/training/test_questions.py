@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from samples import LEFT, RIGHT, scene
 
-from imagejudge.builtin.training.language.claims import Asker
+from imagejudge.builtin.training.language.claims import Asker, Claim
 from imagejudge.builtin.training.language.facts import Facts
 from imagejudge.builtin.training.language.questions import BOXES, box_request
-from imagejudge.builtin.training.language.thoughts import named, summary, thought, told
+from imagejudge.builtin.training.language.thoughts import found_of, named, said_to_be_there, summary, thought, told
 from imagejudge.builtin.training.language.words import Target
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS, Concept
 from imagejudge.builtin.training.scenes.scene import SIZE, kept_apart
@@ -135,11 +135,42 @@ def test_boxes_are_written_so_that_the_product_reads_them_back() -> None:
 
 def test_the_second_reasoning_turn_is_the_json_the_product_asks_for() -> None:
     facts = Facts(scene(("man", LEFT), ("man", RIGHT)))
-    assert json.loads(summary(facts, answer=True)) == {
-        "rating": "Yes",
-        "rationale": "The image shows two men.",
-    }
-    assert thought(facts, None, answer=False).endswith("So the answer is No.")
+    reason = "The image shows two men."
+    assert json.loads(summary(reason, answer=True)) == {"rating": "Yes", "rationale": reason}
+    assert thought(facts, None, answer=False) == f"{reason} So the answer is No."
+
+
+def a(name: str) -> Target:
+    return Target(f"a {name}", frozenset({name}))
+
+
+DOG, CAT, GUN = a("dog"), a("cat"), a("gun")
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        (Claim("", "", True, (DOG,)), "A dog is visible."),
+        (Claim("", "", False, (GUN,)), "A gun is not visible."),
+        (Claim("", "", True, (GUN,), kind="absent"), "A gun is not visible."),
+        (Claim("", "", True, (DOG, CAT), kind="both"), "A dog and a cat are visible."),
+        (Claim("", "", False, (DOG, GUN), kind="both"), "A gun is not visible."),
+        (Claim("", "", True, (GUN, CAT), kind="either"), "A cat is visible."),
+        (Claim("", "", True, (DOG, GUN), kind="without"), "A gun is not visible."),
+        (Claim("", "", True, (DOG, CAT), "touch", "touch"), "The dog touches the cat."),
+        (Claim("", "", False, (DOG, CAT), "hold", "hold"), "The dog does not hold the cat."),
+        (Claim("", "", False, (GUN, CAT), "touch", "unrelated"), "A gun is not visible."),
+        (Claim("", "", True, (DOG,), kind="count"), "More than one dog is visible."),
+        (Claim("", "", False, (DOG,), kind="count"), "Only one dog is visible."),
+    ],
+)
+def test_the_reason_is_what_was_found_of_that_which_was_asked(claim: Claim, reason: str) -> None:
+    assert found_of(Facts(scene(("dog", LEFT), ("cat", RIGHT))), claim) == reason
+
+
+def test_what_a_reason_says_is_missing_it_does_not_say_is_there() -> None:
+    assert said_to_be_there("A gun is not visible.") == frozenset()
+    assert said_to_be_there("The knife does not touch the child. A dog is not visible.") == {"knife", "minor"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from imagejudge.builtin.training.language.facts import Facts
 from imagejudge.builtin.training.language.words import BODIES, Target
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS, GROUPS, INDEX
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
-from imagejudge.builtin.training.scenes.scene import APART, SIZE, Mask, distance, held_out_pair
+from imagejudge.builtin.training.scenes.scene import APART, SIZE, Mask, distance, held_out_pair, labelled
 from imagejudge.builtin.training.scenes.shards import packed, unpacked
 from imagejudge.builtin.training.scenes.sprites import HELD_OUT_STYLE, STYLES
 
@@ -41,6 +41,14 @@ def square(left: int, top: int, side: int) -> Mask:
 def test_distance_counts_the_pixels_between_two_shapes(gap: int) -> None:
     assert distance(square(10, 10, 20), square(30 + gap, 12, 20)) == pytest.approx(gap, abs=1)
     assert (distance(square(10, 10, 20), square(30 + gap, 12, 20)) == 0) == (gap == 0)
+
+
+def test_contact_lies_in_the_cells_where_two_things_meet() -> None:
+    pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
+    shapes = [square(20, 20, 20), square(40, 20, 10), square(100, 100, 20)]
+    contact = labelled(pixels, [0, 1, 2], shapes).contact.reshape(8, 8)
+    assert np.argwhere(contact).tolist() == [[1, 2]]
+    assert not labelled(pixels, [0, 1], [shapes[0], square(42, 20, 10)]).contact.any()
 
 
 def test_a_scene_is_a_function_of_its_seed(painter: Painter) -> None:
@@ -100,6 +108,7 @@ def test_packing_keeps_everything(painter: Painter) -> None:
         assert np.array_equal(again.gap, scene.gap)
         assert np.array_equal(again.holds, scene.holds)
         assert np.array_equal(again.on, scene.on)
+        assert np.array_equal(again.contact, scene.contact)
 
 
 def test_every_group_that_can_be_asked_for_has_members() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from imagejudge.builtin.training.benchmark.bench import plan_of
 from imagejudge.builtin.training.language.claims import Asker
 from imagejudge.builtin.training.language.facts import Facts
-from imagejudge.builtin.training.language.thoughts import named
+from imagejudge.builtin.training.language.thoughts import said_to_be_there
 from imagejudge.builtin.training.language.words import STICKER, UNKNOWN_TEST, Target
 from imagejudge.builtin.training.scenes.backgrounds import nothing_known
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
@@ -169,7 +169,7 @@ def measure_reasons(engine: LlamaEngine, painter: Painter, split: str, scenes: i
     unread = 0
     for _ in range(scenes):
         scene = test_scene(painter, random, split)
-        claim = asker.claim(Facts(scene), kind="visible")
+        claim = asker.claim(Facts(scene), kind=asker.one_of(("visible", "class", "both", "touch")))
         if claim is None:
             continue
         (reasoning,) = engine.view(picture(scene.pixels)).reason([visible(claim.text)])
@@ -177,7 +177,7 @@ def measure_reasons(engine: LlamaEngine, painter: Painter, split: str, scenes: i
             unread += 1
             continue
         there = {kind for thing in scene.things for kind in thing.kinds}
-        false.append(not named(reasoning.rationale) <= there)
+        false.append(not said_to_be_there(reasoning.rationale) <= there)
     print(
         f"split {split}: {np.mean(false):.3f} of {len(false)} reasons name a thing that is not there; {unread} unread",
         flush=True,

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from imagejudge.builtin.training.language.claims import Asker, Claim
 from imagejudge.builtin.training.language.facts import Facts
 from imagejudge.builtin.training.language.questions import box_request, rule_question, rules_question
-from imagejudge.builtin.training.language.thoughts import summary, thought
+from imagejudge.builtin.training.language.thoughts import found_of, summary, thought, told
 from imagejudge.builtin.training.language.words import STICKER, UNKNOWN
 from imagejudge.builtin.training.scenes.concepts import GROUPS
 from imagejudge.builtin.training.scenes.scene import Scene, kept_apart
@@ -60,7 +60,7 @@ def texts(scenes: Iterator[Scene], seed: int) -> Iterator[str]:
                 yield "user\n" + visible(claim.text).deliberate
                 yield "assistant\nYes No " + thought(facts, claim, answer=claim.truth) + SUMMARISE
         yield asker.unknown(UNKNOWN)
-        yield summary(facts, answer=True)
+        yield summary(told(facts.scene), answer=True)
         yield direct(Question(Kind.PUBLIC, "")) + Question(Kind.PUBLIC, "").deliberate
         for ruled in (rule_question(asker, facts), rules_question(asker, facts)):
             if ruled is not None:
@@ -269,15 +269,15 @@ class Writer:
             for _ in range(3):
                 if (ruled := rule_question(self.asker, facts)) is not None:
                     self._answer(row, ask, ruled[0].subject, float(ruled[1]), "rule")
-        elif draw < 0.55 and (ruled := rules_question(self.asker, facts)) is not None:
+        elif draw < 0.65 and (ruled := rules_question(self.asker, facts)) is not None:
             self._answer(row, image, direct(ruled[0]), float(ruled[1]), "rule")
-        elif draw < 0.65 and (truth := facts.inappropriate()) is not None:
+        elif draw < 0.75 and (truth := facts.inappropriate()) is not None:
             self._answer(row, image, direct(Question(Kind.PUBLIC, "")), float(truth), "public")
 
     def _boxes(self, row: Row, image: int, facts: Facts) -> None:
-        for _ in range(int(self.random.random() < 0.4) + int(self.random.random() < 0.15)):
+        for _ in range(int(self.random.random() < 0.6) + int(self.random.random() < 0.3)):
             if (asked := box_request(self.asker, facts)) is not None:
-                self._write(row, image, [asked], 0.25, "box")
+                self._write(row, image, [asked], 0.5, "box")
 
     def _reasoning(self, row: Row, image: int, facts: Facts) -> None:
         random = self.random
@@ -287,8 +287,9 @@ class Writer:
         claim: Claim | None
         if draw < 0.06:
             thing = self.asker.one_of(UNKNOWN).removesuffix("+")
-            known = f"{thought(facts, None, answer=False).split('.')[0]}. I do not know {thing}. So the answer is No."
-            question, reply, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), known, False
+            question, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), False
+            reason = f"I do not know {thing}."
+            reply = f"{told(facts.scene)} {reason} So the answer is No."
         else:
             if draw < 0.8:
                 claim = self.asker.claim(facts)
@@ -304,6 +305,7 @@ class Writer:
             if question.kind is not Kind.PUBLIC and claim is None:
                 return
             reply = thought(facts, claim, answer=answer)
+            reason = told(facts.scene) if claim is None else found_of(facts, claim)
         learnt_from = 0
         if self.thoughts and random.random() < 0.5:
             # What the model thinks of a new picture is not always true: the rating has to look for itself.
@@ -311,8 +313,8 @@ class Writer:
             reply, learnt_from = (other if random.random() < 0.8 else other.split(". ")[0] + "."), 1
         else:
             self.thoughts = [*self.thoughts[-99:], reply]
-        turns = [(question.deliberate, reply), (SUMMARISE, summary(facts, answer=answer))]
-        self._write(row, image, turns, 0.1, "reason", learnt_from)
+        turns = [(question.deliberate, reply), (SUMMARISE, summary(reason, answer=answer))]
+        self._write(row, image, turns, 0.2, "reason", learnt_from)
 
     def _blind(self, row: Row, plain: int, facts: Facts) -> None:
         """The same questions without the image: three in four balanced, one as scenes are, so that priors differ and

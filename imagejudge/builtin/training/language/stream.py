@@ -1,14 +1,10 @@
 """An endless stream of fresh training batches, made by worker processes: scenes, and rows of questions about some of
-them.
-
-Every batch is given out twice, the second time in a mirror, later, and with questions about other scenes of it: drawing
-costs more than questions do. Knows nothing of torch, so that workers start quickly.
+them. Knows nothing of torch, so that workers start quickly.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -20,7 +16,7 @@ from numpy.typing import NDArray
 from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, collate
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
 from imagejudge.builtin.training.scenes.scene import Scene, labelled
-from imagejudge.builtin.training.scenes.shards import mirrored, packed, unpacked
+from imagejudge.builtin.training.scenes.shards import packed, unpacked
 from imagejudge.builtin.training.scenes.sprites import FIRST_STYLES, STYLES
 from imagejudge.builtin.training.scenes.unlike import unlike
 
@@ -49,7 +45,6 @@ class Sample:
 
     arrays: Arrays
     questions: Batch
-    fresh: bool
 
 
 class Maker:
@@ -60,13 +55,13 @@ class Maker:
         self.painter = Painter(Sprites(recipe.sprites))
         self.writer = Writer(Words(recipe.tokenizer), np.random.default_rng(recipe.seed), recipe.length)
 
-    def pair(self, number: int) -> tuple[Sample, Sample]:
-        """A batch, and the same scenes in a mirror, in another order."""
+    def sample(self, number: int) -> Sample:
+        """The batch of this number."""
         random = np.random.default_rng((self.recipe.seed, number))
         self.writer.reseed(random.spawn(1)[0])
         arrays = packed([self._scene(random) for _ in range(self.recipe.scenes)])
-        turned = {name: np.roll(array, -self.recipe.rows, 0) for name, array in mirrored(arrays).items()}
-        return self._sample(arrays, fresh=True), self._sample(turned, fresh=False)
+        rows = [self.writer.row(unpacked(arrays, number)) for number in range(self.recipe.rows)]
+        return Sample(arrays, collate(rows))
 
     def _scene(self, random: np.random.Generator) -> Scene:
         if random.random() < UNLIKE:
@@ -76,28 +71,21 @@ class Maker:
             return self.painter.meeting(random, plan)
         return self.painter.random_scene(random, plan)
 
-    def _sample(self, arrays: Arrays, *, fresh: bool) -> Sample:
-        rows = [self.writer.row(unpacked(arrays, number)) for number in range(self.recipe.rows)]
-        return Sample(arrays, collate(rows), fresh)
-
 
 def _work(recipe: Recipe, first: int, step: int, out: Connection) -> None:
-    """Send every `step`-th pair of batches from `first` on, until the receiver is gone."""
+    """Send every `step`-th batch from `first` on, until the receiver is gone."""
     maker = Maker(recipe)
     number = first
     while True:
         try:
-            out.send(maker.pair(number))
+            out.send(maker.sample(number))
         except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
             return
         number += step
 
 
-def samples(recipe: Recipe, first: int, workers: int, apart: int = 16) -> Iterator[Sample]:
-    """Batches from number `first` on, as many fresh ones as mirrored ones, each `apart` batches after its original.
-
-    A worker waits until its batch is taken, so a paused trainer pauses its workers.
-    """
+def samples(recipe: Recipe, first: int, workers: int) -> Iterator[Sample]:
+    """Batches from number `first` on. A worker waits until its batch is taken, so a paused trainer pauses them all."""
     context = multiprocessing.get_context("spawn")
     ends: list[Connection] = []
     for place in range(workers):
@@ -106,12 +94,7 @@ def samples(recipe: Recipe, first: int, workers: int, apart: int = 16) -> Iterat
         process.start()
         there.close()
         ends.append(here)
-    waiting: deque[Sample] = deque()
     number = 0
     while True:
-        fresh, turned = ends[number % workers].recv()
+        yield ends[number % workers].recv()
         number += 1
-        yield fresh
-        waiting.append(turned)
-        if len(waiting) > apart:
-            yield waiting.popleft()

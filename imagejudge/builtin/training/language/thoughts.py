@@ -1,5 +1,6 @@
 # ruff: noqa: E501 - forms of words read better on long lines
-"""The two reasoning turns as they should be: what is there, what was asked for, the answer."""
+"""The two reasoning turns as they should be: what is there, what was asked for, the answer; then what was asked for
+alone, as the reason: a list of all that is there would be wrong as soon as one thing in it is."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 
 from imagejudge.builtin.training.language.claims import Claim
 from imagejudge.builtin.training.language.facts import Facts
-from imagejudge.builtin.training.language.phrases import sentence
+from imagejudge.builtin.training.language.phrases import sentence, several
 from imagejudge.builtin.training.language.words import NOUNS, PLURALS
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
 from imagejudge.builtin.training.scenes.scene import Scene
@@ -65,6 +66,11 @@ def named(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def said_to_be_there(text: str) -> frozenset[str]:
+    """The concepts and classes that sentences of ours say are in the image."""
+    return named(". ".join(part for part in text.split(". ") if " not visible" not in part))
+
+
 def _names() -> list[tuple[str, str]]:
     """A pattern for every noun, singular and plural, and the kind it names; long ones first."""
     names: dict[str, str] = {}
@@ -91,17 +97,27 @@ RELATED = {
 
 def thought(facts: Facts, claim: Claim | None, *, answer: bool) -> str:
     """The first reasoning turn: what is there, the relation asked for, the answer."""
-    parts = [told(facts.scene)]
-    if claim is not None and claim.relation and all(facts.matching(what) for what in claim.about):
-        one, other = claim.about
-        parts.append(sentence(f"{one.definite} {RELATED[claim.relation][0 if claim.truth else 1]} {other.definite}"))
-    elif claim is not None and claim.about:
-        what = next((w for w in claim.about if not facts.matching(w)), claim.about[0])
-        parts.append(sentence(f"{what.phrase} {'is' if facts.matching(what) else 'is not'} visible"))
-    parts.append(f"So the answer is {'Yes' if answer else 'No'}.")
-    return " ".join(parts)
+    found = [] if claim is None else [found_of(facts, claim)]
+    return " ".join([told(facts.scene), *found, f"So the answer is {'Yes' if answer else 'No'}."])
 
 
-def summary(facts: Facts, *, answer: bool) -> str:
+def found_of(facts: Facts, claim: Claim) -> str:
+    """What of a statement the scene shows, in one sentence, which decides whether it is true."""
+    missing = [what for what in claim.about if not facts.matching(what)]
+    there = [what for what in claim.about if facts.matching(what)]
+    first = claim.about[0]
+    if there and (claim.kind == "either" or not missing):
+        if claim.relation:
+            one, other = claim.about
+            return sentence(f"{one.definite} {RELATED[claim.relation][0 if claim.truth else 1]} {other.definite}")
+        if claim.kind == "count":
+            return sentence(several(first).forms[0] if claim.truth else f"only one {first.bare} is visible")
+        if claim.kind == "both":
+            return sentence(f"{first.phrase} and {claim.about[1].phrase} are visible")
+        return sentence(f"{there[-1].phrase} {there[-1].verb('is', 'are')} visible")
+    return sentence(f"{missing[0].phrase} {missing[0].verb('is', 'are')} not visible")
+
+
+def summary(reason: str, *, answer: bool) -> str:
     """The second turn."""
-    return f'{{"rating": "{"Yes" if answer else "No"}", "rationale": "{told(facts.scene)}"}}'
+    return f'{{"rating": "{"Yes" if answer else "No"}", "rationale": "{reason}"}}'

@@ -31,9 +31,11 @@ from imagejudge.builtin.training.scenes.concepts import CONCEPTS
 from imagejudge.builtin.training.shape import Shape
 from imagejudge.common.atomic_write import replacing
 
-SCENES = 48  # a batch, of which config.batch have questions
+SCENES = 64  # a batch, of which config.batch have questions
 SAVE_SECONDS = 180  # seconds between checkpoints
 EMA_DECAY = 0.998  # of the averaged weights, at every step
+MUON = ("pw1", "pw2", "mm0", "mm2", "q", "k", "v", "o", "gate", "up", "down")  # layers whose matrices it trains
+WEIGHT_DECAY = 0.05  # of matrices
 LANGUAGE_LOSS_WEIGHT = 3.0  # of the questions beside the labels of cells
 
 
@@ -103,22 +105,12 @@ class Trainer:
         if saved is None:
             self.model.restore(pair)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            [
-                {
-                    "params": [p for p in self.model.parameters() if (p.dim() > 1) == matrix],
-                    "weight_decay": 0.05 * matrix,
-                }
-                for matrix in (True, False)
-            ],
-            config.lr,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
+        self.optimisers = _optimisers(self.model, config.lr)
         if saved is not None:
             self.model.load_state_dict(saved["model"])
             self.average.load_state_dict(saved["average"])
-            self.optimiser.load_state_dict(saved["optimiser"])
+            for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
             self.step, self.fresh = saved["step"], saved["fresh"]
             print(f"joint: going on from step {self.step}, after {self.fresh} scenes", flush=True)
         self.look = torch.compile(self.model.scenes) if config.compile else self.model.scenes
@@ -139,11 +131,12 @@ class Trainer:
         hidden = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
         worded, p_yes = losses(language, hidden, batch, self.words)
         (dense + LANGUAGE_LOSS_WEIGHT * worded).backward()
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, progress, config.lr)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(self.step, progress, config.lr)
+            optimiser.step()
+            optimiser.zero_grad()
         self.step += 1
         decay = min(EMA_DECAY, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
@@ -154,10 +147,27 @@ class Trainer:
         """Write the checkpoint, atomically."""
         state: dict[str, Any] = {
             "model": self.model.state_dict(), "average": self.average.state_dict(), "step": self.step,
-            "optimiser": self.optimiser.state_dict(), "fresh": self.fresh,
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers], "fresh": self.fresh,
         }  # fmt: skip
         with replacing(self.path) as fresh:
             torch.save(state, fresh)
+
+
+def _optimisers(model: Joint, lr: float) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices within the blocks, with steps as large as AdamW's, and AdamW for all else."""
+    inner: list[Tensor] = []
+    rest: list[Tensor] = []
+    for name, weight in model.named_parameters():
+        layer = name.split(".")[-2]
+        (inner if weight.dim() == 2 and layer in MUON else rest).append(weight)
+    groups = [
+        {"params": [p for p in rest if (p.dim() > 1) == matrix], "weight_decay": WEIGHT_DECAY * matrix}
+        for matrix in (True, False)
+    ]
+    return (
+        torch.optim.Muon(inner, lr, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups, lr, betas=(0.9, 0.98), fused=True),
+    )
 
 
 def _fast_bfloat16() -> bool:
@@ -176,16 +186,16 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
     if trainer.step == 0:
         maker = Maker(recipe)
         drawn = 40 if config.steps > 100 else 1
-        trainer.model.begin((maker.pair(number)[0].arrays for number in range(drawn)), 10 * drawn, device)
+        trainer.model.begin((maker.sample(number).arrays for number in range(drawn)), 10 * drawn, device)
         trainer.average.load_state_dict(trainer.model.state_dict())
     begun = saved = time.time()
-    shown = np.zeros(6)
+    shown = np.zeros(1 + len(SceneNet.PARTS))
     right: dict[str, list[float]] = {}
     stream = samples(recipe, trainer.fresh // SCENES, workers)
     progress = 0.0
     while trainer.step < config.steps and progress < 1:
         sample = next(stream)
-        trainer.fresh += SCENES * sample.fresh
+        trainer.fresh += SCENES
         values, batch, found = trainer.learn(sample, progress)
         if config.minutes is not None:
             progress = (time.time() - begun) / (60 * config.minutes)
@@ -196,12 +206,12 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
         if trainer.step % config.log_every == 0:
             print(
                 f"joint {trainer.step} {time.time() - begun:.0f}s {trainer.fresh} scenes; "
-                + "words, cell, touch, bits, box, whole: "
+                + f"words, {', '.join(SceneNet.PARTS)}: "
                 + " ".join(f"{value / config.log_every:.3f}" for value in shown) + "; "
                 + " ".join(f"{kind} {np.mean(hits):.3f}" for kind, hits in sorted(right.items())),
                 flush=True,
             )  # fmt: skip
-            right, shown = {}, np.zeros(6)
+            right, shown = {}, np.zeros(1 + len(SceneNet.PARTS))
         if time.time() - saved > SAVE_SECONDS:
             trainer.save()
             saved = time.time()

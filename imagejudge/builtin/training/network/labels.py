@@ -50,8 +50,10 @@ def targets(
     box = np.asarray(arrays["box"][chosen]).astype(np.float32) / SIZE
     gap = np.asarray(arrays["gap"][chosen])
     relations = np.asarray(arrays["relations"][chosen])
+    contact = np.asarray(arrays["contact"][chosen]).astype(np.float32).reshape(-1, CELLS, CELLS)
     pixels = np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
     cells = np.where(mirrored[:, None, None, None], cells[..., ::-1], cells).reshape(*concept.shape, CELLS * CELLS)
+    contact = np.where(mirrored[:, None, None], contact[..., ::-1], contact)
     box = np.where(
         mirrored[:, None, None], np.stack([1 - box[..., 2], box[..., 1], 1 - box[..., 0], box[..., 3]], -1), box
     )
@@ -100,6 +102,7 @@ def targets(
         "touch_known": touch_known[rows, owner],
         "bits": bits[rows, owner],
         "box": box[rows, owner],
+        "contact": contact.reshape(batch, -1),
         "whole": whole,
         "whole_known": 1 - np.concatenate([untaught, untaught], -1) * (1 - whole),
     }

@@ -147,8 +147,11 @@ class TileNet(nn.Module):
 
 
 class SceneNet(nn.Module):
-    """What is in every cell of a scene, what touches it, how many there are: dense labels make the map worth reading
-    before any question is asked."""
+    """What is in every cell of a scene, what touches it, whether two things meet there, how many there are: dense
+    labels make the map worth reading before any question is asked."""
+
+    PARTS = ("cell", "touch", "bits", "box", "contact", "whole")  # of the loss
+    WEIGHTS = (2.0, 0.4, 0.4, 1.5, 1.0, 0.35)
 
     BITS = 6  # another of this concept, another of its class, is held, holds, is on, has something on it
 
@@ -156,7 +159,7 @@ class SceneNet(nn.Module):
         super().__init__()
         self.vision = VisionEncoder(shape)
         self.ln = LayerNorm(shape.widths[-1])
-        self.sizes = [concepts + 1, kinds, self.BITS, 4]
+        self.sizes = [concepts + 1, kinds, self.BITS, 4, 1]
         self.head = Linear(shape.widths[-1], sum(self.sizes))
         self.pool = Linear(2 * shape.widths[-1], 2 * kinds)
         nn.init.constant_(self.head.bias[concepts + 1 : concepts + 1 + kinds], -4.0)
@@ -170,28 +173,25 @@ class SceneNet(nn.Module):
     def losses(self, features: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """What the heads make of a map: the loss, and its parts."""
         x = self.ln(features)
-        cell, touch, bits, box = self.head(x).float().split(self.sizes, -1)
+        cell, touch, bits, box, contact = self.head(x).float().split(self.sizes, -1)
         whole = self.pool(torch.cat([x.mean(1), x.amax(1)], -1)).float()
         inside = targets["inside"]
         count = inside.sum().clamp_min(1)
         cells = -(targets["cells"] * cell.log_softmax(-1)).sum(-1).mean()
-        touches = F.binary_cross_entropy_with_logits(
-            touch, targets["touch"], reduction="none", pos_weight=torch.tensor(3.0, device=x.device)
-        )
+        rare = torch.tensor(3.0, device=x.device)
+        touches = F.binary_cross_entropy_with_logits(touch, targets["touch"], reduction="none", pos_weight=rare)
         touches = (touches * targets["touch_known"] * inside[..., None]).sum() / count
         flags = (
             F.binary_cross_entropy_with_logits(bits, targets["bits"], reduction="none") * inside[..., None]
         ).sum() / count
         boxes = ((box - targets["box"]).abs() * inside[..., None]).sum() / count
+        meets = F.binary_cross_entropy_with_logits(contact[..., 0], targets["contact"], pos_weight=rare)
         known = targets["whole_known"]
         whole_loss = (
             (F.binary_cross_entropy_with_logits(whole, targets["whole"], reduction="none") * known).sum(-1).mean()
         )
-        parts = torch.stack([cells, touches, flags, boxes, whole_loss])
-        return (
-            parts @ torch.tensor([2.0, 0.4, 0.4, 1.5, 0.35], device=x.device),
-            parts.detach(),
-        )
+        parts = torch.stack([cells, touches, flags, boxes, meets, whole_loss])
+        return parts @ torch.tensor(self.WEIGHTS, device=x.device), parts.detach()
 
 
 class Attention(nn.Module):

@@ -29,7 +29,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "tiles": {"steps": 2700, "batch": 128, "lr": 2e-3},
     "scenes": {"steps": 6000, "batch": 64, "lr": 1.2e-3},
     "language": {"steps": 8000, "batch": 16, "lr": 1.5e-3},
-    "joint": {"steps": 60000, "batch": 16, "lr": 3e-4},
+    "joint": {"steps": 60000, "batch": 10, "lr": 1e-3},
     "world": {"steps": 360, "batch": 64, "lr": 2e-3},
 }
 

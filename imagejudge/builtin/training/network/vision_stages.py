@@ -85,7 +85,7 @@ def train_scenes(config: Config, device: torch.device) -> None:
             model.head.weight[: len(CONCEPTS)] = start["head.weight"]
             model.head.bias[: len(CONCEPTS)] = start["head.bias"]
     run = Run(config, model)
-    shown = torch.zeros(5)
+    shown = torch.zeros(len(SceneNet.PARTS))
     for arrays, rows in scene_batches(config, run.step):
         if run.done:
             break
@@ -98,6 +98,6 @@ def train_scenes(config: Config, device: torch.device) -> None:
         shown += parts.cpu()
         run.update(loss)
         if run.due:
-            run.log("cell, touch, bits, box, whole: " + " ".join(f"{value / config.log_every:.3f}" for value in shown))
+            run.log(f"{', '.join(SceneNet.PARTS)}: " + " ".join(f"{value / config.log_every:.3f}" for value in shown))
             shown.zero_()
     run.save()

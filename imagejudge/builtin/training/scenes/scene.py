@@ -45,13 +45,14 @@ class Thing:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A picture and the truth about it. gap[i, j] is the distance in pixels (0: touching); holds[i, j] and on[i, j]
-    read "i holds j", "i is on j"."""
+    read "i holds j", "i is on j"; `contact` says of every cell whether two things meet in it."""
 
     pixels: Pixels
     things: tuple[Thing, ...]
     gap: NDArray[np.uint8]
     holds: Mask
     on: Mask
+    contact: Mask
 
 
 HELD_OUT_PAIRS = {
@@ -93,19 +94,27 @@ def labelled(pixels: Pixels, concepts: list[int], masks: list[Mask]) -> Scene:
     seen = [(concept, mask) for concept, mask in zip(concepts, masks, strict=True) if mask.sum() >= 60][:MOST]
     things, count = [], len(seen)
     for concept, mask in seen:
-        cells = mask.reshape(CELLS, SIZE // CELLS, CELLS, SIZE // CELLS).mean((1, 3), dtype=np.float32).reshape(-1)
-        things.append(Thing(concept, box_of(mask), cells))
+        things.append(Thing(concept, box_of(mask), _by_cell(mask).mean(1, dtype=np.float32)))
     gap = np.full((count, count), FAR, np.uint8)
     holds, on = np.zeros((count, count), np.bool_), np.zeros((count, count), np.bool_)
+    contact = np.zeros(CELLS * CELLS, np.bool_)
     for i in range(count):
         for j in range(i):
             gap[i, j] = gap[j, i] = distance(seen[i][1], seen[j][1])
+            if gap[i, j] == 0:
+                contact |= _by_cell(grow(seen[i][1], 1) & seen[j][1]).any(1)
     for i in range(count):
         for j in range(count):
             if i != j and gap[i, j] == 0:
                 holds[i, j] = _holds(things[i], things[j])
                 on[i, j] = _on(things[i], things[j])
-    return Scene(pixels, tuple(things), gap, holds, on)
+    return Scene(pixels, tuple(things), gap, holds, on, contact)
+
+
+def _by_cell(mask: Mask) -> Mask:
+    """[cells, pixels of a cell]."""
+    side = SIZE // CELLS
+    return mask.reshape(CELLS, side, CELLS, side).swapaxes(1, 2).reshape(CELLS * CELLS, side * side)
 
 
 def _holds(holder: Thing, held: Thing) -> bool:

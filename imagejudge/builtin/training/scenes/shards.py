@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
-from imagejudge.builtin.training.scenes.scene import CELLS, FAR, MOST, SIZE, Scene, Thing
+from imagejudge.builtin.training.scenes.scene import CELLS, FAR, MOST, Scene, Thing
 
 SHARD = 4096
 
@@ -23,6 +23,7 @@ def packed(scenes: list[Scene]) -> dict[str, NDArray[np.generic]]:
         "cells": np.zeros((count, MOST, CELLS * CELLS), np.uint8),
         "gap": np.full((count, MOST, MOST), FAR, np.uint8),
         "relations": np.zeros((count, MOST, MOST), np.uint8),
+        "contact": np.stack([scene.contact for scene in scenes]),
     }
     for number, scene in enumerate(scenes):
         n = len(scene.things)
@@ -53,16 +54,8 @@ def unpacked(arrays: dict[str, NDArray[np.generic]], number: int) -> Scene:
         np.asarray(arrays["gap"][number, :n, :n]),
         (relations & 1) > 0,
         (relations & 2) > 0,
+        np.asarray(arrays["contact"][number], np.bool_),
     )
-
-
-def mirrored(arrays: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-    """The same scenes seen in a mirror, and all that is known of them."""
-    cells = arrays["cells"].reshape(*arrays["concept"].shape, CELLS, CELLS)[..., ::-1].reshape(arrays["cells"].shape)
-    box = arrays["box"].copy()
-    real = np.asarray(arrays["concept"], np.int16) >= 0
-    box[real, 0], box[real, 2] = SIZE - arrays["box"][real, 2], SIZE - arrays["box"][real, 0]
-    return arrays | {"pixels": arrays["pixels"][:, :, ::-1], "cells": cells, "box": box}
 
 
 def write_pool(sprites: Path, folder: Path, first: int, last: int, seed: int, size: int = SHARD) -> None:
