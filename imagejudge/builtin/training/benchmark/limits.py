@@ -12,7 +12,7 @@ from PIL import Image
 from imagejudge.builtin.training.benchmark.bench import plan_of
 from imagejudge.builtin.training.language.claims import Asker
 from imagejudge.builtin.training.language.facts import Facts
-from imagejudge.builtin.training.language.thoughts import said_to_be_there
+from imagejudge.builtin.training.language.thoughts import named, said_to_be_there
 from imagejudge.builtin.training.language.words import STICKER, UNKNOWN_TEST, Target
 from imagejudge.builtin.training.scenes.backgrounds import nothing_known
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS
@@ -162,10 +162,12 @@ def _tell(title: str, tally: NDArray[np.int64]) -> None:
 
 
 def measure_reasons(engine: LlamaEngine, painter: Painter, split: str, scenes: int) -> None:
-    """How many of the reasons given after thinking name a thing that is not in the scene."""
+    """How many of the reasons given after thinking say that a thing is there that is not, and how many speak of what
+    was asked."""
     random = np.random.default_rng((SEED, 12))
     asker = Asker(random)
     false: list[bool] = []
+    told: list[bool] = []
     unread = 0
     for _ in range(scenes):
         scene = test_scene(painter, random, split)
@@ -178,7 +180,9 @@ def measure_reasons(engine: LlamaEngine, painter: Painter, split: str, scenes: i
             continue
         there = {kind for thing in scene.things for kind in thing.kinds}
         false.append(not said_to_be_there(reasoning.rationale) <= there)
+        told.append(bool(named(reasoning.rationale) & frozenset().union(*(what.kinds for what in claim.about))))
     print(
-        f"split {split}: {np.mean(false):.3f} of {len(false)} reasons name a thing that is not there; {unread} unread",
+        f"split {split}: {np.mean(false):.3f} of {len(false)} reasons name a thing that is not there,"
+        f" {np.mean(told):.3f} speak of what was asked; {unread} unread",
         flush=True,
     )
