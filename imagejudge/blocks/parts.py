@@ -84,14 +84,12 @@ class Parts:
 
         What is raised on purpose, and a signal that stops the process, is no death: the attempt is called off.
         """
-        attempt = self._begin(number)
         try:
-            yield attempt
-        except (ImageJudgeError, KeyboardInterrupt):
-            if attempt is not None:
-                self._try(number, attempt).unlink(missing_ok=True)
+            yield self._begin(number)
+            self._forget_tries(number)
+        except (ImageJudgeError, KeyboardInterrupt):  # a signal may also come while the attempt begins or ends
+            self.call_off(number, self._worker)
             raise
-        self._forget_tries(number)
 
     def call_off(self, number: int, worker: str) -> None:
         """Forget the attempt at a block by this worker, who was ended on purpose."""

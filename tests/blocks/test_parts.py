@@ -58,6 +58,23 @@ def test_what_is_called_off_leaves_nothing(parts: Parts, tmp_path: Path, why: Ba
     assert attempted(parts, 3, [verdict("a")]) == 1
 
 
+@pytest.mark.parametrize("place", ["_begin", "_forget_tries"])
+def test_a_signal_between_two_blocks_is_no_death(
+    parts: Parts, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = getattr(Parts, place)
+
+    def interrupted(parts: Parts, number: int) -> None:
+        if place == "_begin":
+            step(parts, number)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Parts, place, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attempted(parts, 3, [verdict("a")])
+    assert tree(tmp_path / "tries") == []
+
+
 def test_deaths_are_counted_until_a_block_is_given_up(parts: Parts, tmp_path: Path) -> None:
     for number in range(1, ATTEMPTS + 1):
         with pytest.raises(ZeroDivisionError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +182,7 @@ class Writer:
     def __init__(self, words: Words, random: np.random.Generator, length: int) -> None:
         self.words, self.random, self.length = words, random, length
         self.asker = Asker(random)
-        self.thoughts: list[str] = []
+        self.others: list[Facts] = []
 
     def reseed(self, random: np.random.Generator) -> None:
         """Draw from another source from now on."""
@@ -307,12 +307,14 @@ class Writer:
             reply = thought(facts, claim, answer=answer)
             reason = told(facts.scene) if claim is None else found_of(facts, claim)
         learnt_from = 0
-        if self.thoughts and random.random() < 0.5:
-            # What the model thinks of a new picture is not always true: the rating has to look for itself.
-            other = self.thoughts[int(random.integers(len(self.thoughts)))]
+        if self.others and random.random() < 0.5:
+            # What the model thinks of a new picture is not always true: the rating has to look for itself. But it is
+            # about the same question, so that the reason can be, too.
+            told_truth = bool(random.random() < 0.5)
+            doubtful = None if claim is None else replace(claim, truth=told_truth)
+            other = thought(self.asker.one_of(self.others), doubtful, answer=told_truth)
             reply, learnt_from = (other if random.random() < 0.8 else other.split(". ")[0] + "."), 1
-        else:
-            self.thoughts = [*self.thoughts[-99:], reply]
+        self.others = [*self.others[-99:], facts]
         turns = [(question.deliberate, reply), (SUMMARISE, summary(reason, answer=answer))]
         self._write(row, image, turns, 0.2, "reason", learnt_from)
 
