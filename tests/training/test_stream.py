@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from samples import BUILTIN, write_sprites
 
+from imagejudge.builtin.training.language.thoughts import named
 from imagejudge.builtin.training.language.words import STICKER
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
 from imagejudge.builtin.training.scenes.scene import SIZE
@@ -82,6 +84,27 @@ def test_of_a_scene_a_sticker_is_taught_to_be_there(words, painter: Painter) -> 
     ]
     assert len(asked) > 3
     assert set(asked) == {1.0}
+
+
+def test_a_thought_that_errs_is_about_the_same_question(words, painter: Painter) -> None:  # type: ignore[no-untyped-def]
+    from imagejudge.builtin.training.language.dialogue import Writer
+
+    random = np.random.default_rng(9)
+    writer = Writer(words, random, 384)
+    spoken = "".join(
+        words.tokenizer.decode(writer.row(painter.meeting(random, Plan())).tokens, skip_special_tokens=False)
+        for _ in range(300)
+    )
+    pattern = (
+        r"assistant\n([^<>]*?)So the answer is (Yes|No)\.<.*?\{\"rating\": \"(Yes|No)\", \"rationale\": \"(.*?)\"\}"
+    )
+    turns = re.findall(pattern, spoken, re.DOTALL)
+    assert {True, False} == {thought == rating for _, thought, rating, _ in turns}
+    assert any(reason.startswith("I do not know") for *_, reason in turns)
+    asked = [(named(thought.split(". ")[1]), named(reason)) for thought, *_, reason in turns if ". " in thought]
+    same = [bool(thought & reason) for thought, reason in asked if thought and reason]
+    assert len(same) > 20
+    assert np.mean(same) > 0.8  # of two things that are asked about, one may speak of either
 
 
 def test_batches_come_in_order_and_the_same_from_a_seed(words, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -284,7 +284,7 @@ class Writer:
         if random.random() > 0.75:
             return
         draw = random.random()
-        claim: Claim | None
+        claim: Claim | None = None
         if draw < 0.06:
             thing = self.asker.one_of(UNKNOWN).removesuffix("+")
             question, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), False
