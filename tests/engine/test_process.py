@@ -230,13 +230,14 @@ def stopping_the_next_child(delay: float) -> Iterator[None]:
 @pytest.mark.parametrize("delay", [0, 0.001, 0.003, 0.01, 0.03, 0.1])
 @pytest.mark.parametrize("pictures", [0, 1], ids=["at first", "at a restart"])
 def test_loading_that_does_not_end_is_given_up(make_worker: MakeWorker, delay: float, pictures: int) -> None:
-    worker = make_worker("dawdling", {"load": 0.3}, load_seconds=1.5, pictures=1, seconds=60)
+    limit = 1.5 + 2.5 * pictures  # the first load, which is to end within it, may have a busy machine
+    worker = make_worker("dawdling", {"load": 0.3}, load_seconds=limit, pictures=1, seconds=60)
     for _ in range(pictures):
         ask(worker)
     started = time.monotonic()
     with (
         stopping_the_next_child(delay),
-        pytest.raises(ModelError, match=r"within 1\.5 seconds \(`load_timeout`") as error,
+        pytest.raises(ModelError, match=r"within (1\.5|4) seconds \(`load_timeout`") as error,
     ):
         ask(worker)
     assert "raise `load_timeout`" in error.value.hint
