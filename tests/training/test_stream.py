@@ -120,3 +120,42 @@ def test_batches_come_in_order_and_the_same_from_a_seed(words, tmp_path: Path) -
     for number, sample in enumerate(drawn, 3):
         assert np.array_equal(sample.arrays["pixels"], expected.sample(number).arrays["pixels"])
     assert not np.array_equal(drawn[0].arrays["pixels"], drawn[1].arrays["pixels"])
+
+
+def test_the_nouns_of_a_question_look_at_the_cells_of_their_things(words, painter: Painter) -> None:  # type: ignore[no-untyped-def]
+    from imagejudge.builtin.training.language.dialogue import Writer
+
+    random = np.random.default_rng(10)
+    writer = Writer(words, random, 384)
+    nouns = boxes = 0
+    for _ in range(40):
+        scene = painter.meeting(random, Plan())
+        row = writer.row(scene)
+        for look in row.looks:
+            assert look.cells.sum() == pytest.approx(1)
+            before = words.tokenizer.decode(row.tokens[: look.place + 1], skip_special_tokens=False)
+            said = before.rpartition("<|im_start|>")[2]
+            if said.startswith("assistant") and "{" in said:
+                boxes += 1
+                continue
+            last = re.split(r"[.?]|Yes|No|\n", before)[-1]
+            kinds = named(last)
+            fits = [thing for thing in scene.things if thing.kinds & kinds]
+            if fits and len(kinds) == 1:
+                nouns += 1
+                shown = np.sum([thing.cells for thing in fits], 0)
+                assert look.cells == pytest.approx(shown / shown.sum(), abs=1e-5)
+    assert nouns > 100
+    assert boxes > 100
+
+
+def test_a_noun_within_a_longer_one_is_not_taken_for_it(words) -> None:  # type: ignore[no-untyped-def]
+    text = "A toy bear and a bear, or two knives, are visible."
+    found = words.ends(text, ["bear", "toy bear", "knife", "gun"])
+    assert sorted(found) == ["bear", "knife", "toy bear"]
+    until = {
+        noun: words.tokenizer.decode(list(words.encode(text))[: place + 1]).strip() for noun, place in found.items()
+    }
+    assert until["toy bear"] == "A toy bear"
+    assert until["bear"] == "A toy bear and a bear"
+    assert until["knife"].endswith("two knives")

@@ -9,8 +9,9 @@ import torch
 
 from imagejudge.builtin.training.benchmark.limits import SEED, picture, test_scene
 from imagejudge.builtin.training.language.claims import Asker
-from imagejudge.builtin.training.language.dialogue import ANSWER_TURN, Goal, Row, Words, collate
+from imagejudge.builtin.training.language.dialogue import ANSWER_TURN, Words
 from imagejudge.builtin.training.language.facts import Facts
+from imagejudge.builtin.training.language.rows import Goal, Row, collate
 from imagejudge.builtin.training.network.language_stage import batch_tensors, trained
 from imagejudge.builtin.training.scenes.painter import Painter
 from imagejudge.builtin.training.shape import BEFORE, IMAGE_TOKENS
@@ -46,10 +47,8 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
         with torch.no_grad():
             pixels = torch.from_numpy(scene.pixels.copy()).permute(2, 0, 1)[None].float() / 255 * 2 - 1
             features = (vision(pixels) - language.mean) / language.std
-            hidden = language(features, *batch_tensors(batch, torch.device("cpu"))).flatten(0, 1)[
-                torch.from_numpy(batch.place)
-            ]
-            logits = hidden @ language.embed.weight.T / temperature
+            hidden, _ = language(features, *batch_tensors(batch, torch.device("cpu")))
+            logits = hidden.flatten(0, 1)[torch.from_numpy(batch.place)] @ language.embed.weight.T / temperature
             p = torch.sigmoid(logits[:, spelt[0]].logsumexp(-1) - logits[:, spelt[1]].logsumexp(-1)).tolist()
         gaps += [abs(ours - answer.p_yes) for ours, answer in zip(p, answers, strict=True)]
         same += [(ours > 0.5) == (answer.p_yes > 0.5) for ours, answer in zip(p, answers, strict=True)]

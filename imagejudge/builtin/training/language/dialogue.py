@@ -1,4 +1,4 @@
-"""Turn questions into tokens: the tokenizer, and trees of segments that let many questions share one image.
+"""Turn questions into tokens: the tokenizer, and rows of questions about one image.
 
 Every segment is cut where the tokenizer cuts anyway (at line ends and control tokens), so a path through the tree is
 token for token what the engine sends.
@@ -6,30 +6,32 @@ token for token what the engine sends.
 
 from __future__ import annotations
 
+import bisect
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from imagejudge.builtin.training.language.claims import Asker, Claim
-from imagejudge.builtin.training.language.facts import Facts
+from imagejudge.builtin.training.language.facts import Cells, Facts
 from imagejudge.builtin.training.language.questions import box_request, rule_question, rules_question
+from imagejudge.builtin.training.language.rows import Goal, Look, Row
 from imagejudge.builtin.training.language.thoughts import found_of, summary, thought, told
-from imagejudge.builtin.training.language.words import STICKER, UNKNOWN
+from imagejudge.builtin.training.language.words import PLURALS, STICKER, UNKNOWN
 from imagejudge.builtin.training.scenes.concepts import GROUPS
 from imagejudge.builtin.training.scenes.scene import Scene, kept_apart
 from imagejudge.builtin.training.shape import BEFORE, IMAGE_TOKENS
 from imagejudge.prompts import SUMMARISE, Kind, Question, direct, visible
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "</image>")
-END, START, STOP, IMAGE, IMAGE_END = range(5)
+STOP = CONTROL.index("<|im_end|>")
 ANSWER_TURN = "<|im_end|>\n<|im_start|>assistant\n"
 USER_TURN = "<|im_end|>\n<|im_start|>user\n"
-SEGMENTS = 80
 UNSURE = 0.5  # the answer taught for what cannot be known
 
 
@@ -69,7 +71,7 @@ def texts(scenes: Iterator[Scene], seed: int) -> Iterator[str]:
         for _ in range(4):
             asked = box_request(asker, facts)
             if asked is not None:
-                yield "\n".join(asked)
+                yield "\n".join(asked[:2])
 
 
 class Words:
@@ -80,100 +82,31 @@ class Words:
         self.tokenizer = tokenizer
         self.size = tokenizer.get_vocab_size()
         self.encode = functools.lru_cache(maxsize=50_000)(lambda text: tuple(tokenizer.encode(text).ids))
+        self._starts = functools.lru_cache(maxsize=50_000)(
+            lambda text: [begin for begin, _ in tokenizer.encode(text).offsets]
+        )
         self.yes, self.no = (self._single(word) for word in ("Yes", "No"))
         self.concluding = {self._single(word) for word in (" Yes", " No")}
         if len(self.encode("<|im_start|>user\n<image>")) != BEFORE:
             raise SystemExit(f"{path}: the words before the image are not {BEFORE} tokens")
+
+    def ends(self, text: str, nouns: Iterable[str]) -> dict[str, int]:
+        """The places of the tokens with which these nouns, or their plurals, end in a text; one that is part of a
+        longer one is found elsewhere, or not at all."""
+        found, rest = {}, text
+        for noun in sorted(nouns, key=len, reverse=True):
+            before, last = noun[: -len(noun.split()[-1])], noun.split()[-1]
+            forms = rf"\b{re.escape(before)}(?:{re.escape(last)}|{PLURALS.get(last, last + 's')})\b"
+            if (match := re.search(forms, rest, re.IGNORECASE)) is not None:
+                found[noun] = bisect.bisect_left(self._starts(text), match.end()) - 1
+                rest = rest[: match.start()] + "_" * len(match[0]) + rest[match.end() :]
+        return found
 
     def _single(self, word: str) -> int:
         ids = self.encode(word)
         if len(ids) != 1:
             raise SystemExit(f"{word!r} is not a single token")
         return int(ids[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What is to be predicted at one place of a row: a token, or Yes and No (token -1) in this proportion."""
-
-    place: int
-    token: int
-    p_yes: float
-    weight: float
-    kind: str
-
-
-@dataclass(slots=True)
-class Row:
-    """One image's tree of segments, at most `length` tokens beside the image."""
-
-    length: int
-    tokens: list[int] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    segments: list[int] = field(default_factory=list)
-    parents: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    goals: list[Goal] = field(default_factory=list)
-
-    def add(self, parent: int, tokens: tuple[int, ...]) -> int:
-        """Append a segment; its place in the tree gives its positions."""
-        begin = self.ends[parent] if parent >= 0 else 0
-        self.parents.append(parent)
-        self.ends.append(begin + len(tokens))
-        self.segments += [len(self.parents) - 1] * len(tokens)
-        self.positions += range(begin, begin + len(tokens))
-        self.tokens += tokens
-        return len(self.parents) - 1
-
-    def room(self, tokens: int) -> bool:
-        """Do so many more tokens fit?"""
-        return len(self.tokens) + tokens <= self.length and len(self.parents) < SEGMENTS - 1
-
-    def family(self) -> NDArray[np.bool_]:
-        """Which segment sees which; the last one, padding, sees itself."""
-        table = np.eye(SEGMENTS, dtype=np.bool_)
-        for number, parent in enumerate(self.parents):
-            if parent >= 0:
-                table[number] |= table[parent]
-        return table
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows as arrays; goals index into the flattened hidden states of [rows, 64 + length]."""
-
-    tokens: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    segments: NDArray[np.int64]
-    family: NDArray[np.bool_]
-    place: NDArray[np.int64]
-    goal: NDArray[np.int64]
-    p_yes: NDArray[np.float32]
-    weight: NDArray[np.float32]
-    kinds: list[str]
-
-
-def collate(rows: list[Row]) -> Batch:
-    """Rows as one batch."""
-    length, count = rows[0].length, len(rows)
-    tokens, positions = np.full((count, length), END, np.int64), np.zeros((count, length), np.int64)
-    segments = np.full((count, length), SEGMENTS - 1, np.int64)
-    goals = []
-    for number, row in enumerate(rows):
-        n = len(row.tokens)
-        tokens[number, :n], positions[number, :n], segments[number, :n] = row.tokens, row.positions, row.segments
-        goals += [(number * (IMAGE_TOKENS + length) + IMAGE_TOKENS + goal.place, goal) for goal in row.goals]
-    return Batch(
-        tokens,
-        positions,
-        segments,
-        np.stack([row.family() for row in rows]),
-        np.array([place for place, _ in goals]),
-        np.array([goal.token for _, goal in goals]),
-        np.array([goal.p_yes for _, goal in goals], np.float32),
-        np.array([goal.weight for _, goal in goals], np.float32),
-        [goal.kind for _, goal in goals],
-    )
 
 
 class Writer:
@@ -217,12 +150,12 @@ class Writer:
             if simple and facts is not None:
                 kind = "visible" if random.random() < 0.7 else "class"
                 if (claim := self.asker.claim(facts, kind=kind)) is not None:
-                    self._answer(row, ask, claim.text, float(claim.truth), claim.kind)
+                    self._answer(row, ask, claim.text, float(claim.truth), claim.kind, seen=facts.seen(claim.about))
             elif facts is None or random.random() < 0.04:
                 text = self.asker.unknown() if facts is not None or random.random() < 0.2 else self._any()
                 self._answer(row, ask, text, UNSURE, "unknown")
             elif (claim := self.asker.claim(facts, balanced=shown)) is not None:
-                self._answer(row, ask, claim.text, float(claim.truth), claim.kind)
+                self._answer(row, ask, claim.text, float(claim.truth), claim.kind, seen=facts.seen(claim.about))
         return row
 
     def _any(self) -> str:
@@ -230,15 +163,29 @@ class Writer:
         asker = self.asker
         return asker.shown(asker.words(asker.concept() if self.random.random() < 0.6 else asker.one_of(tuple(GROUPS))))
 
-    def _answer(self, row: Row, parent: int, subject: str, p_yes: float, kind: str, weight: float = 1.0) -> None:
+    def _answer(
+        self,
+        row: Row,
+        parent: int,
+        subject: str,
+        p_yes: float,
+        kind: str,
+        weight: float = 1.0,
+        seen: Cells = MappingProxyType({}),
+    ) -> None:
+        """A question and the proportion of Yes; its nouns should look at the cells in which they are seen."""
         tokens = self.words.encode(subject + ANSWER_TURN)
         if not row.room(len(tokens) + 1):
             return
+        self._look(row, len(row.tokens), subject + ANSWER_TURN, seen)
         ends = p_yes in (0.0, 1.0) and self.random.random() < 0.1
         row.add(parent, (*tokens, self.words.yes if p_yes else self.words.no) if ends else tokens)
         row.goals.append(Goal(len(row.tokens) - 1 - ends, -1, p_yes, weight, kind))
         if ends:
             row.goals.append(Goal(len(row.tokens) - 1, STOP, 0.0, 0.2, "end"))
+
+    def _look(self, row: Row, begin: int, text: str, seen: Cells) -> None:
+        row.looks += [Look(begin + place, seen[noun]) for noun, place in self.words.ends(text, seen).items()]
 
     def _write(
         self, row: Row, parent: int, turns: list[tuple[str, str]], weight: float, kind: str, first: int = 0
@@ -268,16 +215,26 @@ class Writer:
             ask = row.add(image, self.words.encode(_instruction(Kind.RULE)))
             for _ in range(3):
                 if (ruled := rule_question(self.asker, facts)) is not None:
-                    self._answer(row, ask, ruled[0].subject, float(ruled[1]), "rule")
+                    question, violated, claim = ruled
+                    self._answer(row, ask, question.subject, float(violated), "rule", seen=facts.seen(claim.about))
         elif draw < 0.65 and (ruled := rules_question(self.asker, facts)) is not None:
-            self._answer(row, image, direct(ruled[0]), float(ruled[1]), "rule")
+            question, violated, claim = ruled
+            self._answer(row, image, direct(question), float(violated), "rule", seen=facts.seen(claim.about))
         elif draw < 0.75 and (truth := facts.inappropriate()) is not None:
             self._answer(row, image, direct(Question(Kind.PUBLIC, "")), float(truth), "public")
 
     def _boxes(self, row: Row, image: int, facts: Facts) -> None:
         for _ in range(int(self.random.random() < 0.6) + int(self.random.random() < 0.3)):
             if (asked := box_request(self.asker, facts)) is not None:
-                self._write(row, image, [asked], 0.5, "box")
+                request, reply, about = asked
+                begin, goals = len(row.tokens), len(row.goals)
+                self._write(row, image, [(request, reply)], 0.5, "box")
+                seen = facts.seen(about)
+                if len(row.goals) > goals:
+                    self._look(row, begin, request + ANSWER_TURN, seen)
+                if len(seen) == len(about):  # every number of a box comes from the cells of all that was asked for
+                    cells = np.mean(list(seen.values()), 0)
+                    row.looks += [Look(goal.place, cells) for goal in row.goals[goals:]]
 
     def _reasoning(self, row: Row, image: int, facts: Facts) -> None:
         random = self.random

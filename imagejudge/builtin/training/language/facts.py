@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
 from imagejudge.builtin.training.language.words import BODIES, Target, target
 from imagejudge.builtin.training.scenes.concepts import AMBIGUOUS
 from imagejudge.builtin.training.scenes.scene import APART, DISTANT, NEAR, Scene
 
+Cells = Mapping[str, NDArray[np.float32]]
 UNSUITABLE = frozenset({"weapon", "blood", "rude", "tobacco", "drug", "revealing", "explosion"})
 """Kinds that make a scene inappropriate for the public wherever they are."""
 
@@ -22,6 +28,16 @@ class Facts:
     def matching(self, wanted: Target) -> list[int]:
         """The places of all things that fit."""
         return [number for number, kinds in enumerate(self.kinds) if kinds & wanted.kinds]
+
+    def seen(self, about: Iterable[Target]) -> Cells:
+        """The bare words for those of these things that are there, each with the cells that show it, as shares that
+        sum to one."""
+        seen = {}
+        for what in about:
+            if places := self.matching(what):
+                cells = np.sum([self.scene.things[place].cells for place in places], 0)
+                seen[what.bare] = cells / cells.sum()
+        return seen
 
     def visible(self, wanted: Target) -> bool | None:
         """Is one there? None where it depends on how one sees it."""

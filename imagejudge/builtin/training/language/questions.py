@@ -56,8 +56,8 @@ def rules_question(asker: Asker, facts: Facts) -> tuple[Question, bool, Claim] |
     return Question(Kind.RULES, rules_subject([asker.rule(claim) for claim in claims])), wanted, shown
 
 
-def box_request(asker: Asker, facts: Facts) -> tuple[str, str] | None:
-    """A request for a box and its reply."""
+def box_request(asker: Asker, facts: Facts) -> tuple[str, str, list[Target]] | None:
+    """A request for a box, its reply, and what is asked for."""
     asked: list[Target] = []
     for _ in range(1 if asker.random.random() < 0.7 else 2):
         chosen = asker.some_kind(facts, bool(asker.random.random() < 0.8), 0.35)
@@ -70,9 +70,8 @@ def box_request(asker: Asker, facts: Facts) -> tuple[str, str] | None:
     found = [facts.matching(what) for what in asked]
     words = [what.phrase if asker.random.random() < 0.2 else what.bare for what in asked]
     if not all(found):
-        return BOXES.locate(words), '{"bbox_2d": null}'
+        return BOXES.locate(words), '{"bbox_2d": null}', asked
     boxes = np.array([facts.scene.things[number].box for numbers in found for number in numbers]) / SIZE * GRID
     low, high = np.floor(boxes[:, :2].min(0) + 0.25) / GRID, np.ceil(boxes[:, 2:].max(0) - 0.25) / GRID
-    return BOXES.locate(words), BOXES.write(
-        low[0], low[1], max(high[0], low[0] + 1 / GRID), max(high[1], low[1] + 1 / GRID)
-    )
+    box = BOXES.write(low[0], low[1], max(high[0], low[0] + 1 / GRID), max(high[1], low[1] + 1 / GRID))
+    return BOXES.locate(words), box, asked

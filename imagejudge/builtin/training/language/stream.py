@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, collate
+from imagejudge.builtin.training.language.dialogue import Words, Writer
+from imagejudge.builtin.training.language.rows import Batch, collate
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
 from imagejudge.builtin.training.scenes.scene import Scene, labelled
 from imagejudge.builtin.training.scenes.shards import packed, unpacked

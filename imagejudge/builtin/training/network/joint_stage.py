@@ -19,10 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imagejudge.builtin.training.language.dialogue import Batch, Words
+from imagejudge.builtin.training.language.dialogue import Words
+from imagejudge.builtin.training.language.rows import Batch
 from imagejudge.builtin.training.language.stream import Arrays, Maker, Recipe, Sample, samples
 from imagejudge.builtin.training.network.labels import KINDS, targets
-from imagejudge.builtin.training.network.language_stage import LENGTH, batch_tensors, losses, preprocess
+from imagejudge.builtin.training.network.language_stage import (
+    LENGTH,
+    LOOK_WEIGHT,
+    batch_tensors,
+    looking_loss,
+    losses,
+    preprocess,
+)
 from imagejudge.builtin.training.network.model import LanguageModel, SceneNet
 from imagejudge.builtin.training.network.restore import Pair, read_pair, write_tokenizer
 from imagejudge.builtin.training.network.trainer import Config, learning_rate, load_checkpoint, pause
@@ -128,9 +136,10 @@ class Trainer:
         dense, parts, features = self.look(seen, {name: value.to(self.device) for name, value in wanted.items()})
         language = self.model.language
         asked = (features[: config.batch].float() - language.mean) / language.std
-        hidden = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
+        hidden, looks = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
         worded, p_yes = losses(language, hidden, batch, self.words)
-        (dense + LANGUAGE_LOSS_WEIGHT * worded).backward()
+        looking = looking_loss(looks, batch)
+        (dense + LANGUAGE_LOSS_WEIGHT * (worded + LOOK_WEIGHT * looking)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -141,7 +150,7 @@ class Trainer:
         decay = min(EMA_DECAY, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
-        return [worded.item(), *parts.tolist()], batch, p_yes.tolist()
+        return [worded.item(), looking.item(), *parts.tolist()], batch, p_yes.tolist()
 
     def save(self) -> None:
         """Write the checkpoint, atomically."""
@@ -189,7 +198,7 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
         trainer.model.begin((maker.sample(number).arrays for number in range(drawn)), 10 * drawn, device)
         trainer.average.load_state_dict(trainer.model.state_dict())
     begun = saved = time.time()
-    shown = np.zeros(1 + len(SceneNet.PARTS))
+    shown = np.zeros(2 + len(SceneNet.PARTS))
     right: dict[str, list[float]] = {}
     stream = samples(recipe, trainer.fresh // SCENES, workers)
     progress = 0.0
@@ -206,12 +215,12 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
         if trainer.step % config.log_every == 0:
             print(
                 f"joint {trainer.step} {time.time() - begun:.0f}s {trainer.fresh} scenes; "
-                + f"words, {', '.join(SceneNet.PARTS)}: "
+                + f"words, looks, {', '.join(SceneNet.PARTS)}: "
                 + " ".join(f"{value / config.log_every:.3f}" for value in shown) + "; "
                 + " ".join(f"{kind} {np.mean(hits):.3f}" for kind, hits in sorted(right.items())),
                 flush=True,
             )  # fmt: skip
-            right, shown = {}, np.zeros(1 + len(SceneNet.PARTS))
+            right, shown = {}, np.zeros(2 + len(SceneNet.PARTS))
         if time.time() - saved > SAVE_SECONDS:
             trainer.save()
             saved = time.time()

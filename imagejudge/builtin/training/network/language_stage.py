@@ -11,7 +11,8 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imagejudge.builtin.training.language.dialogue import Batch, Words, Writer, collate, texts, train_tokenizer
+from imagejudge.builtin.training.language.dialogue import Words, Writer, texts, train_tokenizer
+from imagejudge.builtin.training.language.rows import Batch, collate
 from imagejudge.builtin.training.language.words import NOUNS
 from imagejudge.builtin.training.network.model import LanguageModel, VisionEncoder
 from imagejudge.builtin.training.network.trainer import Config, Run, load_checkpoint, pause, weights_under
@@ -22,6 +23,7 @@ from imagejudge.builtin.training.shape import Shape
 from imagejudge.common.atomic_write import replacing
 
 LENGTH = 384  # tokens of text beside one image
+LOOK_WEIGHT = 0.2  # of where words look, beside what they answer
 SIMPLE_STEPS = 300  # steps of the language stage that only ask what is visible
 
 
@@ -133,6 +135,13 @@ def align(
         pause(config.pause_file)
 
 
+def looking_loss(looks: Tensor, batch: Batch) -> Tensor:
+    """By how much words look at other cells than they should, in nats: the mean divergence over layers and words."""
+    wanted = torch.from_numpy(batch.look_cells).to(looks.device)
+    divergence = F.kl_div(looks.log_softmax(-1), wanted.expand_as(looks), reduction="sum")
+    return divergence / max(1, looks[..., 0].numel())
+
+
 def losses(model: LanguageModel, hidden: Tensor, batch: Batch, words: Words) -> tuple[Tensor, Tensor]:
     """The weighted loss over all goals of a batch, and for every goal the probability of Yes against No."""
     place, goal, p_yes, weight = (
@@ -149,7 +158,8 @@ def losses(model: LanguageModel, hidden: Tensor, batch: Batch, words: Words) -> 
 def batch_tensors(batch: Batch, device: torch.device) -> list[Tensor]:
     """What the language model takes beside the map."""
     return [
-        torch.from_numpy(array).to(device) for array in (batch.tokens, batch.positions, batch.segments, batch.family)
+        torch.from_numpy(array).to(device)
+        for array in (batch.tokens, batch.positions, batch.segments, batch.family, batch.look_place)
     ]
 
 
@@ -183,10 +193,11 @@ def train_language(config: Config, device: torch.device) -> None:
                 rows.append(writer.row(unpacked(arrays[shard], number), simple=run.step < SIMPLE_STEPS))
                 seen.append(maps[shard][number])
         batch = collate(rows)
-        hidden = run.compiled(
+        hidden, looks = run.compiled(
             standardised(model, torch.from_numpy(np.stack(seen)).to(device)), *batch_tensors(batch, device)
         )
-        loss, p_yes = losses(model, hidden, batch, words)
+        worded, p_yes = losses(model, hidden, batch, words)
+        loss = worded + LOOK_WEIGHT * looking_loss(looks, batch)
         shown += loss.item()
         for kind, goal, wanted, found in zip(batch.kinds, batch.goal, batch.p_yes, p_yes.tolist(), strict=True):
             if goal < 0 and wanted != 0.5:

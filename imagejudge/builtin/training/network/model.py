@@ -203,6 +203,15 @@ class Attention(nn.Module):
         self.heads = shape.heads
         self.q, self.k, self.v, self.o = (Linear(shape.width, shape.width, bias=False) for _ in range(4))
 
+    def looks(self, x: Tensor, cos: Tensor, sin: Tensor, place: Tensor) -> Tensor:
+        """Logits [M, 64] with which the first head at these places, of all [B*L], looks at the places of its image."""
+        length, size = x.shape[1], x.shape[2] // self.heads
+        asks = F.linear(x.flatten(0, 1)[place], self.q.weight[:size].to(x.dtype))
+        shows = F.linear(x[:, :IMAGE_TOKENS], self.k.weight[:size].to(x.dtype))
+        asks = apply_rotary(asks, cos.flatten(0, 2)[place], sin.flatten(0, 2)[place])
+        shows = apply_rotary(shows, cos[:, 0, :IMAGE_TOKENS], sin[:, 0, :IMAGE_TOKENS])
+        return (shows[place // length] @ asks[..., None])[..., 0].float() / math.sqrt(size)
+
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
         """[B, L, width] to the same shape; the mask says who sees whom."""
         batch, length, width = x.shape
@@ -268,6 +277,7 @@ class LanguageModel(nn.Module):
         self.mm0, self.mm2 = Linear(seen, 2 * width), Linear(2 * width, width)
         self.embed = nn.Embedding(shape.vocab, width)
         self.layers = nn.ModuleList(DecoderLayer(shape) for _ in range(shape.layers))
+        self.looking = range(shape.layers // 4, shape.layers - shape.layers // 4)
         self.norm = RMSNorm(width)
         self.head_dim, self.base = shape.head_dim, shape.rope_base
         nn.init.normal_(self.embed.weight, std=0.05)
@@ -283,9 +293,12 @@ class LanguageModel(nn.Module):
         """A standardised map [B, 64, C] to embeddings [B, 64, width]."""
         return self.mm2(F.gelu(self.mm0(features + self.position.to(features.dtype))))  # type: ignore[no-any-return]
 
-    def forward(self, features: Tensor, tokens: Tensor, positions: Tensor, segments: Tensor, family: Tensor) -> Tensor:
+    def forward(
+        self, features: Tensor, tokens: Tensor, positions: Tensor, segments: Tensor, family: Tensor, look_place: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Hidden states [B, 64 + L, width]: the image's places, made from standardised maps [B, 64, C], then `tokens`
-        [B, L] with position and segment numbers.
+        [B, L] with position and segment numbers. And how the tokens at `look_place` [M], of all [B * (64 + L)], look at
+        the image in the layers between the first and the last quarter: logits [layers, M, 64].
 
         family[b, s, t] says whether segment s sees segment t. Segment 0 is the text before the image: its tokens stand
         after the image in this order but
@@ -306,9 +319,12 @@ class LanguageModel(nn.Module):
         angle = places[..., None].float() * frequency
         angle = torch.cat([angle, angle], -1)[:, None]
         cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-        for layer in self.layers:
+        looks = []
+        for number, layer in enumerate(self.layers):
+            if number in self.looking:
+                looks.append(layer.attn.looks(layer.attn_norm(x), cos, sin, look_place))
             x = layer(x, cos, sin, mask)
-        return self.norm(x)  # type: ignore[no-any-return]
+        return self.norm(x), torch.stack(looks)
 
 
 def _grid(width: int) -> Tensor:
