@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tomli
@@ -19,6 +20,30 @@ _WHOLE = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"[0-9_]{1000}")
 
 
+class _Lines(Mapping[Place, int]):
+    """Where the values of a text stand, looked up when it is first asked for: most files have no mistake to point at,
+    and of a large one it takes longer than to parse it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @functools.cached_property
+    def _found(self) -> Mapping[Place, int]:
+        try:
+            return locate(self._text)
+        except RecursionError:  # inline tables some 400 deep, which the parser can just read and no file of ours has
+            return {}
+
+    def __getitem__(self, place: Place) -> int:
+        return self._found[place]
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
 def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:
     """A text's values, and the lines on which they stand. Raises `UnreadableError`."""
     for number, line in enumerate(text.split("\n"), 1):
@@ -26,7 +51,6 @@ def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:
             raise UnreadableError(f"more than {_DOTS} dots", "write it more simply", number)
     try:
         document = tomli.loads(text)
-        lines = locate(text)
     except tomli.TOMLDecodeError as error:
         problem = f"not TOML at column {error.colno}: {error.msg[:1].lower()}{error.msg[1:]}"
         raise UnreadableError(problem[:300], "correct what stands there or just before", error.lineno) from None
@@ -35,6 +59,7 @@ def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:
         where = text.count("\n", 0, digits.start()) + 1 if digits else None
         problem = "a number too long" if digits else "lists nested too deeply or a number too long"
         raise UnreadableError(problem, "write it more simply", where) from None
+    lines = _Lines(text)
     _check_numbers(document, lines)
     return document, lines
 

@@ -98,7 +98,6 @@ class Table:
         silent: str = "",
     ) -> None:
         self.what = what
-        self.line = nearest(report.lines, path)
         self.meant: set[str] = set()
         """Keys that a misspelt one probably stands for; that they are missing is not said again."""
         self._values = values
@@ -107,6 +106,11 @@ class Table:
         for key in values:
             if key not in keys and key != silent:
                 self._unknown(key, keys)
+
+    @property
+    def line(self) -> int:
+        """Where it stands."""
+        return nearest(self._report.lines, self._path)
 
     def __contains__(self, key: str) -> bool:
         return key in self._values

@@ -158,6 +158,7 @@ MISTAKES = [
     ("[[rules]\n" + RULE, "4: not TOML at column"),
     (RULE + 'unless = ["A"\n "B"]', "8: not TOML at column 2: unclosed array; correct"),
     ("x = " + "[" * 2000, " lists nested too deeply or a number too long; write"),
+    ("x = " + "{a = " * 430 + "1" + "}" * 430, ": unknown key 'x' in the file; valid keys"),
     ("x = " + "9" * 5000, "4: a number too long; write"),
     ("schema = 0x" + "f" * 5000, "1: a number too long; write"),
     ("schema = 1\nname = { a." + "b." * 200_000 + "c = 1 }", "2: more than 100 dots; write"),

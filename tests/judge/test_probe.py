@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagejudge.common import toml_read
 from imagejudge.constitution import Constitution, Rule, Severity, Thresholds, rule_digest
 from imagejudge.errors import UsageError
 from imagejudge.judge.probe import CONFIDENCE, Figure, Origin, Probe, Probes, highest, misses_allowed, needed, threshold
@@ -248,3 +249,12 @@ def test_a_file_that_is_not_there_is_told_apart(tmp_path: Path) -> None:
         read_probes(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         read_probes(tmp_path)
+
+
+def test_lines_of_a_file_without_mistakes_are_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "probe.toml"
+    write_probes(probes(), path)
+    looked_up = []
+    monkeypatch.setattr(toml_read, "locate", lambda text: looked_up.append(text) or {})
+    assert read_probes(path) == probes()
+    assert not looked_up
