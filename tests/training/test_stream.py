@@ -101,7 +101,7 @@ def test_a_thought_that_errs_is_about_the_same_question(words, painter: Painter)
     turns = re.findall(pattern, spoken, re.DOTALL)
     assert {True, False} == {thought == rating for _, thought, rating, _ in turns}
     assert any(reason.startswith("I do not know") for *_, reason in turns)
-    asked = [(named(thought.split(". ")[1]), named(reason)) for thought, *_, reason in turns if ". " in thought]
+    asked = [(named(thought.split(". ")[0]), named(reason)) for thought, *_, reason in turns if ". " in thought]
     same = [bool(thought & reason) for thought, reason in asked if thought and reason]
     assert len(same) > 20
     assert np.mean(same) > 0.8  # of two things that are asked about, one may speak of either

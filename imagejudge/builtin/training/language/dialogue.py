@@ -246,7 +246,7 @@ class Writer:
             thing = self.asker.one_of(UNKNOWN).removesuffix("+")
             question, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), False
             reason = f"I do not know {thing}."
-            reply = f"{told(facts.scene)} {reason} So the answer is No."
+            reply = f"{reason} {told(facts.scene)} So the answer is No."
         else:
             if draw < 0.8:
                 claim = self.asker.claim(facts)
@@ -273,7 +273,10 @@ class Writer:
             reply, learnt_from = (other if random.random() < 0.8 else other.split(". ")[0] + "."), 1
         self.others = [*self.others[-99:], facts]
         turns = [(question.deliberate, reply), (SUMMARISE, summary(reason, answer=answer))]
-        self._write(row, image, turns, 0.2, "reason", learnt_from)
+        begin, goals = len(row.tokens), len(row.goals)
+        self._write(row, image, turns, 0.3, "reason", learnt_from)
+        if claim is not None and len(row.goals) > goals:
+            self._look(row, begin, question.deliberate + ANSWER_TURN, facts.seen(claim.about))
 
     def _blind(self, row: Row, plain: int, facts: Facts) -> None:
         """The same questions without the image: three in four balanced, one as scenes are, so that priors differ and

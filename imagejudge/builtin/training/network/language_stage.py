@@ -23,7 +23,7 @@ from imagejudge.builtin.training.shape import Shape
 from imagejudge.common.atomic_write import replacing
 
 LENGTH = 384  # tokens of text beside one image
-LOOK_WEIGHT = 0.2  # of where words look, beside what they answer
+LOOK_WEIGHT = 0.6  # of where words look, beside what they answer
 SIMPLE_STEPS = 300  # steps of the language stage that only ask what is visible
 
 
