@@ -62,13 +62,16 @@ def test_of_a_picture_without_stickers_nothing_is_taught_to_be_there(words) -> N
 
     random = np.random.default_rng(7)
     writer = Writer(words, random, 384)
+    asked = 0
     for _ in range(20):
         row = writer.row(labelled(unlike(random), [], []))
         answers = {goal.kind: goal.p_yes for goal in row.goals if goal.token < 0}
-        assert answers["sticker"] == 0
         assert answers.get("visible", 0) == answers.get("class", 0) == answers.get("touch", 0) == 0
-        spoken = words.tokenizer.decode(row.tokens)
-        assert STICKER in spoken
+        if "sticker" in answers:
+            asked += 1
+            assert answers["sticker"] == 0
+            assert STICKER in words.tokenizer.decode(row.tokens)
+    assert asked > 15  # a long constitution leaves no room for more questions
 
 
 def test_of_a_scene_a_sticker_is_taught_to_be_there(words, painter: Painter) -> None:  # type: ignore[no-untyped-def]

@@ -246,7 +246,7 @@ class Writer:
             thing = self.asker.one_of(UNKNOWN).removesuffix("+")
             question, answer = visible(f"{thing[0].upper()}{thing[1:]} is visible."), False
             reason = f"I do not know {thing}."
-            reply = f"{reason} {told(facts.scene)} So the answer is No."
+            reply = f"{reason} So the answer is No."
         else:
             if draw < 0.8:
                 claim = self.asker.claim(facts)

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - forms of words read better on long lines
-"""The two reasoning turns as they should be: what was asked for, what is there, the answer; then what was asked for
-alone, as the reason: a list of all that is there would be wrong as soon as one thing in it is. What was asked for comes
-first, close to the question: after a list the model has lost what it was."""
+"""The two reasoning turns as they should be: what the scene shows of that which was asked for, and the answer; then the
+same as the reason. No list of all that is there: it would be wrong as soon as one thing in it is, and after it the model
+has lost what it was asked."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ RELATED = {
 
 
 def thought(facts: Facts, claim: Claim | None, *, answer: bool) -> str:
-    """The first reasoning turn: what was asked for, what is there, the answer."""
-    found = [] if claim is None else [found_of(facts, claim)]
-    return " ".join([*found, told(facts.scene), f"So the answer is {'Yes' if answer else 'No'}."])
+    """The first reasoning turn: what the scene shows of a claim, or all it shows where there is none; the answer."""
+    found = told(facts.scene) if claim is None else found_of(facts, claim)
+    return f"{found} So the answer is {'Yes' if answer else 'No'}."
 
 
 def found_of(facts: Facts, claim: Claim) -> str:

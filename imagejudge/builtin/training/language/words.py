@@ -39,6 +39,7 @@ PLURALS = {
     "baby": "babies",
     "body": "bodies",
     "knife": "knives",
+    "glass": "glasses",
 }
 BODY = ("a body or clothes", "a body", "a person or an animal", "someone's body or clothes")
 
