@@ -16,7 +16,11 @@ from imagejudge.common.toml_lines import locate, nearest
 _DOTS = 100
 """Dots outside strings in one line: for each, the parser walks all before it, and every table around is remembered."""
 _STRING = re.compile(r""" "(?:\\.|[^"\\])*(?:"|$) | '[^']*(?:'|$) """, re.VERBOSE)
+_DEPTH = 200
+"""Keys and indices above a value. Lines are looked up with three calls for each, and Python allows 1,000."""
 _WHOLE = range(-(2**63), 2**63)
+_DEEP = "nested too deeply or a number too long"
+_SIMPLER = "write it more simply"
 _DIGITS = re.compile(r"[0-9_]{1000}")
 
 
@@ -29,10 +33,7 @@ class _Lines(Mapping[Place, int]):
 
     @functools.cached_property
     def _found(self) -> Mapping[Place, int]:
-        try:
-            return locate(self._text)
-        except RecursionError:  # inline tables some 400 deep, which the parser can just read and no file of ours has
-            return {}
+        return locate(self._text)
 
     def __getitem__(self, place: Place) -> int:
         return self._found[place]
@@ -48,7 +49,7 @@ def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:
     """A text's values, and the lines on which they stand. Raises `UnreadableError`."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > _DOTS and _STRING.sub("", line).count(".") > _DOTS:
-            raise UnreadableError(f"more than {_DOTS} dots", "write it more simply", number)
+            raise UnreadableError(f"more than {_DOTS} dots", _SIMPLER, number)
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -57,21 +58,26 @@ def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:
     except (RecursionError, ValueError):
         digits = _DIGITS.search(text)
         where = text.count("\n", 0, digits.start()) + 1 if digits else None
-        problem = "a number too long" if digits else "lists nested too deeply or a number too long"
-        raise UnreadableError(problem, "write it more simply", where) from None
+        raise UnreadableError("a number too long" if digits else _DEEP, _SIMPLER, where) from None
     lines = _Lines(text)
-    _check_numbers(document, lines)
+    _check_values(document, lines)
     return document, lines
 
 
-def _check_numbers(document: Mapping[str, Any], lines: Mapping[Place, int]) -> None:
-    """Refuse whole numbers of more than 64 bits: some can neither be shown nor be compared with fractions."""
+def _check_values(document: Mapping[str, Any], lines: Mapping[Place, int]) -> None:
+    """Refuse what is nested too deeply to tell its line, and whole numbers of more than 64 bits: some can neither be
+    shown nor be compared with fractions."""
     left: list[tuple[Place, Any]] = [((), document)]
+    too_long: Place | None = None
     while left:
         place, value = left.pop()
+        if len(place) > _DEPTH:
+            raise UnreadableError(_DEEP, _SIMPLER)
         if isinstance(value, dict):
             left += [((*place, key), below) for key, below in value.items()]
         elif isinstance(value, list):
             left += [((*place, number), below) for number, below in enumerate(value)]
         elif type(value) is int and value not in _WHOLE:
-            raise UnreadableError("a number too long", "write one of at most 64 bits", nearest(lines, place))
+            too_long = place
+    if too_long is not None:
+        raise UnreadableError("a number too long", "write one of at most 64 bits", nearest(lines, too_long))

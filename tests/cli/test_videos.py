@@ -58,10 +58,11 @@ def picture(name: str) -> Image.Image:
 
 
 @needs_pyav
-def test_a_knife_of_three_seconds_is_found_in_a_film_of_thirty(tmp_path: Path, run: Run, rules: Path) -> None:
+def test_an_explosion_of_three_seconds_is_found_in_a_film_of_thirty(tmp_path: Path, run: Run, rules: Path) -> None:
+    rules.write_text(KNIVES.replace("A knife", "An explosion").replace('["knife"]', '["explosion"]'))
     harmless = [picture(f"harmless-{number}") for number in range(1, 6)]
-    knife = picture("cruelty-to-animals")
-    frames = (knife if 12 <= second < 15 else harmless[second // 3 % 5] for second in range(30) for _ in range(10))
+    explosion = picture("explosion-at-vehicle")
+    frames = (explosion if 12 <= second < 15 else harmless[second // 3 % 5] for second in range(30) for _ in range(10))
     (tmp_path / "film.mp4").write_bytes(film(frames, rate=10))
     done = run("scan", "film.mp4", "--model", "builtin", "--constitution", rules)
     assert done.returncode == 1, done.stderr
