@@ -125,7 +125,7 @@ def test_batches_come_in_order_and_the_same_from_a_seed(words, tmp_path: Path) -
     assert not np.array_equal(drawn[0].arrays["pixels"], drawn[1].arrays["pixels"])
 
 
-def test_the_nouns_of_a_question_look_at_the_cells_of_their_things(words, painter: Painter) -> None:  # type: ignore[no-untyped-def]
+def test_the_nouns_of_a_question_look_at_their_things(words, painter: Painter) -> None:  # type: ignore[no-untyped-def]
     from imagejudge.builtin.training.language.dialogue import Writer
 
     random = np.random.default_rng(10)
@@ -148,6 +148,9 @@ def test_the_nouns_of_a_question_look_at_the_cells_of_their_things(words, painte
                 nouns += 1
                 shown = np.sum([thing.cells for thing in fits], 0)
                 assert look.cells == pytest.approx(shown / shown.sum(), abs=1e-5)
+                edges = np.array([thing.box for thing in fits]).T
+                box = [edges[0].min(), edges[1].min(), edges[2].max(), edges[3].max()]
+                assert look.box * SIZE == pytest.approx(box, abs=1e-3)
     assert nouns > 100
     assert boxes > 100
 

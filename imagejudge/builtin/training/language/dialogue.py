@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from imagejudge.builtin.training.language.claims import Asker, Claim
-from imagejudge.builtin.training.language.facts import Cells, Facts
+from imagejudge.builtin.training.language.facts import Facts, Seen, around
 from imagejudge.builtin.training.language.questions import box_request, rule_question, rules_question
 from imagejudge.builtin.training.language.rows import Goal, Look, Row
 from imagejudge.builtin.training.language.thoughts import found_of, summary, thought, told
@@ -171,7 +171,7 @@ class Writer:
         p_yes: float,
         kind: str,
         weight: float = 1.0,
-        seen: Cells = MappingProxyType({}),
+        seen: Mapping[str, Seen] = MappingProxyType({}),
     ) -> None:
         """A question and the proportion of Yes; its nouns should look at the cells in which they are seen."""
         tokens = self.words.encode(subject + ANSWER_TURN)
@@ -184,8 +184,8 @@ class Writer:
         if ends:
             row.goals.append(Goal(len(row.tokens) - 1, STOP, 0.0, 0.2, "end"))
 
-    def _look(self, row: Row, begin: int, text: str, seen: Cells) -> None:
-        row.looks += [Look(begin + place, seen[noun]) for noun, place in self.words.ends(text, seen).items()]
+    def _look(self, row: Row, begin: int, text: str, seen: Mapping[str, Seen]) -> None:
+        row.looks += [Look(begin + place, *seen[noun]) for noun, place in self.words.ends(text, seen).items()]
 
     def _write(
         self, row: Row, parent: int, turns: list[tuple[str, str]], weight: float, kind: str, first: int = 0
@@ -233,8 +233,9 @@ class Writer:
                 if len(row.goals) > goals:
                     self._look(row, begin, request + ANSWER_TURN, seen)
                 if len(seen) == len(about):  # every number of a box comes from the cells of all that was asked for
-                    cells = np.mean(list(seen.values()), 0)
-                    row.looks += [Look(goal.place, cells) for goal in row.goals[goals:]]
+                    cells = np.mean([cells for cells, _ in seen.values()], 0)
+                    box = around([box for _, box in seen.values()])
+                    row.looks += [Look(goal.place, cells, box) for goal in row.goals[goals:]]
 
     def _reasoning(self, row: Row, image: int, facts: Facts) -> None:
         random = self.random

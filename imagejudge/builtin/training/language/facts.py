@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from imagejudge.builtin.training.language.words import BODIES, Target, target
 from imagejudge.builtin.training.scenes.concepts import AMBIGUOUS
-from imagejudge.builtin.training.scenes.scene import APART, DISTANT, NEAR, Scene
+from imagejudge.builtin.training.scenes.scene import APART, DISTANT, NEAR, SIZE, Scene
 
-Cells = Mapping[str, NDArray[np.float32]]
 UNSUITABLE = frozenset({"weapon", "blood", "rude", "tobacco", "drug", "revealing", "explosion"})
 """Kinds that make a scene inappropriate for the public wherever they are."""
+
+
+class Seen(NamedTuple):
+    """Where things are: the shares of the cells that show them, which sum to one, and the box around them all (left,
+    top, right, bottom) in shares of the image."""
+
+    cells: NDArray[np.float32]
+    box: NDArray[np.float32]
 
 
 class Facts:
@@ -29,14 +37,13 @@ class Facts:
         """The places of all things that fit."""
         return [number for number, kinds in enumerate(self.kinds) if kinds & wanted.kinds]
 
-    def seen(self, about: Iterable[Target]) -> Cells:
-        """The bare words for those of these things that are there, each with the cells that show it, as shares that
-        sum to one."""
+    def seen(self, about: Iterable[Target]) -> dict[str, Seen]:
+        """The bare words for those of these things that are there, and where."""
         seen = {}
         for what in about:
-            if places := self.matching(what):
-                cells = np.sum([self.scene.things[place].cells for place in places], 0)
-                seen[what.bare] = cells / cells.sum()
+            if things := [self.scene.things[place] for place in self.matching(what)]:
+                cells = np.sum([thing.cells for thing in things], 0)
+                seen[what.bare] = Seen(cells / cells.sum(), around([thing.box for thing in things]) / np.float32(SIZE))
         return seen
 
     def visible(self, wanted: Target) -> bool | None:
@@ -87,6 +94,12 @@ class Facts:
         if "minor" in self.all and self.all & {"alcohol", "gambling"}:
             return True
         return None if self.all & {"water pistol", "death", "flames"} else False
+
+
+def around(boxes: ArrayLike) -> NDArray[np.float32]:
+    """The box around all of these."""
+    corners = np.asarray(boxes, np.float32)
+    return np.concatenate([corners[:, :2].min(0), corners[:, 2:].max(0)])
 
 
 def both(one: bool | None, other: bool | None) -> bool | None:

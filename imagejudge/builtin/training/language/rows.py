@@ -27,10 +27,12 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """At which cells a token should look: their shares sum to one."""
+    """What a token should look at: the shares of cells, which sum to one, and its box (left, top, right, bottom) in
+    shares of the image."""
 
     place: int
     cells: NDArray[np.float32]
+    box: NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class Batch:
     kinds: list[str]
     look_place: NDArray[np.int64]
     look_cells: NDArray[np.float32]  # [looks, 64]
+    look_box: NDArray[np.float32]  # [looks, 4]
 
 
 def collate(rows: list[Row]) -> Batch:
@@ -97,7 +100,7 @@ def collate(rows: list[Row]) -> Batch:
         tokens[number, :n], positions[number, :n], segments[number, :n] = row.tokens, row.positions, row.segments
         before = number * (IMAGE_TOKENS + length) + IMAGE_TOKENS
         goals += [(before + goal.place, goal) for goal in row.goals]
-        looks += [(before + look.place, look.cells) for look in row.looks]
+        looks += [(before + look.place, look) for look in row.looks]
     return Batch(
         tokens,
         positions,
@@ -109,5 +112,6 @@ def collate(rows: list[Row]) -> Batch:
         np.array([goal.weight for _, goal in goals], np.float32),
         [goal.kind for _, goal in goals],
         np.array([place for place, _ in looks], np.int64),
-        np.array([cells for _, cells in looks], np.float32).reshape(-1, IMAGE_TOKENS),
+        np.array([look.cells for _, look in looks], np.float32).reshape(-1, IMAGE_TOKENS),
+        np.array([look.box for _, look in looks], np.float32).reshape(-1, 4),
     )

@@ -31,7 +31,7 @@ from imagejudge.builtin.training.network.language_stage import (
     losses,
     preprocess,
 )
-from imagejudge.builtin.training.network.model import LanguageModel, SceneNet
+from imagejudge.builtin.training.network.model import LanguageModel, Linear, RMSNorm, SceneNet
 from imagejudge.builtin.training.network.restore import Pair, read_pair, write_tokenizer
 from imagejudge.builtin.training.network.trainer import Config, learning_rate, load_checkpoint, pause
 from imagejudge.builtin.training.network.vision_stages import jitter_colors
@@ -44,16 +44,18 @@ SAVE_SECONDS = 180  # seconds between checkpoints
 EMA_DECAY = 0.998  # of the averaged weights, at every step
 MUON = ("pw1", "pw2", "mm0", "mm2", "q", "k", "v", "o", "gate", "up", "down")  # layers whose matrices it trains
 WEIGHT_DECAY = 0.05  # of matrices
+PLACE_WEIGHT = 0.5  # of where the things are that words stand for, beside what is said
 LANGUAGE_LOSS_WEIGHT = 3.0  # of the questions beside the labels of cells
 
 
 class Joint(nn.Module):
-    """Encoder with its heads, and language model."""
+    """Encoder with its heads, and language model with one that tells where the things are that a word stands for."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.scenes = SceneNet(shape, len(CONCEPTS), len(KINDS))
         self.language = LanguageModel(shape)
+        self.place = nn.Sequential(RMSNorm(shape.width), Linear(shape.width, 4))
 
     def restore(self, pair: Pair) -> None:
         """Take the weights of a pair; only the heads are left as they are."""
@@ -73,6 +75,12 @@ class Joint(nn.Module):
             language.position *= language.std / std
             language.mean.copy_(mean)
             language.std.copy_(std)
+
+    def placing_loss(self, looked: Tensor, batch: Batch) -> Tensor:
+        """By how much words mistake where the things are that they stand for: the mean distance of a box's edge, in
+        shares of the image, added up over its four."""
+        wanted = torch.from_numpy(batch.look_box).to(looked.device)
+        return (self.place(looked).float() - wanted).abs().sum() / max(1, len(wanted))
 
     def begin(self, pictures: Iterator[Arrays], steps: int, device: torch.device) -> None:
         """Learn the heads alone from the maps of the restored encoder, as later their errors would spoil it."""
@@ -136,10 +144,11 @@ class Trainer:
         dense, parts, features = self.look(seen, {name: value.to(self.device) for name, value in wanted.items()})
         language = self.model.language
         asked = (features[: config.batch].float() - language.mean) / language.std
-        hidden, looks = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
+        hidden, looks, looked = self.read(asked.to(self.dtype), *batch_tensors(batch, self.device))
         worded, p_yes = losses(language, hidden, batch, self.words)
         looking = looking_loss(looks, batch)
-        (dense + LANGUAGE_LOSS_WEIGHT * (worded + LOOK_WEIGHT * looking)).backward()
+        placing = self.model.placing_loss(looked, batch)
+        (dense + LANGUAGE_LOSS_WEIGHT * (worded + LOOK_WEIGHT * looking + PLACE_WEIGHT * placing)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -150,7 +159,7 @@ class Trainer:
         decay = min(EMA_DECAY, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
-        return [worded.item(), looking.item(), *parts.tolist()], batch, p_yes.tolist()
+        return [worded.item(), looking.item(), placing.item(), *parts.tolist()], batch, p_yes.tolist()
 
     def save(self) -> None:
         """Write the checkpoint, atomically."""
@@ -198,7 +207,7 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
         trainer.model.begin((maker.sample(number).arrays for number in range(drawn)), 10 * drawn, device)
         trainer.average.load_state_dict(trainer.model.state_dict())
     begun = saved = time.time()
-    shown = np.zeros(2 + len(SceneNet.PARTS))
+    shown = np.zeros(3 + len(SceneNet.PARTS))
     right: dict[str, list[float]] = {}
     stream = samples(recipe, trainer.fresh // SCENES, workers)
     progress = 0.0
@@ -215,12 +224,12 @@ def train_joint(config: Config, device: torch.device, begin: Path, workers: int 
         if trainer.step % config.log_every == 0:
             print(
                 f"joint {trainer.step} {time.time() - begun:.0f}s {trainer.fresh} scenes; "
-                + f"words, looks, {', '.join(SceneNet.PARTS)}: "
+                + f"words, looks, places, {', '.join(SceneNet.PARTS)}: "
                 + " ".join(f"{value / config.log_every:.3f}" for value in shown) + "; "
                 + " ".join(f"{kind} {np.mean(hits):.3f}" for kind, hits in sorted(right.items())),
                 flush=True,
             )  # fmt: skip
-            right, shown = {}, np.zeros(2 + len(SceneNet.PARTS))
+            right, shown = {}, np.zeros(3 + len(SceneNet.PARTS))
         if time.time() - saved > SAVE_SECONDS:
             trainer.save()
             saved = time.time()

@@ -193,7 +193,7 @@ def train_language(config: Config, device: torch.device) -> None:
                 rows.append(writer.row(unpacked(arrays[shard], number), simple=run.step < SIMPLE_STEPS))
                 seen.append(maps[shard][number])
         batch = collate(rows)
-        hidden, looks = run.compiled(
+        hidden, looks, _ = run.compiled(
             standardised(model, torch.from_numpy(np.stack(seen)).to(device)), *batch_tensors(batch, device)
         )
         worded, p_yes = losses(model, hidden, batch, words)

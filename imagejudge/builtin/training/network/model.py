@@ -295,10 +295,11 @@ class LanguageModel(nn.Module):
 
     def forward(
         self, features: Tensor, tokens: Tensor, positions: Tensor, segments: Tensor, family: Tensor, look_place: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Hidden states [B, 64 + L, width]: the image's places, made from standardised maps [B, 64, C], then `tokens`
         [B, L] with position and segment numbers. And how the tokens at `look_place` [M], of all [B * (64 + L)], look at
-        the image in the layers between the first and the last quarter: logits [layers, M, 64].
+        the image in the layers between the first and the last quarter: logits [layers, M, 64]; and the states that
+        these layers leave there [M, width].
 
         family[b, s, t] says whether segment s sees segment t. Segment 0 is the text before the image: its tokens stand
         after the image in this order but
@@ -324,7 +325,9 @@ class LanguageModel(nn.Module):
             if number in self.looking:
                 looks.append(layer.attn.looks(layer.attn_norm(x), cos, sin, look_place))
             x = layer(x, cos, sin, mask)
-        return self.norm(x), torch.stack(looks)
+            if number == self.looking[-1]:
+                looked = x.flatten(0, 1)[look_place]
+        return self.norm(x), torch.stack(looks), looked
 
 
 def _grid(width: int) -> Tensor:
