@@ -43,18 +43,18 @@ class Asker:
     balance: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     KINDS: ClassVar[dict[str, float]] = {
-        "visible": 0.21,
-        "class": 0.13,
-        "absent": 0.06,
-        "both": 0.12,
-        "either": 0.05,
+        "visible": 0.18,
+        "class": 0.12,
+        "absent": 0.05,
+        "both": 0.11,
+        "either": 0.04,
         "without": 0.03,
-        "touch": 0.22,
-        "hold": 0.03,
-        "near": 0.02,
-        "on": 0.02,
-        "unrelated": 0.04,
-        "count": 0.07,
+        "touch": 0.21,
+        "hold": 0.04,
+        "near": 0.04,
+        "on": 0.05,
+        "unrelated": 0.03,
+        "count": 0.10,
     }
 
     def __post_init__(self) -> None:
