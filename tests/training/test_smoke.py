@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,14 @@ def test_training_goes_on_from_a_pair_and_then_from_its_own_checkpoint(
 
     import numpy as np
 
+    from imagejudge.builtin.training.benchmark.agreement import measure_agreement
     from imagejudge.builtin.training.network import export
     from imagejudge.builtin.training.network import joint_stage as joint
     from imagejudge.builtin.training.network.restore import read_pair
     from imagejudge.builtin.training.network.trainer import Config, trained_weights
+    from imagejudge.builtin.training.scenes.painter import Painter, Sprites
+    from imagejudge.engine.llama import LlamaEngine
+    from imagejudge.engine.llama_model import LlamaOptions
 
     monkeypatch.setattr(joint, "SCENES", 6)
     write_sprites(tmp_path / "sprites.npz")
@@ -59,6 +64,13 @@ def test_training_goes_on_from_a_pair_and_then_from_its_own_checkpoint(
     tokenizer = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
     export.write_pair(tmp_path / "export", pair.shape, weights, tokenizer)
     assert read_pair(tmp_path / "export").shape == pair.shape
+    files = tmp_path / "export"
+    options = LlamaOptions(str(files / "model.gguf"), str(files / "mmproj.gguf"), "bbox-xyxy-1000", threads=1)
+    with LlamaEngine(options) as engine:
+        measure_agreement(engine, Painter(Sprites(tmp_path / "sprites.npz")), tmp_path, scenes=3, temperature=1.0)
+    told = re.match(r"(\d+) of (\d+) answers agree", capsys.readouterr().out)
+    assert told is not None
+    assert told[1] == told[2]
 
 
 def test_the_vision_stage_learns_nothing_from_what_held_out_pairs_leave_out() -> None:

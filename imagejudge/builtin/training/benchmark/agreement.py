@@ -47,7 +47,7 @@ def measure_agreement(engine: LlamaEngine, painter: Painter, train: Path, scenes
         with torch.no_grad():
             pixels = torch.from_numpy(scene.pixels.copy()).permute(2, 0, 1)[None].float() / 255 * 2 - 1
             features = (vision(pixels) - language.mean) / language.std
-            hidden, _ = language(features, *batch_tensors(batch, torch.device("cpu")))
+            hidden, *_ = language(features, *batch_tensors(batch, torch.device("cpu")))
             logits = hidden.flatten(0, 1)[torch.from_numpy(batch.place)] @ language.embed.weight.T / temperature
             p = torch.sigmoid(logits[:, spelt[0]].logsumexp(-1) - logits[:, spelt[1]].logsumexp(-1)).tolist()
         gaps += [abs(ours - answer.p_yes) for ours, answer in zip(p, answers, strict=True)]
