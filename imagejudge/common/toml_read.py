@@ -19,7 +19,6 @@ _STRING = re.compile(r""" "(?:\\.|[^"\\])*(?:"|$) | '[^']*(?:'|$) """, re.VERBOS
 _DEPTH = 200
 """Keys and indices above a value. Lines are looked up with three calls for each, and Python allows 1,000."""
 _WHOLE = range(-(2**63), 2**63)
-_DEEP = "nested too deeply or a number too long"
 _SIMPLER = "write it more simply"
 _DIGITS = re.compile(r"[0-9_]{1000}")
 
@@ -58,7 +57,8 @@ def parse(text: str) -> tuple[dict[str, Any], Mapping[Place, int]]:
     except (RecursionError, ValueError):
         digits = _DIGITS.search(text)
         where = text.count("\n", 0, digits.start()) + 1 if digits else None
-        raise UnreadableError("a number too long" if digits else _DEEP, _SIMPLER, where) from None
+        problem = "a number too long" if digits else "nested too deeply or a number too long"
+        raise UnreadableError(problem, _SIMPLER, where) from None
     lines = _Lines(text)
     _check_values(document, lines)
     return document, lines
@@ -72,7 +72,7 @@ def _check_values(document: Mapping[str, Any], lines: Mapping[Place, int]) -> No
     while left:
         place, value = left.pop()
         if len(place) > _DEPTH:
-            raise UnreadableError(_DEEP, _SIMPLER)
+            raise UnreadableError(f"nested more than {_DEPTH} deep", _SIMPLER)
         if isinstance(value, dict):
             left += [((*place, key), below) for key, below in value.items()]
         elif isinstance(value, list):
