@@ -129,8 +129,9 @@ class Trainer:
                 optimiser.load_state_dict(state)
             self.step, self.fresh = saved["step"], saved["fresh"]
             print(f"joint: going on from step {self.step}, after {self.fresh} scenes", flush=True)
-        self.look = torch.compile(self.model.scenes) if config.compile else self.model.scenes
-        self.read = torch.compile(self.model.language) if config.compile else self.model.language
+        gains = config.compile and self.dtype == torch.bfloat16  # in float32 compiled code is no faster
+        self.look = torch.compile(self.model.scenes) if gains else self.model.scenes
+        self.read = torch.compile(self.model.language) if gains else self.model.language
 
     def learn(self, sample: Sample, progress: float) -> tuple[list[float], Batch, list[float]]:
         """One step; `progress`, from 0 to 1, brings the rate down. Returns the parts of the loss, the questions, and
