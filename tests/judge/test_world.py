@@ -83,6 +83,15 @@ def test_a_file_of_another_encoder_and_one_that_is_none_are_refused(tmp_path: Pa
         World(torn, "", "eye").distance(tokens)
 
 
+def test_a_file_without_one_of_its_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    write_world(path, (1, 0, 0), 0)
+    with np.load(path) as file:
+        np.savez(path, **{name: file[name] for name in file.files if name != "hidden_bias"})
+    with pytest.raises(ModelError, match=r"w\.npz cannot be read"):
+        World(path, "ab" * 32, "eye").distance(np.zeros((1, 3), np.float32))
+
+
 def test_tokens_of_another_shape_are_refused(world: World) -> None:
     for shape, told in (((2, 3), "2 tokens of 3 numbers"), ((1, 4), "1 token of 4 numbers")):
         with pytest.raises(ModelError, match=f"takes 1 token of 3 numbers, and the model makes {told}"):
