@@ -17,7 +17,7 @@ from imagejudge.errors import ModelError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ARRAYS: Final = ("mean", "scale", "each", "each_bias", "hidden", "hidden_bias", "out", "out_bias")
+_ARRAYS: Final = ("mean", "scale", "each", "each_bias", "hidden", "hidden_bias", "out", "out_bias")
 OUTSIDE: Final = 0.5
 """From here on a picture is out of its model's world."""
 
@@ -79,7 +79,7 @@ class World:
 
         try:
             with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name].astype(np.float32) for name in ARRAYS}
+                arrays = {name: file[name].astype(np.float32) for name in _ARRAYS}
                 fitted = str(file["encoder"])
         except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
             raise ModelError(f"{self.path} cannot be read as a world file", "install imagejudge again") from error
