@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 from samples import write_sprites
 
 from imagejudge.builtin.training.benchmark.bench import plan_of
+from imagejudge.builtin.training.scenes import clipart
 from imagejudge.builtin.training.scenes.concepts import CONCEPTS, INDEX
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
 from imagejudge.builtin.training.scenes.pictograms import MONOCHROME, TABLES, on_paper
 from imagejudge.builtin.training.scenes.restyle import MANNERS, Tile, coloured, restyled
-from imagejudge.builtin.training.scenes.sprites import FIRST_STYLES, HELD_OUT_STYLE, STYLES, icons_of
+from imagejudge.builtin.training.scenes.sprites import FIRST_STYLES, HELD_OUT_STYLE, STYLES, icons_of, tiles
 
 
 def disc(side: int = 48) -> Tile:
@@ -62,8 +69,10 @@ def test_a_line_drawing_gets_a_body_and_two_colours() -> None:
 
 def test_the_tables_name_known_concepts_and_known_sets() -> None:
     assert set(TABLES) | MONOCHROME <= set(STYLES)
-    for table in TABLES.values():
-        assert set(table) <= {concept.name for concept in CONCEPTS}
+    for table in (*TABLES.values(), clipart.TABLE):
+        assert set(table) <= set(INDEX)
+    drawings = [name for names in clipart.TABLE.values() for name in names]
+    assert len(drawings) == len(set(drawings))
 
 
 def test_a_set_with_a_table_shows_what_stands_in_it_only() -> None:
@@ -72,6 +81,41 @@ def test_a_set_with_a_table_shows_what_stands_in_it_only() -> None:
     assert icons_of("mdi", mouse, other) == ["elephant"]
     assert icons_of("noto", mouse, other) == ["elephant", "mouse"]
     assert icons_of("fluent-emoji-high-contrast", {"icons": {"drop-of-blood": {}}}, CONCEPTS[INDEX["blood"]]) == []
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
+def test_clip_art_is_read_from_the_package_and_links_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tree/usr/share/openclipart/png"
+    for place in ("animals", "tools"):
+        (folder / place).mkdir(parents=True)
+    for names in clipart.TABLE.values():
+        for name in names:
+            Image.new("RGBA", (30, 20), (200, 0, 0, 255)).save(folder / "tools" / f"{name}.png")
+    (folder / "animals/bored_dog_01.png").symlink_to("../tools/knife.png")
+    Image.new("RGBA", (30, 20), (0, 0, 200, 255)).save(folder / "animals/bomb_01.png")
+    (tmp_path / "tree/DEBIAN").mkdir()
+    about = "Package: openclipart-png\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: drawings\n"
+    (tmp_path / "tree/DEBIAN/control").write_text(about)
+    package = tmp_path / "openclipart-png_1%3a0.18+dfsg-19_all.deb"
+    subprocess.run(["dpkg-deb", "--build", tmp_path / "tree", package], check=True, capture_output=True)
+
+    with pytest.raises(SystemExit, match="SHA-256"):
+        next(clipart.clipart(tmp_path))
+    monkeypatch.setattr(clipart, "SHA256", hashlib.sha256(package.read_bytes()).hexdigest())
+    found = {name: (concept, tile) for concept, name, tile in tiles_of(tmp_path)}
+    assert len(found) == sum(map(len, clipart.TABLE.values()))
+    assert found["bored_dog_01"][0] == "dog"
+    assert found["bored_dog_01"][1][48, 48].tolist() == [200, 0, 0, 255]
+    assert found["bomb_01"][1][48, 48].tolist() == [0, 0, 200, 255]  # of two of a name, the first folder's
+    assert (found["knife"][1][..., 3] > 0).sum() == 96 * 64
+
+
+def tiles_of(folder: Path) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+    """Concept, name and tile of each piece of clip art."""
+    for number, name, tile in tiles(clipart.STYLE, folder):
+        yield CONCEPTS[number].name, name, tile
 
 
 def test_the_benchmark_stays_in_the_styles_it_was_measured_in() -> None:

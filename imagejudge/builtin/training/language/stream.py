@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from imagejudge.builtin.training.language.dialogue import Words, Writer
 from imagejudge.builtin.training.language.rows import Batch, collate
+from imagejudge.builtin.training.scenes import clipart
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
 from imagejudge.builtin.training.scenes.scene import Scene, labelled
 from imagejudge.builtin.training.scenes.shards import packed, unpacked
-from imagejudge.builtin.training.scenes.sprites import FIRST_STYLES, STYLES
+from imagejudge.builtin.training.scenes.sprites import FIRST_STYLES, STYLES, TRAINED_STYLES
 from imagejudge.builtin.training.scenes.unlike import unlike
 
 PLAN = Plan(styles=tuple(STYLES.index(style) for style in FIRST_STYLES))
-RESTYLED = Plan(restyled=True)
+RESTYLED = Plan(styles=(*TRAINED_STYLES, *[STYLES.index(clipart.STYLE)] * 2), restyled=True)
+"""Clip art three times as often as any other style, as no two of its drawings are of one style."""
 UNLIKE = 0.08  # of all pictures show no sticker
 MEETING = 0.25  # of the others show two things on purpose, so that whether they touch is learnt
 Arrays = dict[str, NDArray[np.generic]]

@@ -21,7 +21,7 @@ from imagejudge.builtin.training.scenes.pictograms import MONOCHROME
 from imagejudge.builtin.training.scenes.placing import extent, place
 from imagejudge.builtin.training.scenes.restyle import outlined, restyled
 from imagejudge.builtin.training.scenes.scene import MOST, Mask, Scene, held_out_pair, labelled
-from imagejudge.builtin.training.scenes.sprites import HELD_OUT_STYLE, STYLES
+from imagejudge.builtin.training.scenes.sprites import STYLES, TRAINED_STYLES
 
 VULNERABLE = ("person", "animal", "vehicle")
 HARMFUL = ("danger", "danger", "weapon", "blade", "tobacco", "alcohol", "drug", "gambling", "tool")
@@ -55,7 +55,7 @@ class Plan:
     """What a scene should be like; `hard` runs from 0 (plain grounds, one or two large things) to 1."""
 
     hard: float = 1.0
-    styles: tuple[int, ...] = tuple(number for number, style in enumerate(STYLES) if style != HELD_OUT_STYLE)
+    styles: tuple[int, ...] = TRAINED_STYLES  # of which one is drawn for a scene
     pairs: str = "trained"  # trained: no held-out pair; held-out: some of them; any
     restyled: bool = False  # drawings in other manners than their sets have
 

@@ -7,6 +7,8 @@ is drawn.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -231,17 +233,46 @@ thumbs down: thumbs-down
 child: boy girl boy-one girl-one
 baby: baby
 """,
+    "ph": """
+knife: knife; sword: sword; axe: axe; bomb: bomb; flames: fire fire-simple flame; cigarette: cigarette; syringe: syringe; pill: pill; leaf: leaf
+beer: beer-stein pint-glass; wine: wine; cocktail: martini; champagne: champagne; tea: coffee
+die: dice-one dice-two dice-three dice-four dice-five dice-six; skull: skull; ghost: ghost; robot: robot; alien: alien; dog: dog; cat: cat
+horse: horse; rabbit: rabbit; bird: bird; fish: fish fish-simple; shirt: t-shirt shirt-folded; dress: dress; trousers: pants; shoe: sneaker boot
+hat: cowboy-hat; car: car car-profile car-simple; airplane: airplane airplane-tilt airplane-in-flight; bicycle: bicycle; pizza: pizza; cake: cake
+ice cream: ice-cream; tree: tree tree-evergreen tree-palm; flower: flower flower-tulip flower-lotus; sun: sun; cloud: cloud; star: star
+heart: heart heart-straight; book: book book-bookmark book-open; phone: phone device-mobile; clock: clock alarm; key: key; hammer: hammer
+wrench: wrench; scissors: scissors; pencil: pencil pencil-simple pen; umbrella: umbrella umbrella-simple
+ball: soccer-ball basketball volleyball beach-ball; balloon: balloon; gift: gift; money: money money-wavy; guitar: guitar; bell: bell bell-ringing
+smiley: smiley smiley-wink; angry face: smiley-angry; crying face: smiley-sad; fist: hand-fist; thumbs up: thumbs-up; thumbs down: thumbs-down
+hand: hand hand-palm hand-waving; baby: baby; other animal: butterfly cow bug-beetle
+other food: carrot hamburger cherries orange pepper egg popcorn avocado; other vehicle: bus truck train motorcycle sailboat rocket tractor ambulance
+""",
+    "fa6-solid": """
+gun: gun; bomb: bomb; flames: fire fire-flame-simple fire-flame-curved; explosion: explosion; cigarette: smoking; syringe: syringe
+pill: pills tablets capsules; leaf: leaf; beer: beer-mug-empty; wine: wine-glass wine-glass-empty
+cocktail: martini-glass martini-glass-citrus martini-glass-empty; champagne: champagne-glasses; tea: mug-hot mug-saucer
+die: dice-one dice-two dice-three dice-four dice-five dice-six dice; skull: skull skull-crossbones; ghost: ghost; robot: robot; dog: dog; cat: cat
+horse: horse horse-head; bird: dove crow kiwi-bird; fish: fish fish-fins; spider: spider; shirt: shirt; hat: hat-cowboy hat-cowboy-side
+car: car car-side car-rear; airplane: plane plane-up plane-departure; bicycle: bicycle; apple: apple-whole; pizza: pizza-slice; cake: cake-candles
+ice cream: ice-cream; tree: tree; sun: sun; cloud: cloud; star: star; heart: heart; book: book book-open; phone: phone mobile; clock: clock; key: key
+hammer: hammer; wrench: wrench; scissors: scissors; pencil: pencil pen pen-fancy; umbrella: umbrella; ball: futbol basketball volleyball; gift: gift
+money: money-bill sack-dollar; guitar: guitar; bell: bell; smiley: face-smile face-smile-beam face-smile-wink face-grin; angry face: face-angry
+crying face: face-sad-cry face-sad-tear; hand: hand hand-spock hand-peace; middle finger: hand-middle-finger; fist: hand-fist hand-back-fist
+thumbs up: thumbs-up; thumbs down: thumbs-down; man: person; woman: person-dress; child: child child-dress; baby: baby
+other animal: frog hippo otter cow bugs; other food: burger hotdog cheese lemon carrot pepper-hot bread-slice egg
+other vehicle: bus truck train motorcycle sailboat rocket tractor ship helicopter
+""",
 }
 
 TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     name: {
         concept: tuple(icons.split())
-        for concept, _, icons in (line.partition(":") for line in table.strip().splitlines())
+        for concept, _, icons in (row.strip().partition(":") for row in re.split("[;\n]", table.strip()))
     }
     for name, table in _TABLES.items()
 }
 """By set and concept; a set that has a table is searched for nothing else."""
-MONOCHROME = frozenset({"game-icons", "mdi", "fluent-emoji-high-contrast"})
+MONOCHROME = frozenset({"game-icons", "mdi", "fluent-emoji-high-contrast", "ph", "fa6-solid"})
 """Sets whose icons are ink alone. They say nothing of a thing's colour, so `COLOURED` is not taken from them."""
 COLOURED = frozenset({"blood", "water", "other thing"})
 

@@ -1,8 +1,9 @@
 # ruff: noqa: E501 - tables and forms of words read better on long lines
-"""Fetch the pinned icon packages, render every icon that shows a known concept and keep them all in one array file.
+"""Fetch the pinned icon packages and clip art, render every drawing that shows a known concept and keep them all in one
+array file.
 
-Needs npm (its configuration decides which registry answers) and resvg-py. Every package is checked against the SHA-256
-below before it is opened.
+Needs npm (its configuration decides which registry answers) and resvg-py, and for the clip art apt-get and dpkg-deb.
+Every package is checked against its SHA-256 before it is opened.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import re
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagejudge.builtin.training.scenes.concepts import CONCEPTS, Concept
+from imagejudge.builtin.training.scenes import clipart
+from imagejudge.builtin.training.scenes.concepts import CONCEPTS, INDEX, Concept
 from imagejudge.builtin.training.scenes.pictograms import COLOURED, MONOCHROME, TABLES, on_paper
 
 SIDE = 96  # pixels of a rendered sprite's longer side
@@ -39,11 +42,14 @@ PACKAGES = {
     "game-icons": ("1.2.4", "f5758efb34d91c4f50b941f355f16ee73938625e5996fabc25171288404460a4"),
     "mdi": ("1.2.3", "ddd817a7213f91de51147943915c0cda8c8b818a53c92b5c068cfa9883c6d7ac"),
     "icon-park": ("1.2.4", "c1a25212a31602aca93c3fa6f6b3288e89b9d7811afc132dfd78506e9d586b6f"),
+    "ph": ("1.2.2", "e3a582a047d9829fc7e8842c660d8065e598d1b68bb58cb68e75a1f1e5a614cc"),
+    "fa6-solid": ("1.2.4", "082c792eaad4751626438773fa7360cb23f495b687cf2dd01b2b0fccc7f6af8b"),
 }
 """npm packages of the scope @iconify-json: version and SHA-256 of the tarball."""
-STYLES = tuple(PACKAGES)
+STYLES = (*PACKAGES, clipart.STYLE)
 HELD_OUT_STYLE = "emojione"
 """Never shown in training: the benchmark's split `style` is drawn with it."""
+TRAINED_STYLES = tuple(number for number, style in enumerate(STYLES) if style != HELD_OUT_STYLE)
 FIRST_STYLES = STYLES[:7]
 """Those the first training knew: the splits `seen` and `composition` are drawn with them, so that figures compare."""
 
@@ -93,7 +99,7 @@ def icons_of(style: str, icons: dict[str, Any], concept: Concept) -> list[str]:
 
 
 def render(icons: dict[str, Any], name: str) -> NDArray[np.uint8]:
-    """One icon as SIDE x SIDE RGBA: cropped to what is painted, its longer side filling the tile."""
+    """One icon as a tile."""
     import resvg_py
 
     icon = icons["icons"][name]
@@ -102,6 +108,11 @@ def render(icons: dict[str, Any], name: str) -> NDArray[np.uint8]:
     picture = Image.open(
         io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIDE * 2, height=SIDE * 2)))
     ).convert("RGBA")
+    return cropped(picture)
+
+
+def cropped(picture: Image.Image) -> NDArray[np.uint8]:
+    """An RGBA picture as a tile of SIDE x SIDE: what is painted of it, its longer side as long as the tile."""
     box = picture.getchannel("A").point(lambda alpha: 255 if alpha > 40 else 0).getbbox()
     if box is None:
         return np.zeros((SIDE, SIDE, 4), np.uint8)
@@ -125,26 +136,32 @@ def redden(drop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return red
 
 
+def tiles(style: str, assets: Path) -> Iterator[tuple[int, str, NDArray[np.uint8]]]:
+    """Every drawing of a style that shows a known concept: the concept's number, the drawing's name and its tile."""
+    if style == clipart.STYLE:
+        for shown, name, picture in clipart.clipart(assets):
+            yield INDEX[shown], name, cropped(picture)
+        return
+    icons = fetch(style, assets)
+    for number, concept in enumerate(CONCEPTS):
+        for name in icons_of(style, icons, concept):
+            tile = render(icons, name)
+            yield number, name, on_paper(tile) if style in MONOCHROME else tile
+        if concept.name == "blood" and style not in MONOCHROME:
+            for name in drawings(icons, ("droplet", "blackdroplet")):
+                yield number, "red-" + name, redden(render(icons, name))
+
+
 def write_sprites(out: Path, assets: Path) -> None:
     """Render everything into one file: rgba [N, SIDE, SIDE, 4], concept [N], style [N], name [N]."""
     rgba, concept_of, style_of, name_of = [], [], [], []
     for style_number, style in enumerate(STYLES):
-        icons = fetch(style, assets)
-        for number, concept in enumerate(CONCEPTS):
-            tiles = [(name, render(icons, name)) for name in icons_of(style, icons, concept)]
-            if style in MONOCHROME:
-                tiles = [(name, on_paper(tile)) for name, tile in tiles]
-            elif concept.name == "blood":
-                tiles += [
-                    ("red-" + name, redden(render(icons, name)))
-                    for name in drawings(icons, ("droplet", "blackdroplet"))
-                ]
-            for name, tile in tiles:
-                if tile[..., 3].any():
-                    rgba.append(tile)
-                    concept_of.append(number)
-                    style_of.append(style_number)
-                    name_of.append(name)
+        for number, name, tile in tiles(style, assets):
+            if tile[..., 3].any():
+                rgba.append(tile)
+                concept_of.append(number)
+                style_of.append(style_number)
+                name_of.append(name)
         print(f"{style}: {style_of.count(style_number)} sprites", flush=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
