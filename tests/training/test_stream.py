@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from samples import BUILTIN, write_sprites
 
+from imagejudge.builtin.training.benchmark.bench import plan_of
 from imagejudge.builtin.training.language.thoughts import named
 from imagejudge.builtin.training.language.words import STICKER
 from imagejudge.builtin.training.scenes.painter import Painter, Plan, Sprites
@@ -43,6 +44,19 @@ def test_meetings_show_touching_and_not_touching_and_no_held_out_pair(painter: P
             gaps.append(int(scene.gap[0, 1]))
     assert 0.3 < np.mean([gap == 0 for gap in gaps]) < 0.8
     assert np.mean([gap >= 6 for gap in gaps]) > 0.2
+
+
+def test_training_sees_more_crowded_scenes_than_the_benchmark_has(painter: Painter) -> None:
+    pytest.importorskip("tokenizers", reason="training needs the extra train")
+    from imagejudge.builtin.training.language.stream import PLAN
+
+    random = np.random.default_rng(6)
+    measured, taught = (
+        np.bincount([len(painter.choose(random, plan)) for _ in range(400)], minlength=5) / 400
+        for plan in (plan_of("seen"), PLAN)
+    )
+    assert taught[3:].sum() > measured[3:].sum() + 0.1
+    assert taught[:2].sum() > 0.15
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,7 @@ class Plan:
     styles: tuple[int, ...] = TRAINED_STYLES  # of which one is drawn for a scene
     pairs: str = "trained"  # trained: no held-out pair; held-out: some of them; any
     restyled: bool = False  # drawings in other manners than their sets have
+    counts: tuple[float, ...] = (0.03, 0.34, 0.37, 0.18, 0.08)  # shares of scenes of none to four things, if hard
 
 
 class Painter:
@@ -93,9 +94,7 @@ class Painter:
     def choose(self, random: np.random.Generator, plan: Plan) -> list[int]:
         """Which things to draw: people, look-alikes and second ones of the same kind more often than chance."""
         count = (
-            int(random.choice(MOST, p=[0.03, 0.34, 0.37, 0.18, 0.08]))
-            if plan.hard > 0.5
-            else int(random.choice([1, 2], p=[0.55, 0.45]))
+            int(random.choice(MOST, p=plan.counts)) if plan.hard > 0.5 else int(random.choice([1, 2], p=[0.55, 0.45]))
         )
         chosen: list[int] = []
         for _ in range(count * 3):
