@@ -112,6 +112,23 @@ def test_clip_art_is_read_from_the_package_and_links_are_passed_over(
     assert (found["knife"][1][..., 3] > 0).sum() == 96 * 64
 
 
+@pytest.mark.parametrize(("style", "needs"), [("mdi", "npm"), (clipart.STYLE, "dpkg-deb")])
+def test_what_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, style: str, needs: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=f"{needs}, which is not installed"):
+        next(tiles(style, tmp_path))
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
+def test_without_a_download_the_place_for_the_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dpkg-deb").symlink_to(str(shutil.which("dpkg-deb")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"openclipart-png.*\.deb: apt-get cannot download it here; put it there"):
+        next(tiles(clipart.STYLE, tmp_path))
+
+
 def tiles_of(folder: Path) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """Concept, name and tile of each piece of clip art."""
     for number, name, tile in tiles(clipart.STYLE, folder):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -110,7 +111,8 @@ TABLE: dict[str, tuple[str, ...]] = {
 def clipart(folder: Path) -> Iterator[tuple[str, str, Image.Image]]:
     """Every drawing of the table, as concept, name and RGBA picture, from the package in this folder.
 
-    apt-get downloads it unless it is there; SystemExit where its SHA-256 is another.
+    apt-get downloads it unless it is there. SystemExit where it cannot, where dpkg-deb is missing, and where the
+    package's SHA-256 is another.
     """
     concepts = {name: concept for concept, names in TABLE.items() for name in names}
     unpack = ["dpkg-deb", "--fsys-tarfile", str(_package(folder))]
@@ -131,9 +133,15 @@ def clipart(folder: Path) -> Iterator[tuple[str, str, Image.Image]]:
 
 def _package(folder: Path) -> Path:
     package = folder / f"{PACKAGE}_{VERSION.replace(':', '%3a')}_all.deb"
+    if shutil.which("dpkg-deb") is None:
+        raise SystemExit("the clip art is unpacked by dpkg-deb, which is not installed")
     if not package.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-qq", f"{PACKAGE}={VERSION}"], cwd=folder, check=True)  # noqa: S603, S607
+        download = ["apt-get", "download", "-qq", f"{PACKAGE}={VERSION}"]
+        if shutil.which("apt-get") is None or subprocess.run(download, cwd=folder, check=False).returncode:  # noqa: S603
+            raise SystemExit(
+                f"{package}: apt-get cannot download it here; put it there yourself, from Debian's archive"
+            )
     if (found := hashlib.sha256(package.read_bytes()).hexdigest()) != SHA256:
         raise SystemExit(f"{package}: SHA-256 is {found}, expected {SHA256}")
     return package

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -59,6 +60,8 @@ def fetch(style: str, folder: Path) -> dict[str, Any]:
     version, digest = PACKAGES[style]
     tarball = folder / f"iconify-json-{style}-{version}.tgz"
     if not tarball.exists():
+        if shutil.which("npm") is None:
+            raise SystemExit(f"{tarball}: the icon sets are downloaded by npm, which is not installed")
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(  # noqa: S603
             ["npm", "pack", "--silent", f"@iconify-json/{style}@{version}"],  # noqa: S607
