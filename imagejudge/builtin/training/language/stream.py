@@ -25,8 +25,11 @@ from imagejudge.builtin.training.scenes.unlike import unlike
 CROWDED = (0.03, 0.20, 0.30, 0.27, 0.20)
 """Shares of scenes of none to four things: more crowded ones than are measured, as these are the harder ones."""
 PLAN = Plan(styles=tuple(STYLES.index(style) for style in FIRST_STYLES), counts=CROWDED)
-RESTYLED = Plan(styles=(*TRAINED_STYLES, *[STYLES.index(clipart.STYLE)] * 2), restyled=True, counts=CROWDED)
-"""Clip art three times as often as any other style, as no two of its drawings are of one style."""
+RESTYLED = Plan(
+    styles=(*TRAINED_STYLES, *PLAN.styles, *[STYLES.index(clipart.STYLE)] * 5), restyled=True, counts=CROWDED
+)
+"""Emoji in colours twice as often as any set of icons, and clip art six times, as no two of its drawings are of one
+style."""
 UNLIKE = 0.08  # of all pictures show no sticker
 MEETING = 0.25  # of the others show two things on purpose, so that whether they touch is learnt
 Arrays = dict[str, NDArray[np.generic]]

@@ -50,6 +50,7 @@ tea: coffee coffe_tea_01 coffee_bw_ganson coffee_ganson cuppa_schwoo_01 kubek_he
 milk: milk_bw milk_ganson
 baby bottle: baby_bottle_01 biberon
 die: dice two_red_dice_01
+playing card: ornamental_h_q ornamental_jk_r ornamental_s_a white_d_k white_jk_b white_c_7 simple_s_a simple_h_10 bordered_s_j bordered_jk_b
 skull: skull_charles_mccolm_01 cute_skull_fredrik_holmq_01 skull-and-bones-aj_aj_as_01
 robot: saku_robot__anton_yu_01 robot_ganson
 alien: alien_peterm_01

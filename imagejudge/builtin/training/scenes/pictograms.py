@@ -262,6 +262,32 @@ thumbs up: thumbs-up; thumbs down: thumbs-down; man: person; woman: person-dress
 other animal: frog hippo otter cow bugs; other food: burger hotdog cheese lemon carrot pepper-hot bread-slice egg
 other vehicle: bus truck train motorcycle sailboat rocket tractor ship helicopter
 """,
+    "tabler": """
+headstone: grave grave-2; coffin: coffin; axe: axe; champagne: glass-champagne; bow: bow; candle: candle candle-filled; cigarette: smoking
+explosion: boom boom-filled; playing card: play-card play-card-1-filled; alien: alien alien-filled; ghost: ghost ghost-2-filled ghost-3
+spider: spider spider-filled; bomb: bomb bomb-filled; syringe: vaccine; pill: pill pill-filled; sword: sword swords; lollipop: lollipop
+middle finger: hand-middle-finger; robot: robot; skull: skull; gift: gift gift-filled; bell: bell; hammer: hammer; wrench: tool; scissors: scissors
+balloon: balloon balloon-filled; pizza: pizza; mushroom: mushroom mushroom-filled; die: dice-5; dog: dog; cat: cat; pig: pig; fish: fish
+""",
+    "mingcute": """
+axe: axe-fill axe-line; champagne: champagne-fill champagne-line; underwear: brief-fill brief-line; candle: candle-fill candle-line
+explosion: boom-fill boom-line; bomb: bomb-fill bomb-line; ghost: ghost-fill ghost-line; syringe: injection-fill injection-line
+pill: capsule-fill capsule-line; sword: sword-fill sword-line; lollipop: lollipop-fill lollipop-line; knife: knife-fill knife-line
+middle finger: middle-finger-fill middle-finger-line; robot: robot-fill robot-line; skull: skull-fill skull-line
+bell: bell-ringing-fill notification-line; wrench: tool-line; balloon: balloon-2-fill; dress: dress-fill dress-line skirt-fill
+shirt: t-shirt-fill t-shirt-line; trousers: trouser-fill trouser-line; guitar: guitar-fill guitar-line; pizza: pizza-fill pizza-line
+mushroom: mushroom-fill mushroom-line; rabbit: rabbit-fill rabbit-line; pig: pig-fill pig-line pig-money-line; bird: bird-fill bird-line
+fish: fish-fill fish-line; gift: gift-fill gift-line
+""",
+    "hugeicons": """
+axe: axe; underwear: boxer; bow: bow-arrow; cigarette: cigarette; playing card: cards-01 cards-02; alien: alien-01 alien-02; ghost: ghost; bomb: bomb
+gun: gun; syringe: injection syringe; pill: pill; sword: sword-01 sword-02 sword-03 swords; lollipop: lollipop; milk: milk-bottle milk-carton
+knife: knife-01 knife-02; robot: robot-01 robot-02; skull: skull; trousers: jogger-pants; dress: dress-01 dress-02 dress-03; banana: banana
+bell: notification-01; hat: cap hat; mushroom: mushroom mushroom-01; fish: fish-food
+""",
+    "temaki": """
+swimwear: bikini; bow: bow-and-arrow; knife: chefs-knife cleaver dagger; slot machine: casino
+""",
 }
 
 TABLES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -272,7 +298,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     for name, table in _TABLES.items()
 }
 """By set and concept; a set that has a table is searched for nothing else."""
-MONOCHROME = frozenset({"game-icons", "mdi", "fluent-emoji-high-contrast", "ph", "fa6-solid"})
+MONOCHROME = frozenset({"fluent-emoji-high-contrast", *TABLES} - {"icon-park"})
 """Sets whose icons are ink alone. They say nothing of a thing's colour, so `COLOURED` is not taken from them."""
 COLOURED = frozenset({"blood", "water", "other thing"})
 
