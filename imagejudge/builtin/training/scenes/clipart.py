@@ -135,7 +135,7 @@ def clipart(folder: Path) -> Iterator[tuple[str, str, Image.Image]]:
 def _package(folder: Path) -> Path:
     package = folder / f"{PACKAGE}_{VERSION.replace(':', '%3a')}_all.deb"
     if shutil.which("dpkg-deb") is None:
-        raise SystemExit("the clip art is unpacked by dpkg-deb, which is not installed")
+        raise SystemExit("the clip art is unpacked by dpkg-deb, which is not installed: install dpkg")
     if not package.exists():
         folder.mkdir(parents=True, exist_ok=True)
         download = ["apt-get", "download", "-qq", f"{PACKAGE}={VERSION}"]
@@ -144,5 +144,5 @@ def _package(folder: Path) -> Path:
                 f"{package}: apt-get cannot download it here; put it there yourself, from Debian's archive"
             )
     if (found := hashlib.sha256(package.read_bytes()).hexdigest()) != SHA256:
-        raise SystemExit(f"{package}: SHA-256 is {found}, expected {SHA256}")
+        raise SystemExit(f"{package}: SHA-256 is {found}, expected {SHA256}: delete it and run this again")
     return package

@@ -55,6 +55,7 @@ STYLES = (*PACKAGES, clipart.STYLE)
 HELD_OUT_STYLE = "emojione"
 """Never shown in training: the benchmark's split `style` is drawn with it."""
 TRAINED_STYLES = tuple(number for number, style in enumerate(STYLES) if style != HELD_OUT_STYLE)
+"""The numbers of all others."""
 FIRST_STYLES = STYLES[:7]
 """Those the first training knew: the splits `seen` and `composition` are drawn with them, so that figures compare."""
 
@@ -65,7 +66,7 @@ def fetch(style: str, folder: Path) -> dict[str, Any]:
     tarball = folder / f"iconify-json-{style}-{version}.tgz"
     if not tarball.exists():
         if shutil.which("npm") is None:
-            raise SystemExit(f"{tarball}: the icon sets are downloaded by npm, which is not installed")
+            raise SystemExit(f"{tarball}: the icon sets are downloaded by npm, which is not installed: install Node.js")
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(  # noqa: S603
             ["npm", "pack", "--silent", f"@iconify-json/{style}@{version}"],  # noqa: S607
@@ -75,7 +76,7 @@ def fetch(style: str, folder: Path) -> dict[str, Any]:
         )
     content = tarball.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != digest:
-        raise SystemExit(f"{tarball}: SHA-256 is {found}, expected {digest}")
+        raise SystemExit(f"{tarball}: SHA-256 is {found}, expected {digest}: delete it and run this again")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         member = archive.extractfile("package/icons.json")
         if member is None:
