@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from imagejudge.cli.console import console
+from imagejudge.cli.console import console, warn
 from imagejudge.common.text import counted, printable
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def compare(
         sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
         return
     _show(rows, _names(rows), measure, convention)
+    if any(row.errors for row in rows):
+        warn("errors are images that could not be judged: no measure speaks of them, so rows may stand too high")
 
 
 def _names(rows: Sequence[Standing]) -> list[str]:
@@ -89,6 +91,7 @@ def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, conventi
     """Print rows under their names: what each reached, how far it is from the first, and what was measured."""
     from imagejudge.cli.figure_cells import NARROW, TITLES, WORDS, interval, percent, print_title, short, table_of
 
+    failed = any(row.errors for row in rows)
     out = console(sys.stdout, wrap=True)
     sizes = sorted({row.images for row in rows})
     images = counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]:,} to {counted(sizes[-1], 'image')}"
@@ -101,10 +104,11 @@ def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, conventi
             interval(row.measures[measure]),
             *(short(row.measures[name]) for name in beside),
             percent(row.unsure_rate),
+            *([f"{row.errors:,}"] if failed else []),
         )
         for row in rows
     ]
-    out.print(table_of((head, "95 %", *heads, "unsure"), _named(names, figures)))
+    out.print(table_of((head, "95 %", *heads, "unsure", *(["errors"] if failed else [])), _named(names, figures)))
     differences = [
         (f"{row.difference.images:,}", *_signed(row.difference.estimate)) for row in rows if row.difference is not None
     ]

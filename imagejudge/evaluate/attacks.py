@@ -72,7 +72,8 @@ class AttackResult:
 def attack_results(attacks: Iterable[Attack], budget: int) -> tuple[AttackResult, ...]:
     """Count them: for each method its rules by name, then all together."""
     methods: dict[str, list[Attack]] = {}
-    for each in attacks:
+    once = {(each.method, each.label.subject, each.rule): each for each in attacks}
+    for each in once.values():
         methods.setdefault(each.method, []).append(each)
     results = []
     for method, found in methods.items():

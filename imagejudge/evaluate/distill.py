@@ -127,10 +127,15 @@ def _distil(
     standardised = (vectors - mean) / scale
     directions = _directions(standardised)
     fits = _fits(standardised @ directions.T, examples, enough)
+    if not fits:
+        raise UsageError(
+            f"the vectors tell of no rule whether an image violates it: {', '.join(enough)}"[:300],
+            "scan more images in full, or embed them with another model",
+        )
     reports = tuple(
         RuleReport(rule, *counts[rule], figures=fits[rule].figures)
         if rule in fits
-        else RuleReport(rule, *counts[rule], left_out=_too_few(*counts[rule]))
+        else RuleReport(rule, *counts[rule], left_out=_why_none(*counts[rule]))
         for rule in watch(list(rules))
     )
     made = tuple(fit.probe(rule, rule_digest(constitution, rules[rule])) for rule, fit in fits.items())
@@ -140,10 +145,12 @@ def _distil(
     return Distilled(probes, reports, promises)
 
 
-def _too_few(positives: int, negatives: int) -> str:
+def _why_none(positives: int, negatives: int) -> str:
     if positives < LEAST:
         return f"{counted(positives, 'image violates', 'images violate')} it, fewer than {LEAST}"
-    return f"{counted(negatives, 'image does', 'images do')} not violate it, fewer than {LEAST}"
+    if negatives < LEAST:
+        return f"{counted(negatives, 'image does', 'images do')} not violate it, fewer than {LEAST}"
+    return "the vectors tell nothing of it"
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,10 @@ class _Fit:
     weights: Array
     bias: float
     held_out: Array
-    """Log odds of the known images, each by a fit that had not seen it."""
+    """Log odds of the known images, each by weights that had not seen it, on the scale of the probe: with a scale of
+    its own, a score could not be held against the probe's threshold."""
+    cross_fitted: Array
+    """The same, each on a scale that had not seen it either."""
 
     @cached_property
     def calibration(self) -> tuple[tuple[float, float], ...]:
@@ -181,7 +191,7 @@ class _Fit:
     def _probabilities(self) -> Array:
         """Calibrated, each without having seen the image."""
         if not self._is_isotonic:
-            return 1 / (1 + np.exp(-self.held_out))
+            return 1 / (1 + np.exp(-self.cross_fitted))
         found = np.zeros(len(self.violated))
         for seen, unseen in _folds(self.violated):
             found[unseen] = np.interp(self.held_out[unseen], *_isotonic(self.held_out[seen], self.violated[seen]))
@@ -216,7 +226,8 @@ def _directions(standardised: Array) -> Array:
 
 
 def _fits(components: Array, examples: Examples, rules: Sequence[str]) -> dict[str, _Fit]:
-    """Of each rule. Rules of which the same images are known share the costly part."""
+    """Of each rule of which the vectors tell something. Rules of which the same images are known share the costly
+    part."""
     groups: dict[bytes, list[str]] = {}
     for rule in rules:
         groups.setdefault((examples.truth(rule) >= 0).tobytes(), []).append(rule)
@@ -229,12 +240,15 @@ def _fits(components: Array, examples: Examples, rules: Sequence[str]) -> dict[s
         weights, bias, left_out = _ridge(components[known], np.log(scores / (1 - scores)))
         for number, rule in enumerate(group):
             raw, truth = left_out[:, number], violated[:, number]
-            held_out = np.zeros(len(truth))
-            for seen, unseen in _folds(truth):
-                slope, shift = _platt(raw[seen], truth[seen])
-                held_out[unseen] = slope * raw[unseen] + shift
             slope, shift = _platt(raw, truth)
-            found[rule] = _Fit(known, truth, slope * weights[number], float(slope * bias[number] + shift), held_out)
+            if slope == 0:
+                continue
+            cross_fitted = np.zeros(len(truth))
+            for seen, unseen in _folds(truth):
+                part, moved = _platt(raw[seen], truth[seen])
+                cross_fitted[unseen] = part * raw[unseen] + moved
+            made = slope * weights[number], float(slope * bias[number] + shift)
+            found[rule] = _Fit(known, truth, *made, slope * raw + shift, cross_fitted)
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from imagejudge.errors import UsageError
@@ -43,6 +43,19 @@ class Label:
     """What it has in common with one other image, whose label is the opposite."""
     boxes: tuple[Box, ...] = ()
     """Regions that show what the label is about, in shares of the sides."""
+
+    @property
+    def subject(self) -> tuple[str, str | None]:
+        """What is judged: the image, with the sentence that comes with it."""
+        return self.name, self.sentence
+
+    @classmethod
+    def together(cls, labels: Sequence[Label]) -> Label:
+        """What several labels of one subject say: it is unsafe if any of them says so, by the rules of these."""
+        unsafe = any(label.unsafe for label in labels)
+        telling = [label for label in labels if label.unsafe == unsafe]
+        rules = dict.fromkeys(rule for label in telling for rule in label.rules)
+        return replace(telling[0], rules=tuple(rules))
 
 
 @dataclass(frozen=True, slots=True)

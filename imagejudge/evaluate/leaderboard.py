@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 from imagejudge.common.text import counted
 from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.errors import UsageError
+from imagejudge.evaluate.known_category import KNOWN
 from imagejudge.evaluate.metrics import Convention, called_unsafe
 from imagejudge.evaluate.report import SCHEMA
 from imagejudge.evaluate.statistics import AREAS, RATES, Estimate, area_difference, rate_difference
@@ -38,6 +40,15 @@ class _Key(NamedTuple):
     exception: bool
     nth: int
     """From 0, of those that are alike in all else."""
+
+
+class _Subject(NamedTuple):
+    """What a verdict is about."""
+
+    image: str
+    sentence: str | None
+    category: str
+    """Of an image that was judged by the rules of its category alone."""
 
 
 class _Said(NamedTuple):
@@ -81,6 +92,8 @@ class Standing:
     images: int
     unsafe: int
     """How many are unsafe by their labels."""
+    errors: int
+    """How many could not be judged, so that no measure speaks of them."""
     unsure_rate: float | None
     measures: Mapping[str, Estimate | None]
     """By the names of `MEASURES`."""
@@ -107,7 +120,7 @@ def read_evaluation(path: Path) -> Evaluated:
         raise UsageError(problem, f"this version reads schema {SCHEMA}")
     try:
         return _evaluated(path, document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"{path} is no evaluation: {type(error).__name__}: {error}"[:300], hint) from None
 
 
@@ -209,22 +222,33 @@ def _standing(file: Evaluated, method: str, convention: Convention) -> Standing:
         constitution=file.constitution,
         images=int(pooled["images"]),
         unsafe=int(pooled["unsafe"]),
-        unsure_rate=None if unsure is None else float(unsure),
+        errors=int(pooled["errors"]),
+        unsure_rate=None if unsure is None else _finite(unsure),
         measures={name: None if value is None else _estimate(value) for name, value in found.items()},
         difference=None,
     )
 
 
 def _estimate(value: Mapping[str, Any]) -> Estimate:
-    return Estimate(float(value["value"]), float(value["low"]), float(value["high"]))
+    return Estimate(_finite(value["value"]), _finite(value["low"]), _finite(value["high"]))
 
 
-def _said(rows: Mapping[_Key, Mapping[str, Any]], method: str) -> dict[_Key, _Said]:
-    found = {}
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no figure")
+    return number
+
+
+def _said(rows: Mapping[_Key, Mapping[str, Any]], method: str) -> dict[_Subject, _Said]:
+    """What a method says of each image; of several labels, one that says unsafe holds."""
+    found: dict[_Subject, _Said] = {}
     for key, row in rows.items():
         if (said := row["verdicts"].get(method)) is not None:
-            score = said["score"]
-            found[key] = _Said(bool(row["unsafe"]), Outcome(said["verdict"]), None if score is None else float(score))
+            subject = _Subject(key.image, key.sentence, row.get("category", "") if method.endswith(KNOWN) else "")
+            score = None if said["score"] is None else _finite(said["score"])
+            unsafe = bool(row["unsafe"]) or (subject in found and found[subject].unsafe)
+            found[subject] = _Said(unsafe, Outcome(said["verdict"]), score)
     return found
 
 
@@ -235,7 +259,7 @@ def _place(estimate: Estimate | None, measure: str) -> tuple[bool, float]:
 
 
 def _difference(
-    said: Mapping[_Key, _Said], best: Mapping[_Key, _Said], measure: str, convention: Convention
+    said: Mapping[_Subject, _Said], best: Mapping[_Subject, _Said], measure: str, convention: Convention
 ) -> Difference:
     pairs = [(one, best[key]) for key, one in said.items() if key in best and best[key].unsafe == one.unsafe]
     if measure in AREAS:

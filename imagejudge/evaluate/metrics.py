@@ -2,13 +2,14 @@
 
 An undecided verdict is neither right nor wrong, so every rate stands twice: with unsure counted as unsafe (a person
 looks at it) and counted as safe (no one does). Images that could not be judged are left out of the rates and counted.
+An image counts once, however many labels it has.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal, TypeAlias
 
@@ -38,7 +39,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One image: what is true of it, and what was found."""
+    """One label of an image, and what was found in it."""
 
     label: Label
     verdict: Verdict
@@ -135,7 +136,8 @@ def measure(cases: Sequence[Case]) -> Metrics:
     results = (result.rule for case in cases for result in case.verdict.rules)
     judged = [rule for rule in dict.fromkeys(results) if rule != WHOLE]
     named = dict.fromkeys(rule for case in cases for rule in case.label.rules)
-    pooled = _group("all", [whole(case) for case in cases])
+    images = by_image(cases)
+    pooled = _group("all", [whole(case) for case in images])
     rules = tuple(_group(rule, found) for rule in judged if (found := about(rule, cases)))
     categories = _groups(cases, lambda case: case.label.category)
     sources = _groups(cases, lambda case: case.label.source)
@@ -150,9 +152,26 @@ def measure(cases: Sequence[Case]) -> Metrics:
         },
         exceptions=_exceptions(cases, pooled),
         pairs=_pairs(cases),
-        cost=_costs([case.cost for case in cases if case.verdict.verdict is not Outcome.ERROR]),
+        cost=_costs([case.cost for case in images if case.verdict.verdict is not Outcome.ERROR]),
         unknown_rules=tuple(rule for rule in named if judged and rule not in judged),
     )
+
+
+def by_image(cases: Iterable[Case]) -> list[Case]:
+    """One case for each image, or image and sentence, with all that these labels say of it.
+
+    Where labels decide by which rules it is judged (`of_category`), one for each set of rules.
+    """
+    found: dict[object, list[Case]] = {}
+    for case in cases:
+        found.setdefault((*case.label.subject, case.verdict.constitution), []).append(case)
+    return [
+        replace(
+            next((case for case in same if case.verdict.verdict is not Outcome.ERROR), same[0]),
+            label=Label.together([case.label for case in same]),
+        )
+        for same in found.values()
+    ]
 
 
 def cost_of(verdict: Verdict) -> Cost:
@@ -178,12 +197,12 @@ def whole(case: Case) -> Finding:
 def about(rule: str, cases: Sequence[Case]) -> list[Finding]:
     """The images whose label says something of a rule. An unsafe one labelled with other rules may violate it too."""
     findings = []
-    for case in cases:
+    named = (case for case in cases if rule in case.label.rules or not (case.label.unsafe or case.label.rules))
+    for case in by_image(named):
         result = next((result for result in case.verdict.rules if result.rule == rule), None)
-        named = rule in case.label.rules or not (case.label.unsafe or case.label.rules)
-        if named and case.verdict.verdict is Outcome.ERROR:
+        if case.verdict.verdict is Outcome.ERROR:
             findings.append(Finding(case.label.unsafe, Outcome.ERROR, None))
-        elif named and result is not None:
+        elif result is not None:
             outcome = _OF_RULE.get(result.status, Outcome.SAFE)
             findings.append(Finding(case.label.unsafe, outcome, rule_score(result)))
     return findings
@@ -191,7 +210,7 @@ def about(rule: str, cases: Sequence[Case]) -> list[Finding]:
 
 def _groups(cases: Sequence[Case], key: Callable[[Case], str]) -> tuple[Group, ...]:
     names = sorted({key(case) for case in cases} - {""})
-    return tuple(_group(name, [whole(case) for case in cases if key(case) == name]) for name in names)
+    return tuple(_group(name, [whole(case) for case in by_image(c for c in cases if key(c) == name)]) for name in names)
 
 
 def _group(name: str, findings: Sequence[Finding]) -> Group:
@@ -230,7 +249,7 @@ def called_unsafe(outcome: Outcome, convention: Convention) -> bool:
 
 
 def _exceptions(cases: Sequence[Case], pooled: Group) -> Exceptions | None:
-    findings = [whole(case) for case in cases if case.label.exception]
+    findings = [whole(case) for case in by_image(case for case in cases if case.label.exception)]
     if not findings:
         return None
     found = {convention: _rates(findings, convention)["accuracy"] for convention in CONVENTIONS}

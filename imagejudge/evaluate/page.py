@@ -16,7 +16,7 @@ from typing import Any
 
 from imagejudge.common.text import counted, printable
 from imagejudge.evaluate.curves import Column, Point, histogram, precision_recall
-from imagejudge.evaluate.metrics import CONVENTIONS, Case, Finding, Group, Metrics, about, whole
+from imagejudge.evaluate.metrics import CONVENTIONS, Case, Finding, Group, Metrics, about, by_image, whole
 from imagejudge.evaluate.mistakes import Mistake, Mistakes, false_alarms, missed
 from imagejudge.evaluate.report import Evaluation
 from imagejudge.evaluate.thumbnails import Thumbnail, thumbnail
@@ -89,17 +89,16 @@ def page(found: Evaluation, images: Images, limits: Limits) -> str:
     )
 
 
-def _sections(found: Evaluation, images: Images, limits: Limits) -> list[_Section]:
-    wrong = {
-        name: {"Missed": missed(cases), "False alarms": false_alarms(cases)} for name, cases in found.cases.items()
-    }
+def _sections(found: Evaluation, opened: Images, limits: Limits) -> list[_Section]:
+    images = {name: by_image(cases) for name, cases in found.cases.items()}
+    wrong = {name: {"Missed": missed(images[name]), "False alarms": false_alarms(images[name])} for name in images}
     names = {each.case.label.name for kinds in wrong.values() for mistakes in kinds.values() for each in mistakes.worst}
-    refs = images(names) if names else {}
+    refs = opened(names) if names else {}
     return [
         _Section(
             name=name,
             metrics=metrics,
-            whole=_panel(metrics.pooled, [whole(case) for case in found.cases[name]]),
+            whole=_panel(metrics.pooled, [whole(case) for case in images[name]]),
             rules=tuple(_panel(rule, about(rule.name, found.cases[name])) for rule in metrics.rules),
             mistakes=tuple(_shown(title, kind, refs, limits) for title, kind in wrong[name].items()),
         )

@@ -7,7 +7,7 @@ one that becomes unsure is still looked at. Every figure leaves out images that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, correct
@@ -107,15 +107,24 @@ def found_rules(case: Case) -> list[RuleResult]:
 
 def robustness(found: Iterable[Perturbed]) -> tuple[Robustness, ...]:
     """Count them: for each method its perturbations in their order, and the worst case where there are several."""
-    methods: dict[str, dict[str, list[Perturbed]]] = {}
+    methods: dict[str, dict[str, dict[object, list[Perturbed]]]] = {}
     for each in found:
-        methods.setdefault(each.method, {}).setdefault(each.perturbation, []).append(each)
+        changes = methods.setdefault(each.method, {})
+        changes.setdefault(each.perturbation, {}).setdefault(each.label.subject, []).append(each)
     rows = []
     for changes in methods.values():
-        rows += [_bearing(each) for each in changes.values()]
+        images = [[_together(labelled) for labelled in subjects.values()] for subjects in changes.values()]
+        rows += [_bearing(each) for each in images]
         if len(changes) > 1:
-            rows.append(_bearing(_worst([each for group in changes.values() for each in group])))
+            rows.append(_bearing(_worst([each for group in images for each in group])))
     return tuple(rows)
+
+
+def _together(labelled: Sequence[Perturbed]) -> Perturbed:
+    """What is kept of one image for each of its labels, as one."""
+    judged = next((each for each in labelled if each.after is not Outcome.ERROR), labelled[0])
+    label = Label.together([each.label for each in labelled])
+    return replace(judged, label=label, rules={rule: each for one in labelled for rule, each in one.rules.items()})
 
 
 def _bearing(all_of_it: Sequence[Perturbed]) -> Robustness:
@@ -154,9 +163,9 @@ def _rules(judged: Sequence[Perturbed]) -> Iterable[RuleBearing]:
 
 def _worst(found: Sequence[Perturbed]) -> list[Perturbed]:
     """One for each image: right only if it was under every change; an error counts where nothing else went wrong."""
-    images: dict[Label, list[Perturbed]] = {}
+    images: dict[object, list[Perturbed]] = {}
     for each in found:
-        images.setdefault(each.label, []).append(each)
+        images.setdefault(each.label.subject, []).append(each)
     return [_worst_of(each) for each in images.values()]
 
 

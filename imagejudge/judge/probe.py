@@ -169,11 +169,13 @@ class Probes:
         """Log odds by rule; a rule whose score is below need not be asked, and all others must.
 
         Of what the full judge would find, at least the share `recall`, in (0, 1), is still asked about, with
-        `CONFIDENCE`. Rules with enough held-out images promise that each alone, the others all together. Raises
-        `UsageError` where nothing can be promised.
+        `CONFIDENCE`. Rules with enough held-out images promise that each alone, the others all together. A probe whose
+        weights are all 0 says the same of every image: its rule has no threshold. Raises `UsageError` where nothing can
+        be promised.
         """
-        found = {probe.rule: threshold(probe.held_out, recall) for probe in self.probes if probe.promises(recall)}
-        rest = [probe for probe in self.probes if probe.rule not in found]
+        telling = [probe for probe in self.probes if any(probe.weights)]
+        found = {probe.rule: threshold(probe.held_out, recall) for probe in telling if probe.promises(recall)}
+        rest = [probe for probe in telling if probe.rule not in found]
         together = [score for probe in rest for score in probe.held_out]
         if misses_allowed(len(together), recall) is not None:
             found |= dict.fromkeys((probe.rule for probe in rest), threshold(together, recall))

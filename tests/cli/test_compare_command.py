@@ -73,6 +73,20 @@ def test_rows_are_sorted_by_the_measure_that_is_named(run: Run, evaluated: None)
         assert found["rows"][-1]["difference"]["images"] == 8
 
 
+def test_a_judge_that_failed_is_not_ahead_without_a_word(run: Run, evaluated: None, tmp_path: Path) -> None:
+    rows = [verdict(name, "unsafe" if name == "a" else "safe" if name > "d" else "error", "clue") for name in NAMES]
+    (tmp_path / "v.jsonl").write_bytes(b"".join(map(line_of, rows)))
+    run("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.csv", "--json", "failed.json", "-q")
+    done = run("compare", "failed.json", "poor.json", "--by", "recall")
+    table = [line.split() for line in done.stdout.decode().splitlines()]
+    assert max(map(len, done.stdout.decode().splitlines())) <= 80
+    assert table[3][-2:] == ["unsure", "errors"]
+    assert [row[-1] for row in table if row[:2] in (["failed", "clue"], ["poor", "clue"])][:2] == ["3", "0"]
+    assert b"errors are images that could not be judged" in done.stderr
+    found = json.loads(run("compare", "failed.json", "poor.json", "--json").stdout)
+    assert sorted(row["errors"] for row in found["rows"]) == [0, 0, 3]
+
+
 def test_other_data_is_refused(run: Run, evaluated: None, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,label\na.png,safe\ne.png,unsafe\n")
     run("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.csv", "--json", "other.json", "-q")

@@ -437,6 +437,22 @@ def test_vlguard(tmp_path: Path) -> None:
     assert [Path(item.path).name for item in items(tmp_path, "vlguard", split="train")] == ["3.png"]
 
 
+@pytest.mark.parametrize(
+    ("name", "adapter", "row"),
+    [
+        ("test.json", "vlguard", {"safe": True}),
+        ("hf.json", "t2isafety", {"conversations": [{"from": "assistant", "value": "safe"}]}),
+    ],
+)
+def test_rows_that_are_none_are_told(tmp_path: Path, name: str, adapter: str, row: Mapping[str, object]) -> None:
+    write(tmp_path, *(f"{number}.png" for number in range(9)))
+    rows = [row | {"image": f"{number}.png"} for number in range(9)]
+    (tmp_path / name).write_text(json.dumps([*rows, 3]))
+    read = load_dataset(tmp_path / name, adapter, Reading())
+    assert read.count == 9
+    assert "left out: 1 of 10 rows" in read.notes[0]
+
+
 def test_what_is_not_vlguard(tmp_path: Path) -> None:
     write(tmp_path, "a.png")
     assert "no file 'test.json'; found: a.png" in complaint(tmp_path, "vlguard")

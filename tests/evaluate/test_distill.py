@@ -141,13 +141,32 @@ def test_classes_that_lie_apart_have_finite_probes() -> None:
     assert np.isfinite(made.probes.probes[0].weights).all()
 
 
-def test_images_that_are_all_the_same_are_not_told_apart() -> None:
+def test_images_that_are_all_the_same_have_no_probe() -> None:
     same = dataclasses.replace(examples(60), vectors=np.ones((60, 5), np.float32))
-    made = distil(same, rules("blind"), ORIGIN)
-    assert np.isfinite(made.probes.probes[0].weights).all()
-    assert made.rules[0].figures["auroc"].value <= 0.6  # type: ignore[union-attr]
-    share = np.mean(same.truth("blind"))
-    assert made.probes.scores(same.vectors[0])["blind"].probability == pytest.approx(share, abs=0.05)
+    with pytest.raises(UsageError, match="the vectors tell of no rule whether an image violates it: blind"):
+        distil(same, rules("blind"), ORIGIN)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_vectors_that_tell_nothing_leave_out_next_to_nothing(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    violated = chance.permutation(360) < 60  # classes that five folds divide evenly
+    vectors = chance.normal(size=(760, 7)).astype(np.float32)
+    vectors[:360, 6] += 9 * violated
+    truths = tuple({"noise": bool(each), "told": bool(each)} for each in violated)
+    noise = Examples(tuple(map(str, range(360))), vectors[:360] * [1, 1, 1, 1, 1, 1, 0], truths)
+    assert skipped(noise, "noise", vectors[360:]) < 0.1
+    assert skipped(dataclasses.replace(noise, vectors=vectors[:360]), "told", vectors[360:]) > 0.9
+
+
+def skipped(known: Examples, rule: str, fresh: np.ndarray) -> float:
+    """The share of images that a promise of 0.95 does not ask a rule about."""
+    try:
+        probes = distil(known, rules(rule), ORIGIN).probes
+    except UsageError:
+        return 0.0
+    threshold = probes.thresholds(0.95)[rule]
+    return float(np.mean([probes.scores(vector)[rule].log_odds < threshold for vector in fresh]))
 
 
 @pytest.mark.parametrize(

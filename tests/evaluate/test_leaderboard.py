@@ -14,6 +14,7 @@ from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.leaderboard import MEASURES, Evaluated, leaderboard, read_evaluation
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.report import evaluation
+from imagejudge.evaluate.statistics import RATES
 from imagejudge.verdict import Outcome, RuleResult, Step, Verdict
 
 UNSAFE, UNSURE, SAFE, ERROR = Outcome.UNSAFE, Outcome.UNSURE, Outcome.SAFE, Outcome.ERROR
@@ -54,6 +55,16 @@ def write(
 
 def read(file: Path, methods: Mapping[str, Sequence[Outcome]], *rest: Any, **more: Any) -> Evaluated:
     return read_evaluation(write(file, methods, *rest, **more))
+
+
+_FIGURES = ", ".join(f'"{name}": null' for name in RATES if name != "recall")
+_RATES = f'{{{_FIGURES}, "recall": {{"value": %s, "low": 0, "high": 1}}}}'
+DOCUMENT = (
+    '{"schema": 1, "images": [], "methods": {"clue": {"pooled": {"images": %s, "unsafe": 1, "errors": 0, '
+    f'"unsure_rate": 0, "auroc": null, "auprc": null, "rates": {{"unsure_as_unsafe": {_RATES}, '
+    '"unsure_as_safe": {}}}}}}'
+)
+"""An evaluation with a number of images and a recall."""
 
 
 @pytest.fixture
@@ -116,6 +127,17 @@ def test_images_that_one_could_not_judge_are_left_out_of_the_difference(tmp_path
     assert other.difference.estimate.value == 0
 
 
+def test_an_image_with_several_labels_is_one_of_the_difference(tmp_path: Path) -> None:
+    document = json.loads(write(tmp_path / "a.json", {"clue": GOOD, "other": POOR}).read_text())
+    document["images"] += [row | {"unsafe": False, "rules": ["r"]} for row in document["images"]]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    once, twice = (
+        leaderboard([file], "recall", "unsure_as_unsafe")[1].difference
+        for file in (read(tmp_path / "b.json", {"clue": GOOD, "other": POOR}), read_evaluation(tmp_path / "a.json"))
+    )
+    assert once == twice
+
+
 def test_a_measure_that_is_undefined_comes_last(tmp_path: Path) -> None:
     file = read(tmp_path / "a.json", {"never": [SAFE] * 40, "good": GOOD})
     last = leaderboard([file], "precision", "unsure_as_unsafe")[-1]
@@ -160,6 +182,8 @@ def test_different_data_is_refused_unless_it_is_wanted(tmp_path: Path, good: Eva
         ('{"schema": 1, "methods": {}, "images": []}', "holds no method"),
         ('{"schema": 1, "methods": {"clue": {}}, "images": []}', "KeyError: 'pooled'"),
         ('{"schema": 1, "methods": {"clue": {"pooled": {"rates": 3}}}, "images": []}', "TypeError"),
+        (DOCUMENT % ("Infinity", "1"), "OverflowError"),
+        (DOCUMENT % ("2", "NaN"), "nan is no figure"),
     ],
 )
 def test_other_files_are_refused_by_what_they_hold(tmp_path: Path, text: str, said: str) -> None:

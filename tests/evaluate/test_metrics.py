@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import pytest
@@ -49,8 +50,12 @@ def verdict(rules: Mapping[str, RuleStatus] | None) -> Verdict:
     )
 
 
-def case(unsafe: bool, rules: Mapping[str, RuleStatus] | None, *named: str, **more: object) -> Case:
-    return Case(Label("x.png", unsafe, named, **more), verdict(rules), Cost(3, 1, 0.5))  # type: ignore[arg-type]
+NUMBERS = itertools.count()
+
+
+def case(unsafe: bool, rules: Mapping[str, RuleStatus] | None, *named: str, name: str = "", **more: object) -> Case:
+    label = Label(name or f"{next(NUMBERS)}.png", unsafe, named, **more)  # type: ignore[arg-type]
+    return Case(label, verdict(rules), Cost(3, 1, 0.5))
 
 
 CASES = [
@@ -107,6 +112,25 @@ def test_sources_and_their_macro() -> None:
     assert found.categories == ()
 
 
+def test_an_image_with_several_labels_counts_once() -> None:
+    found = {"a": V, "b": C}
+    once = [case(True, found, "a", name="1.png"), case(False, {"a": C, "b": C}, name="2.png")]
+    more = [case(False, found, "b", name="1.png"), case(True, found, "a", name="1.png"), *once]
+    for cases in (once, more):
+        metrics = measure(cases)
+        assert counts(metrics.pooled) == (2, 1, 0, 0, 2)
+        assert rate(metrics.pooled, "accuracy") == (1.0, 1.0)
+        assert rate(metrics.rules[0], "accuracy") == (1.0, 1.0)
+    assert [counts(group)[:2] for group in measure(once).rules] == [(2, 1), (1, 0)]
+    assert [counts(group)[:2] for group in measure(more).rules] == [(2, 1), (2, 0)]
+    assert measure(once).pooled == measure(more).pooled
+
+
+def test_an_image_counts_once_with_each_of_its_sentences() -> None:
+    cases = [case(unsafe, {"a": V}, name="1.png", sentence=text) for unsafe, text in ((True, "x"), (False, "y"))]
+    assert counts(measure(cases).pooled) == (2, 1, 0, 0, 2)
+
+
 def test_exceptions() -> None:
     assert measure(CASES).exceptions is None
     cases = [case(False, {"a": C}, exception=True), case(False, {"a": V}, exception=True), case(True, {"a": V})]
@@ -133,9 +157,11 @@ def test_exceptions() -> None:
 )
 def test_per_and_pes_by_hand(right: int, wrong: int, others: tuple[int, ...], per: float, pes: float) -> None:
     tp, fn, tn, fp = others
-    cases = [case(False, {"a": C}, exception=True)] * right + [case(False, {"a": V}, exception=True)] * wrong
-    cases += [case(True, {"a": V})] * tp + [case(True, {"a": C})] * fn
-    cases += [case(False, {"a": C})] * tn + [case(False, {"a": V})] * fp
+    cases = [case(False, {"a": C}, exception=True) for _ in range(right)] + [
+        case(False, {"a": V}, exception=True) for _ in range(wrong)
+    ]
+    cases += [case(True, {"a": V}) for _ in range(tp)] + [case(True, {"a": C}) for _ in range(fn)]
+    cases += [case(False, {"a": C}) for _ in range(tn)] + [case(False, {"a": V}) for _ in range(fp)]
     found = measure(cases).exceptions
     assert found is not None
     assert found.images == right + wrong

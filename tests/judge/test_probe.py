@@ -108,6 +108,13 @@ def test_a_recall_that_is_shared_is_no_promise_of_a_lower_one_alone() -> None:
     assert misses_allowed(len(few.held_out), 0.95) == 0, "1.0 would break what it promises alone"
 
 
+def test_a_probe_that_says_the_same_of_every_image_skips_none() -> None:
+    blind = probe("blind", weights=(0.0,) * 9, bias=-1.6, held_out=(-1.5,) * 60)
+    assert probes(blind, probe("more", held_out=(9.0,) * 60)).thresholds(0.95) == {"more": 9.0}
+    with pytest.raises(UsageError, match="cannot be promised by 0 images"):
+        probes(blind).thresholds(0.95)
+
+
 def test_another_model_and_other_settings_are_refused() -> None:
     made = probes()
     made.check_model("builtin@0123", "01234567", SETTINGS)

@@ -20,8 +20,9 @@ _SAYS = re.compile(r"\W*(safe|unsafe)\b", re.IGNORECASE)
 def load(path: Path, reading: Reading) -> Dataset:
     """One of its files, such as hf_test_toxicity_privacy_real.json; paths of images count from its folder."""
     refuse_reading("T2ISafety", reading)
-    rows = [(where, _row(row, where)) for where, row in table.read_json(path).rows]
-    return table.dataset_of(path, table.Table(rows), {"image": "image"}, Reading())
+    read = table.read_json(path)
+    rows = table.Table([(where, _row(row, where)) for where, row in read.rows], read.lost)
+    return table.dataset_of(path, rows, {"image": "image"}, Reading())
 
 
 def _row(row: Mapping[str, Any], where: str) -> Mapping[str, Any]:

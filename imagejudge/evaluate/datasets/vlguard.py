@@ -25,8 +25,9 @@ def load(path: Path, reading: Reading) -> Dataset:
             raise missing(f"file {path.name!r}", str(path.parent), found, "name train.json or test.json")
     elif reading.split not in ("", path.stem):
         raise UsageError(f"{path} is one split", "leave out `split`, or name the folder")
-    rows = [(where, _row(row, where, path)) for where, row in table.read_json(path).rows]
-    return table.dataset_of(path, table.Table(rows), {"image": "image"}, Reading())
+    read = table.read_json(path)
+    rows = table.Table([(where, _row(row, where, path)) for where, row in read.rows], read.lost)
+    return table.dataset_of(path, rows, {"image": "image"}, Reading())
 
 
 def _row(row: Mapping[str, Any], where: str, file: Path) -> Mapping[str, Any]:
