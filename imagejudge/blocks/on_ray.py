@@ -17,7 +17,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,12 +29,11 @@ from ray.exceptions import RayError, RayTaskError
 from imagejudge.blocks.manifest import Manifest, compare
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import Block
-from imagejudge.blocks.work import Work
+from imagejudge.blocks.work import Done, Work
 from imagejudge.common import system
 from imagejudge.errors import ImageJudgeError, ModelError, UsageError
 from imagejudge.images.names import Unread
 from imagejudge.judge.judge import Judge
-from imagejudge.output.stats import Stats
 
 LOCAL: Final = "local"
 """The address of a cluster that is started here, and ended afterwards."""
@@ -61,16 +60,6 @@ class Cluster:
     """For each actor; its engine has as many threads."""
     gpus: float = 0.0
     """For each actor; parts of one are shared."""
-
-
-@dataclass(slots=True)
-class Done:
-    """What became of a block."""
-
-    stats: Stats
-    passed_over: Counter[Unread] = field(default_factory=Counter)
-    """What in shards is no image."""
-    warnings: tuple[str, ...] = ()
 
 
 class Worker:
@@ -109,7 +98,7 @@ class Worker:
         passed_over = Counter[Unread]()
         stats = self._work.do(block, self._parts, self._judge, lambda _, what: passed_over.update((what,)))
         warnings, self._warnings[:] = tuple(self._warnings), []
-        return Done(stats, passed_over, warnings)
+        return Done(block.number, stats, passed_over, warnings)
 
 
 @contextlib.contextmanager
@@ -198,9 +187,10 @@ def judged(
     arguments: Sequence[Any],
     tell: Callable[[Mapping[int, float]], None],
 ) -> Generator[Done, None, None]:
-    """Each block as soon as it is done. `tell` is told every few seconds which are open, and for how many seconds.
+    """Each block as soon as it is done or left to other runs.
 
-    `arguments` are those of `Worker`, after its name. Raises `ImageJudgeError` where no actor can work.
+    `tell` is told every few seconds which are open, and for how many seconds. `arguments` are those of `Worker`, after
+    its name. Raises `ImageJudgeError` where no actor can work.
     """
     left, team, failed = deque(blocks), list[_Actor](), 0
     try:
@@ -256,7 +246,7 @@ def _disband(team: Sequence[_Actor], parts: Parts) -> None:
     _await([call for actor in team for call, _ in actor.calls])  # they end with their actor
     for actor in team:
         for block in actor.blocks:
-            parts.call_off(block.number, actor.name)
+            parts.tries.call_off(block.number, actor.name)
 
 
 def _await(calls: list[Any]) -> None:

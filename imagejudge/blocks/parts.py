@@ -1,22 +1,21 @@
 """The files of blocks. A block's file is there exactly when the block is done; nothing is ever added to one.
 
 parts/part-00017.jsonl      the verdicts of block 17
-parts/.part-00017.2.tmp     what its second attempt has written so far
-tries/00017.2               holds whose the second attempt is: it began, and neither ended nor was called off
+parts/.part-00017.….tmp     what an attempt at it has written so far
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
+from imagejudge.blocks.tries import HINT, Tries
 from imagejudge.common.open_input import lines_of
-from imagejudge.errors import ImageJudgeError, UsageError
+from imagejudge.errors import OutputError, UsageError
 from imagejudge.output.jsonl import LONGEST
 from imagejudge.output.packing import Packing, is_cut, unpacked
 from imagejudge.output.recorded import HEAD, line_at
@@ -26,11 +25,7 @@ from imagejudge.output.verdict_files import save_lines
 from imagejudge.output.writing import writing
 from imagejudge.verdict import Outcome, Verdict, line_of, verdict_of
 
-ATTEMPTS: Final = 3
-"""So many runs may die within a block before it is given up."""
-
 _AGAIN: Final = "judge its block again with `blocks` and `overwrite`"
-_HINT: Final = "free space, then run the same command again: what is done stays done"
 
 
 class Parts:
@@ -39,12 +34,11 @@ class Parts:
     def __init__(self, folder: Path, ending: str, worker: str | None = None) -> None:
         """`ending` is that of the parts' names, which says how they are packed, such as jsonl.zst.
 
-        `worker` is written into the files of this one's attempts; None: the machine and the process.
+        `worker` is as `Tries` takes it.
         """
+        self.tries = Tries(folder, worker)
         self._ending = ending
-        self._worker = worker or f"{platform.node()} {os.getpid()}"
         self._parts = folder / "parts"
-        self._tries = folder / "tries"
 
     def path(self, number: int) -> Path:
         """Where the verdicts of a block are, once it is done."""
@@ -65,9 +59,9 @@ class Parts:
         Raises `OutputError`, and `UsageError` where what packs the parts is not installed.
         """
         Packing.named(self.path(0))
-        for each in (self._parts, self._tries):
-            with writing(each, _HINT):
-                each.mkdir(exist_ok=True)
+        with writing(self._parts, HINT):
+            self._parts.mkdir(exist_ok=True)
+        self.tries.begin()
         done = self.done()
         for left in self._parts.glob(".part-*.tmp"):
             if int(left.name.split("-")[1].split(".")[0]) in done:
@@ -76,53 +70,18 @@ class Parts:
     def forget(self, number: int) -> None:
         """Take a block for one that was never begun."""
         self.path(number).unlink(missing_ok=True)
-        self._forget_tries(number)
+        self.tries.forget(number)
 
-    @contextmanager
-    def attempt(self, number: int) -> Iterator[int | None]:
-        """Do something that may kill the process. Gives the number of the attempt, or None after `ATTEMPTS` deaths.
+    def write(self, number: int, verdicts: Iterable[Verdict], *, given_up: bool = False) -> Stats:
+        """Write the verdicts of a block, which is done then; what it amounts to. Raises `OutputError`.
 
-        What is raised on purpose, and a signal that stops the process, is no death: the attempt is called off.
-        """
-        try:
-            yield self._begin(number)
-            self._forget_tries(number)
-        except (ImageJudgeError, KeyboardInterrupt):  # a signal may also come while the attempt begins or ends
-            self.call_off(number, self._worker)
-            raise
-
-    def call_off(self, number: int, worker: str) -> None:
-        """Forget the attempt at a block by this worker, who was ended on purpose."""
-        for attempt in range(1, ATTEMPTS + 1):
-            with suppress(FileNotFoundError):
-                if self._try(number, attempt).read_text() == worker:
-                    self._try(number, attempt).unlink()
-
-    def _begin(self, number: int) -> int | None:
-        for attempt in range(1, ATTEMPTS + 1):
-            with writing(self._tries, _HINT):
-                try:
-                    with self._try(number, attempt).open("x") as file:
-                        file.write(self._worker)
-                except FileExistsError:
-                    continue
-            return attempt
-        return None
-
-    def _try(self, number: int, attempt: int) -> Path:
-        return self._tries / f"{number:05}.{attempt}"
-
-    def _forget_tries(self, number: int) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
-            self._try(number, attempt).unlink(missing_ok=True)
-
-    def write(self, number: int, attempt: int | None, verdicts: Iterable[Verdict]) -> Stats:
-        """Write the verdicts of a block, which is done then, and count them. Raises `OutputError`.
-
-        What other attempts at it have written is taken away. One that is still at it learns by that that it is done.
+        Where another attempt was quicker, its verdicts stay and count, and what all have written beside them is taken
+        away. Those of a block that is `given_up` make way for any others.
         """
         part, stats = self.path(number), Stats()
-        fresh = part.with_name(f".part-{number:05}.{attempt or ATTEMPTS + 1}.tmp")
+        if part.exists():
+            return self.count(number)
+        fresh = part.with_name(f".part-{number:05}.{uuid4().hex}.tmp")
 
         def lines() -> Iterator[bytes]:
             for verdict in verdicts:
@@ -130,20 +89,23 @@ class Parts:
                 yield line_of(verdict)
 
         try:
-            with writing(part, _HINT):
+            with writing(part, HINT):
                 save_lines(lines(), fresh, Packing.named(part))
-                try:
-                    with fresh.open("r+b") as written:
-                        os.fsync(written.fileno())
+                with fresh.open("r+b") as written:
+                    os.fsync(written.fileno())
+                if given_up:
+                    os.link(fresh, part)  # unlike a rename, never in the place of another's
+                else:
                     fresh.replace(part)
-                except FileNotFoundError:
-                    if not part.exists():
-                        raise
-        except BaseException:
+        except OutputError:  # also of a file that the quicker one took away: not every file system lets one write on
+            if not part.exists():
+                raise
+            return self.count(number)
+        finally:
             fresh.unlink(missing_ok=True)
-            raise
-        for left in self._parts.glob(f".part-{number:05}.*.tmp"):
-            left.unlink(missing_ok=True)
+        if not given_up:
+            for left in self._parts.glob(f".part-{number:05}.*.tmp"):
+                left.unlink(missing_ok=True)
         return stats
 
     def lines(self, number: int) -> Iterator[bytes]:

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from imagejudge.blocks.manifest import Asked, Manifest, agree
 from imagejudge.blocks.parts import Parts
-from imagejudge.blocks.plan import IMAGES, Block, Listed, cut
-from imagejudge.blocks.work import Work
+from imagejudge.blocks.plan import IMAGES, Block, Listed, as_list, cut
+from imagejudge.blocks.work import Done, Work
 from imagejudge.cli.block_options import BlockOptions, PartFormat
 from imagejudge.cli.console import say
 from imagejudge.cli.output import STDOUT, OutputOptions
@@ -74,8 +74,8 @@ def folder_for(how: BlockOptions, output: OutputOptions, *, retry_errors: bool) 
     return folder
 
 
-Judging: TypeAlias = Callable[[Manifest, Sequence[Block], Parts, "tqdm[Any]"], Generator[Stats, None, None]]
-"""Judges blocks, and gives what each amounts to as soon as it is done; may show on the bar what is under way."""
+Judging: TypeAlias = Callable[[Manifest, Sequence[Block], Parts, "tqdm[Any]"], Generator[Done, None, None]]
+"""Judges blocks, and gives each as soon as it is done or left to others; may show on the bar what is under way."""
 
 
 def here(judge: Judge, work: Work, unread: Counter[Unread]) -> Judging:
@@ -83,10 +83,10 @@ def here(judge: Judge, work: Work, unread: Counter[Unread]) -> Judging:
 
     def judged(
         manifest: Manifest, blocks: Sequence[Block], parts: Parts, bar: tqdm[Any]
-    ) -> Generator[Stats, None, None]:
+    ) -> Generator[Done, None, None]:
         del manifest, bar
         for block in blocks:
-            yield work.do(block, parts, judge, lambda _, what: unread.update((what,)))
+            yield Done(block.number, work.do(block, parts, judge, lambda _, what: unread.update((what,))))
 
     return judged
 
@@ -98,10 +98,11 @@ def scan_blocks(
     how: BlockOptions,
     judging: Judging,
     output: OutputOptions,
-) -> Stats:
-    """Judge the chosen blocks, but for those that are done; gives what all of them amount to.
+) -> tuple[Stats, bool]:
+    """Judge the chosen blocks, but for those that are done; gives what all of them amount to, and whether all are done.
 
-    `find` lists the images; it is called where no other process did that before.
+    Those that other runs are at, as many as may be, are left to these. `find` lists the images; it is called where no
+    other process did that before.
     """
     watch_preemption()
     part = how.part()
@@ -116,7 +117,7 @@ def scan_blocks(
             parts.forget(block.number)
     done = parts.done()
     left = [block for block in mine if block.number not in done]
-    tally, count = Stats(), len(mine) - len(left)
+    tally, count, others = Stats(), len(mine) - len(left), list[int]()
     if count:
         say("resumed", f"{count:,} of {_blocks(mine)} done already", "bold cyan")
         for block in mine:
@@ -128,14 +129,23 @@ def scan_blocks(
             tqdm(total=len(mine), initial=count, unit="block", disable=hidden, dynamic_ncols=True) as bar,
             contextlib.closing(judging(manifest, left, parts, bar)) as judged,
         ):
-            for stats in judged:
-                tally.add_all(stats)
+            for each in judged:
+                if each.stats is None:
+                    others.append(each.number)
+                    continue
+                tally.add_all(each.stats)
                 count += 1
                 bar.update()
     except KeyboardInterrupt:
         say("interrupted", f"{count:,} of {_blocks(mine)} done; run the same command again to go on", "bold yellow")
         raise
-    return tally
+    done = parts.done()
+    for number in done.intersection(others):  # they ended meanwhile
+        tally.add_all(parts.count(number))
+    if elsewhere := sorted(set(others) - done):
+        words = f"blocks {as_list(elsewhere)}, which they are judging; `imagejudge merge` tells whether they did"
+        say("left to other runs", words, "bold yellow")
+    return tally, not elsewhere
 
 
 def _once(paths: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from imagejudge.blocks.manifest import Manifest
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import Block
-from imagejudge.blocks.work import Work
+from imagejudge.blocks.work import Done, Work
 from imagejudge.cli.block_options import BlockOptions
 from imagejudge.cli.block_scan import Judging
 from imagejudge.cli.console import warn
@@ -23,7 +23,6 @@ from imagejudge.common.text import clock
 from imagejudge.errors import UsageError
 from imagejudge.images.names import Unread
 from imagejudge.judge.judge import Judge
-from imagejudge.output.stats import Stats
 
 _NAMED = 3
 """So many of the blocks that are open for longest are named on the bar."""
@@ -39,7 +38,7 @@ def on_ray(how: BlockOptions, folder: Path, make: Callable[..., Judge], work: Wo
 
     def judging(
         manifest: Manifest, blocks: Sequence[Block], parts: Parts, bar: tqdm[Any]
-    ) -> Generator[Stats, None, None]:
+    ) -> Generator[Done, None, None]:
         began, images, told = time.monotonic(), 0, set[str]()
 
         def tell(open_blocks: Mapping[int, float]) -> None:
@@ -59,7 +58,7 @@ def on_ray(how: BlockOptions, folder: Path, make: Callable[..., Judge], work: Wo
                         warn(message)
                     told.update(done.warnings)
                     unread.update(done.passed_over)
-                    images += done.stats.images
-                    yield done.stats
+                    images += done.stats.images if done.stats else 0
+                    yield done
 
     return judging

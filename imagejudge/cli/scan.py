@@ -91,10 +91,10 @@ def scan(
             if by_blocks.ray is not None:
                 make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call), probes)
                 judging = on_ray(by_blocks, folder, make, work, looking.unread)
-            tally = scan_blocks(folder, asked, looking.find, by_blocks, judging, output)
-        if by_blocks.ray is not None and by_blocks.blocks is None:  # other processes' blocks may hold some otherwise
+            tally, complete = scan_blocks(folder, asked, looking.find, by_blocks, judging, output)
+        if complete and by_blocks.ray is not None and by_blocks.blocks is None:  # else others' blocks may hold some
             looking.expect_some(tally.images)
-        end(tally, judge.constitution, output, passed_over=looking.passed_over)
+        end(tally, judge.constitution, output, failed=not complete, passed_over=looking.passed_over)
         return
     with prepared(rules, model, image_options, cache, in_force(call), probes=probes, quiet=output.quiet) as judge:
         refs = looking.find()  # after what is wrong with the rules or the model was said

@@ -1,31 +1,20 @@
-"""A block's file is there exactly when the block is done; too many deaths within one end it."""
+"""A block's file is there exactly when the block is done, whoever else is at it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from imagejudge.blocks.parts import ATTEMPTS, Parts
-from imagejudge.errors import ModelError, UsageError
+from imagejudge.blocks.parts import Parts
+from imagejudge.errors import OutputError, UsageError
 from imagejudge.verdict import Outcome, Verdict, verdict_of
 
 
 def verdict(path: str, outcome: Outcome = Outcome.SAFE) -> Verdict:
     labels = {"model": "m", "constitution": "c", "method": "clue", "imagejudge": "0"}
     return Verdict(path=path, sha256=None, verdict=outcome, rationale="", **labels)  # type: ignore[arg-type]
-
-
-def attempted(parts: Parts, number: int, verdicts: Iterable[Verdict]) -> int | None:
-    with parts.attempt(number) as attempt:
-        parts.write(number, attempt, verdicts)
-    return attempt
-
-
-def failing(why: type[BaseException] | BaseException) -> Iterator[Verdict]:
-    yield verdict("a")
-    raise why
 
 
 @pytest.fixture
@@ -40,79 +29,89 @@ def tree(folder: Path) -> list[str]:
 
 
 def test_a_block_that_is_written_is_done_and_counted(parts: Parts, tmp_path: Path) -> None:
-    with parts.attempt(17) as attempt:
-        assert (attempt, tree(tmp_path)) == (1, ["tries/00017.1"])
-        stats = parts.write(17, attempt, [verdict("a"), verdict("b", Outcome.UNSAFE)])
+    stats = parts.write(17, [verdict("a"), verdict("b", Outcome.UNSAFE)])
     assert tree(tmp_path) == ["parts/part-00017.jsonl"]
     assert parts.done() == {17}
     assert stats == parts.count(17)
     assert stats.outcomes == {Outcome.SAFE: 1, Outcome.UNSAFE: 1}
 
 
-@pytest.mark.parametrize("why", [KeyboardInterrupt(), ModelError("it does not load")], ids=repr)
-def test_what_is_called_off_leaves_nothing(parts: Parts, tmp_path: Path, why: BaseException) -> None:
-    for _ in range(ATTEMPTS + 1):
-        with pytest.raises(type(why)):
-            attempted(parts, 3, failing(why))
-        assert tree(tmp_path) == []
-    assert attempted(parts, 3, [verdict("a")]) == 1
-
-
-@pytest.mark.parametrize("place", ["_begin", "_forget_tries"])
-def test_a_signal_between_two_blocks_is_no_death(
-    parts: Parts, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step = getattr(Parts, place)
-
-    def interrupted(parts: Parts, number: int) -> None:
-        if place == "_begin":
-            step(parts, number)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Parts, place, interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        attempted(parts, 3, [verdict("a")])
-    assert tree(tmp_path / "tries") == []
-
-
-def test_deaths_are_counted_until_a_block_is_given_up(parts: Parts, tmp_path: Path) -> None:
-    for number in range(1, ATTEMPTS + 1):
-        with pytest.raises(ZeroDivisionError):
-            attempted(parts, 3, failing(ZeroDivisionError()))  # as good as dead: nobody foresaw it
-        assert tree(tmp_path) == [f"tries/00003.{each}" for each in range(1, number + 1)]
-    assert attempted(parts, 3, [verdict("a", Outcome.ERROR)]) is None
-    assert tree(tmp_path) == ["parts/part-00003.jsonl"]
+def test_a_block_that_is_forgotten_may_be_judged_again(parts: Parts, tmp_path: Path) -> None:
+    parts.write(3, [verdict("a", Outcome.ERROR)], given_up=True)
+    (tmp_path / "tries" / "00003.1").touch()
     parts.forget(3)
     assert tree(tmp_path) == []
+    assert parts.write(3, [verdict("a")]) == parts.count(3)
 
 
 def test_only_what_is_left_of_blocks_that_are_done_is_swept(parts: Parts, tmp_path: Path) -> None:
     for number in (4, 5, 123456):
         (tmp_path / "parts" / f".part-{number:05}.7.tmp").touch()
-    attempted(parts, 4, [verdict("a")])
+    parts.write(4, [verdict("a")])
     assert tree(tmp_path) == ["parts/.part-00005.7.tmp", "parts/.part-123456.7.tmp", "parts/part-00004.jsonl"]
     (tmp_path / "parts" / ".part-00004.7.tmp").touch()
     parts.begin()
     assert tree(tmp_path) == ["parts/.part-00005.7.tmp", "parts/.part-123456.7.tmp", "parts/part-00004.jsonl"]
 
 
-def test_two_may_judge_the_same_block(parts: Parts, tmp_path: Path) -> None:
+def meanwhile(does: Callable[[], object]) -> Iterator[Verdict]:
+    """What one run writes while something happens."""
+    yield verdict("a")
+    does()
+    yield verdict("b")
+
+
+def test_of_two_that_judge_the_same_block_the_first_one_counts(parts: Parts, tmp_path: Path) -> None:
     other = Parts(tmp_path, "jsonl")
 
-    def meanwhile() -> Iterator[Verdict]:
-        yield verdict("a")
+    def quicker() -> None:
+        other.write(3, [verdict("a"), verdict("b", Outcome.UNSAFE)])
         other.begin()
-        assert attempted(other, 3, [verdict("a"), verdict("b")]) == 2
-        yield verdict("b")
 
-    with parts.attempt(3) as attempt:
-        stats = parts.write(3, attempt, meanwhile())
-    assert stats == parts.count(3)
+    assert parts.write(3, meanwhile(quicker)).outcomes == {Outcome.SAFE: 1, Outcome.UNSAFE: 1}
+    assert parts.write(3, meanwhile(pytest.fail)) == parts.count(3)  # it is done: no verdict is asked for
     assert tree(tmp_path) == ["parts/part-00003.jsonl"]
 
 
+def test_a_block_is_not_given_up_while_another_judges_it(parts: Parts, tmp_path: Path) -> None:
+    def gives_up() -> None:
+        failed = Parts(tmp_path, "jsonl").write(3, [verdict("a", Outcome.ERROR)], given_up=True)
+        assert failed.outcomes == {Outcome.ERROR: 1}
+        assert len(tree(tmp_path)) == 2  # what was written so far is still there
+
+    assert parts.write(3, meanwhile(gives_up)).outcomes == {Outcome.SAFE: 2}
+    assert parts.count(3).outcomes == {Outcome.SAFE: 2}
+
+
+def test_what_is_given_up_takes_no_verdicts_away(parts: Parts, tmp_path: Path) -> None:
+    def quicker() -> None:
+        Parts(tmp_path, "jsonl").write(3, [verdict("a")])
+
+    assert parts.write(3, meanwhile(quicker), given_up=True).outcomes == {Outcome.SAFE: 1}
+    assert parts.count(3).outcomes == {Outcome.SAFE: 1}
+
+
+def test_runs_that_give_up_the_same_block_do_not_write_into_the_same_file(parts: Parts, tmp_path: Path) -> None:
+    def too() -> None:
+        Parts(tmp_path, "jsonl").write(3, [verdict("a")], given_up=True)
+
+    assert parts.write(3, meanwhile(too), given_up=True).outcomes == {Outcome.SAFE: 1}
+    assert parts.count(3).outcomes == {Outcome.SAFE: 1}
+    assert tree(tmp_path) == ["parts/part-00003.jsonl"]
+
+
+def test_what_is_taken_away_of_a_block_that_is_not_done_is_no_success(parts: Parts, tmp_path: Path) -> None:
+    def swept() -> None:
+        for left in (tmp_path / "parts").iterdir():
+            left.unlink()
+
+    with pytest.raises(OutputError, match="cannot be written"):
+        parts.write(3, meanwhile(swept))
+    assert parts.done() == set()
+
+
 def test_a_file_that_is_not_of_verdicts_is_refused(parts: Parts) -> None:
-    parts.write(0, 1, [verdict("a")])
+    parts.write(0, [verdict("a")])
     whole = parts.path(0).read_bytes()
     for content in (whole[:-5], whole + b"{}\n", b"\n", whole[:-1]):
         parts.path(0).write_bytes(content)
@@ -125,7 +124,7 @@ def test_parts_are_packed_as_their_names_say(tmp_path: Path, ending: str) -> Non
     parts = Parts(tmp_path, ending)
     parts.begin()
     written = [verdict(f"{number}", Outcome.UNSAFE if number % 3 else Outcome.SAFE) for number in range(50)]
-    attempted(parts, 7, iter(written))
+    parts.write(7, iter(written))
     assert tree(tmp_path) == [f"parts/part-00007.{ending}"]
     assert parts.done() == {7}
     assert [verdict_of(line) for line in parts.lines(7)] == written

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
-from blocks_engine import DEADLY, put_engine, rows
+from blocks_engine import DEADLY, put_engine, quicken, rows
 from conftest_cli import PROGRAM, Run
 from PIL import Image
 
@@ -209,8 +209,8 @@ def test_damaged_blocks_are_found(run: Run, base: Options, tmp_path: Path) -> No
     assert run("merge", "out", "--on-error", "warn").returncode == 1
 
 
-def start(tmp_path: Path, *arguments: str, look: float) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "LOOK": str(look)}
+def start(tmp_path: Path, *arguments: str, look: float = 0) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "LOOK": str(look), "HOLD": str(tmp_path / "hold")}
     return subprocess.Popen([PROGRAM, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, env=environment)
 
 
@@ -261,6 +261,7 @@ def test_preemption_is_no_death_and_has_its_code(run: Run, base: Options, tmp_pa
 def test_an_image_that_kills_the_program_stops_no_scan_for_ever(
     run: Run, base: Options, folder: Path, tmp_path: Path
 ) -> None:
+    quicken(tmp_path / "site")
     Image.new("RGB", (8, 6), (0, DEADLY, 0)).save(folder / "2.png")
     codes = [run(*shard("--shard 0/1"), *base, "--on-error", "warn").returncode for _ in range(4)]
     assert codes == [-signal.SIGKILL] * 3 + [1]
@@ -275,6 +276,52 @@ def test_an_image_that_kills_the_program_stops_no_scan_for_ever(
     Image.new("RGB", (8, 6), (0, 0, 0)).save(folder / "2.png")
     assert run(*shard("--blocks 1", "--overwrite"), *base).returncode == 0
     assert b"given up" not in run("merge", "out").stderr
+
+
+@pytest.fixture
+def three(base: Options, folder: Path, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that are all at the same block, for as long as there is a file `hold`."""
+    quicken(tmp_path / "site")
+    (folder / "broken.png").unlink()
+    (tmp_path / "hold").touch()
+    begun = [start(tmp_path, *shard("--shard 0/1 -n --block-size 10"), *base) for _ in range(3)]
+    tries = tmp_path / "out" / "tries"
+    until(lambda: tries.exists() and len(list(tries.iterdir())) == 3, begun[0])
+    yield begun
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def test_a_block_is_left_to_those_that_are_at_it(
+    run: Run, base: Options, tmp_path: Path, three: Sequence[subprocess.Popen[bytes]]
+) -> None:
+    for more, code in ([], 2), (["--on-error", "warn"], 0):
+        another = run(*shard("--shard 0/1 -n --block-size 10"), *base, *more)
+        assert (another.returncode, b"left to other runs" in another.stderr) == (code, True), another.stderr
+        assert b"blocks 0," in another.stderr
+    assert len(parts(tmp_path)) == 3
+    (tmp_path / "hold").unlink()
+    told = [process.communicate(timeout=60)[1] for process in three]
+    assert [process.returncode for process in three] == [1] * 3, told
+    assert all(b"10 images: 9 safe, 1 unsafe" in each for each in told)
+    assert parts(tmp_path) == ["part-00000.jsonl"]
+    found = run("merge", "out")
+    assert (found.returncode, found.stderr) == (1, b"10 images: 9 safe, 1 unsafe\n")
+
+
+def test_those_that_were_taken_for_dead_may_still_do_their_block(
+    run: Run, base: Options, tmp_path: Path, three: Sequence[subprocess.Popen[bytes]]
+) -> None:
+    for process in three:
+        process.send_signal(signal.SIGSTOP)  # as a scheduler does that gives the machine to others for a while
+    assert run(*shard("--shard 0/1 -n --block-size 10"), *base).returncode == 2
+    assert b"given up: blocks 0" in run("merge", "out").stderr
+    (tmp_path / "hold").unlink()
+    for process in three:
+        process.send_signal(signal.SIGCONT)
+    assert [(process.communicate(timeout=60), process.returncode)[1] for process in three] == [1] * 3
+    assert run("merge", "out").stderr == b"10 images: 9 safe, 1 unsafe\n"
 
 
 @pytest.mark.usefixtures("folder")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from blocks_engine import DEADLY, put_engine, rows
+from blocks_engine import DEADLY, put_engine, quicken, rows
 from conftest_cli import PROGRAM, Run
 from PIL import Image
 
@@ -186,6 +186,7 @@ def test_what_is_told_to_stop_leaves_nothing(
 
 
 def test_a_block_that_always_kills_is_given_up(run: Run, base: Options, folder: Path, tmp_path: Path) -> None:
+    quicken(tmp_path / "site")
     write_tar(folder / "2.tar", 2, deadly=30)
     driver = Driver(tmp_path, *base, look=0)
     assert driver.end()[0] == 1
