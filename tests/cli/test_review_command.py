@@ -18,7 +18,7 @@ from conftest_cli import PROGRAM, Run, make_images
 from page_verdicts import HOSTILE, failed, verdict, write
 from PIL import Image
 
-from imagejudge.output.decisions import Decision, decision_of
+from imagejudge.output.decisions import Decision, Decisions, decision_of
 
 
 class Review:
@@ -232,6 +232,93 @@ def test_a_person_reviews(serve: Serve) -> None:
         assert found.stop() == (0, found_errors(2))
         chromium.press("y")
         chromium.wait("document.querySelector('.notice')?.textContent.includes('could not be sent')")
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_note_and_an_undo_leave_what_was_said_of_rules(serve: Serve, tmp_path: Path) -> None:
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    found = serve()
+    judged = verdict("images/0000.png", 0.99, data=(tmp_path / "images" / "0000.png").read_bytes())
+    expected = {None: "clear", "knife": "violated"}
+    with tab() as chromium:
+        chromium.open(found.address)
+        chromium.press("n", "\ue011", "1")  # Home
+        chromium.wait("decisions.unsaved.size === 0 && decisions.made.size === 2")
+        assert Decisions(found.decisions).truths(judged) == expected
+        chromium.press("\ue007")  # Enter
+        chromium.click("#detail [data-part=note]")
+        chromium.press(*"another knife", "\ue00c")  # Escape
+        chromium.wait("decisions.unsaved.size === 0 && decisions.of(images[0]).note !== ''")
+        assert Decisions(found.decisions).truths(judged) == expected
+        chromium.press("u", "\ue003")  # Backspace
+        chromium.wait("decisions.unsaved.size === 0 && decisions.of(images[0]).truth === 'clear'")
+        assert Decisions(found.decisions).truths(judged) == expected
+        chromium.driver.refresh()
+        chromium.wait("decisions.made.size === 2 && !document.getElementById('download').disabled")
+        assert found.stop() == (0, found_errors(2))
+    assert Decisions(found.decisions).truths(judged) == expected
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_imported_decisions_are_on_the_disk(serve: Serve, tmp_path: Path) -> None:
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    found = serve()
+    assert found.ask("decisions", [decided(0), decided(1)])[0] == 200
+    found.stop()
+    made = tmp_path / "verdicts.jsonl.decisions.jsonl"
+    made.rename(tmp_path / "others.jsonl")
+    found = serve()
+    with tab() as chromium:
+        chromium.open(found.address)
+        chromium.driver.find_element("css selector", "#import").send_keys(str(tmp_path / "others.jsonl"))
+        chromium.wait("decisions.made.size === 2 && decisions.unsaved.size === 0")
+        assert made.read_bytes() == (tmp_path / "others.jsonl").read_bytes()
+        chromium.press("\ue003")  # Backspace
+        chromium.wait("decisions.unsaved.size === 0")
+        assert found.decisions == []
+        found.stop()
+        chromium.driver.find_element("css selector", "#import").send_keys(str(tmp_path / "others.jsonl"))
+        chromium.wait("document.querySelector('.notice')?.textContent.includes('could not be sent')")
+        assert chromium.texts("#unsaved") == ["2"], "what was not sent is not saved"
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_what_is_decided_before_earlier_decisions_are_there_outlasts_them(serve: Serve) -> None:
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    found = serve("--no-images")
+    assert found.ask("decisions", [decided(0), decided(1)])[0] == 200
+    seen = "[decisions.made.size, decisions.unsaved.size, decisions.of(images[0])?.opinion]"
+    with tab() as chromium:
+        chromium.driver.set_network_conditions(latency=1000, throughput=1_000_000)
+        chromium.open(found.address)
+        assert chromium.run("decisions.made.size") == 0
+        chromium.press("n")
+        chromium.wait("decisions.made.size === 2 && decisions.unsaved.size === 0")
+        assert chromium.run(seen) == [2, 0, "disagree"]
+        chromium.press("\ue003")  # Backspace
+        chromium.wait("decisions.unsaved.size === 0")
+        assert chromium.run(seen) == [2, 0, "agree"]
+        assert {each.path: each.decision for each in found.decisions}["images/0000.png"] == "agree"
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_sample_outlasts_a_reload(serve: Serve) -> None:
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    found = serve()
+    with tab() as chromium:
+        chromium.open(f"{found.address}#verdict=unsafe&verdict=safe")
+        chromium.click("#sample")
+        drawn = "grid.list.map((image) => image.sha256)"
+        first = chromium.run(drawn)
+        chromium.press("y")
+        chromium.wait("decisions.unsaved.size === 0")
+        chromium.driver.refresh()
+        chromium.wait("document.querySelector('#figures').textContent.includes('Of the sample1 of 2')")
+        assert chromium.run(drawn) == first
 
 
 def test_decisions_are_what_verdicts_are_measured_by(serve: Serve, run: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from page_verdicts import HOSTILE, failed, step, verdict
 from PIL import Image
 
 from imagejudge.images.read import Limits
-from imagejudge.output.decisions import Opinion, Truth, decision_of
+from imagejudge.output.decisions import Decisions, Opinion, Truth, decision_of
 from imagejudge.output.report.page import Origin, Pictures, page
 from imagejudge.output.report.records import records
 from imagejudge.output.report.thumbnails import inlined, linked, made
@@ -283,8 +283,8 @@ def test_decisions_leave_as_lines_and_come_back(show: Callable[..., Tab], tmp_pa
     decisions = [decision_of(line) for line in files[0].read_bytes().splitlines()]
     assert [(one.path, one.rule, one.decision, one.truth, one.note) for one in decisions] == [
         (HOSTILE[4], None, Opinion.DISAGREE, Truth.CLEAR, "a toy \u2028"),
-        ("b/knife.png", "knife", Opinion.DISAGREE, Truth.CLEAR, ""),
         ("b/knife.png", None, Opinion.UNSURE, Truth.UNSURE, ""),
+        ("b/knife.png", "knife", Opinion.DISAGREE, Truth.CLEAR, ""),
     ]
     assert {(row["verdicts"], row["model"], row["constitution"]) for row in rows} == {(digest, "m@1", "c@1")}
     found.run("localStorage.clear()")
@@ -300,13 +300,112 @@ def test_decisions_leave_as_lines_and_come_back(show: Callable[..., Tab], tmp_pa
     assert [json.loads(line) for line in found.run("decisions.lines()")] == rows
 
 
+CLEAR_BUT_GUN = {None: Truth.CLEAR, "gun": Truth.VIOLATED}
+
+
+def test_a_note_and_an_undo_leave_what_was_said_of_rules(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    results = tuple(RuleResult(rule=name, status=RuleStatus.CLEAR, steps=(step(0.1),)) for name in ("knife", "gun"))
+    judged = verdict("a.png", 0.9, rules=results)
+    found = show(judged)
+
+    def saved() -> dict[str | None, Truth]:
+        return dict(Decisions(map(decision_of, map(str.encode, found.run("decisions.lines()")))).truths(judged))
+
+    found.press("n", "2")
+    assert saved() == CLEAR_BUT_GUN
+    found.press(Keys.ENTER)
+    found.click("#detail [data-part=note]")
+    found.press(*"no knife, a gun", Keys.ESCAPE)
+    assert found.run("decisions.of(images[0]).note") == "no knife, a gun"
+    assert saved() == CLEAR_BUT_GUN, "a note changes only the note"
+    found.press(Keys.BACKSPACE)
+    assert saved() == CLEAR_BUT_GUN
+    found.press("u", Keys.BACKSPACE)
+    assert saved() == CLEAR_BUT_GUN, "what was undone never was"
+    found.press("n")
+    assert saved() == {None: Truth.CLEAR}
+    found.press(Keys.BACKSPACE)
+    assert saved() == CLEAR_BUT_GUN
+
+
+def test_a_clear_image_takes_back_what_was_said_of_rules_the_page_does_not_know(
+    show: Callable[..., Tab], tmp_path: Path
+) -> None:
+    found = show(verdict("a.png", 0.9))
+    found.press("u", "1")
+    line = found.run("decisions.lines()")[1].replace('"knife"', '"other"')
+    (tmp_path / "more.jsonl").write_text(line)
+    found.driver.find_element("css selector", "#import").send_keys(str(tmp_path / "more.jsonl"))
+    found.wait("decisions.made.size === 3")
+    found.press("n")
+    assert found.run("[...decisions.made.values()].map((one) => one.truth)") == ["clear"]
+
+
 def test_decisions_stay_in_the_browser(show: Callable[..., Tab]) -> None:
     found = show(*MIXED)
+    found.run(CHOOSE, "reviewer", "ann")
     found.press("y")
     found.run("decisions.flush()")
     found.run("decisions.unsaved.clear()")
     found.driver.refresh()
     assert found.run("decisions.of(images[0]).opinion") == "agree"
+    assert found.run("document.getElementById('reviewer').value") == "ann"
+
+
+def test_tabs_of_one_file_share_their_decisions(show: Callable[..., Tab], tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*MIXED)
+    whole = found.driver.current_window_handle
+    (tmp_path / "page.html").rename(tmp_path / "whole.html")
+    found.open((tmp_path / "whole.html").as_uri())
+    found.driver.switch_to.new_window("tab")
+    part = found.driver.current_window_handle
+
+    def turn_to(tab: str) -> None:
+        found.driver.switch_to.window(tab)
+
+    opinions = "['b/knife.png', 'a/gun.png', 'a/perhaps.png'].map((path) => "
+    opinions += "decisions.of(images.find((image) => image.path === path) ?? {})?.opinion ?? null)"
+    try:
+        show(*MIXED[:2])
+        turn_to(whole)
+        found.press("y", "y", "y")
+        turn_to(part)
+        found.wait("document.querySelectorAll('.mine').length === 2")
+        assert found.texts("#unsaved") == ["3"]
+        found.press(Keys.HOME, "n", Keys.BACKSPACE, Keys.BACKSPACE, Keys.ARROW_RIGHT, "n")
+        assert found.texts("#toast") == ["There is nothing to undo."], "what another tab did is not this one's to undo"
+        turn_to(whole)
+        found.wait(f"{opinions}[1] === 'disagree'")
+        assert found.run(opinions) == ["agree", "disagree", "agree"]
+        found.press(Keys.BACKSPACE)
+        turn_to(part)
+        found.wait("decisions.made.size === 2")
+        found.click("#download")
+        assert found.texts("#unsaved") == [""]
+        turn_to(whole)
+        found.wait("decisions.unsaved.size === 0")
+        found.driver.refresh()
+        assert found.run(opinions) == ["agree", "disagree", None], "what was taken back stays so"
+    finally:
+        turn_to(part)
+        found.driver.close()
+        turn_to(whole)
+
+
+def test_a_note_that_is_being_written_outlasts_another_tab(show: Callable[..., Tab], tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(verdict("a", 0.95), verdict("b", 0.9))
+    found.press("y", Keys.HOME, Keys.ENTER)
+    found.click("#detail [data-part=note]")
+    found.press(*"a toy")
+    found.run("decided([images[1]])")
+    found.press(Keys.ESCAPE)
+    assert found.run("decisions.of(images[0]).note") == "a toy"
 
 
 def test_leaving_with_unsaved_decisions_asks(show: Callable[..., Tab]) -> None:
@@ -443,6 +542,54 @@ def test_a_random_sample_estimates_precision(show: Callable[..., Tab]) -> None:
     found.run("decisions.unsaved.clear()")
     found.driver.refresh()
     assert found.run(NAMES) == first, "the same sample, until it is done"
+
+
+def test_a_sample_is_of_what_the_filters_choose(show: Callable[..., Tab], tmp_path: Path) -> None:
+    safe = [verdict(f"{number}/safe.png", 0.01) for number in range(300)]
+    unsafe = [verdict(f"{number}/unsafe.png", 0.9) for number in range(300)]
+    outcomes = "[...new Set(grid.list.map((image) => image.outcome))]"
+    found = show(*safe, *unsafe, *MIXED)
+    found.click('[data-name="verdict"][data-value="unsafe"]')
+    found.click("#sample")
+    first = found.run(NAMES)
+    assert found.run(outcomes) == ["unsafe"]
+    assert found.texts('[data-name="verdict"][aria-pressed="true"] .label') == ["unsafe"]
+    assert "302 images" in " ".join(found.texts("#figures p"))
+    found.press("y")
+    found.wait("""document.querySelector('[data-name="mine"][data-value="agree"]') !== null""")
+    found.click('[data-name="mine"][data-value="none"]')
+    assert found.run(NAMES) == first[1:], "to look at what is left draws nothing anew"
+    assert found.texts("#figures .figure")[0] == "Of the sample1 of 200"
+    found.click('[data-name="mine"][data-value="none"]')
+    found.click("#redraw")
+    second = found.run(NAMES)
+    assert len(set(second)) == 200
+    assert 80 < len(set(first) & set(second)) < 180, "200 of 302 twice have about 132 in common"
+    found.driver.refresh()
+    assert found.run(NAMES) == second
+    found.click('[data-name="verdict"][data-value="unsafe"]')
+    found.click('[data-name="verdict"][data-value="safe"]')
+    assert found.run(outcomes) == ["safe"]
+    found.click("#sample")
+    assert len(found.run(NAMES)) == 302
+    assert not found.run("document.getElementById('redraw').checkVisibility()")
+    (tmp_path / "page.html").rename(tmp_path / "whole.html")
+    found.open("about:blank")  # another part of the same address alone would not be read again
+    show(*safe, at="#sample=1")
+    assert found.run(outcomes) == ["safe"]
+    of_a_part = found.run(NAMES)
+    found.open(f"{(tmp_path / 'whole.html').as_uri()}#sample=1")
+    assert set(found.run(outcomes)) >= {"safe", "unsafe"}, "a page of fewer images has a sample of its own"
+    assert set(found.run(NAMES)) != set(of_a_part)
+    found.open(f"{(tmp_path / 'whole.html').as_uri()}#sample=nonsense")
+    assert found.texts("#figures .figure")[0].startswith("Decided")
+
+
+def test_copies_of_an_image_are_drawn_apart(show: Callable[..., Tab]) -> None:
+    copies = [verdict(f"copy/{number}.png", 0.9, data=b"the same") for number in range(300)]
+    found = show(*copies, *(verdict(f"{number}.png", 0.9) for number in range(300)), at="#sample=1")
+    drawn = sum(name.startswith("copy/") for name in found.run(NAMES))
+    assert 60 < drawn < 140, "about as many as there are"
 
 
 def test_only_what_is_seen_exists(show: Callable[..., Tab]) -> None:

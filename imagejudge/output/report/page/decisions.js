@@ -3,6 +3,8 @@
 // the page; taken back, saved as lines of JSON and read again.
 
 const TRUTHS = ["violated", "clear", "unsure"];
+/** Length of a key about an image as a whole: what follows in others is the rule. */
+const WHOLE = 65;
 
 /** What a verdict, or a rule's status, amounts to: a doubt is a suspicion. */
 function claimOf(status) {
@@ -49,16 +51,18 @@ class Decisions {
     for (const image of images) if (image.sha256 && !this.bySha256.has(image.sha256)) this.bySha256.set(image.sha256, image);
     this.changed = changed;
     this.made = new Map();
+    this.rules = new Set(); // about which anything was decided, also those that no verdict here names
+    this.times = new Map(); // when each decision was last changed, also those that were taken back
     this.unsaved = new Set();
     this.history = [];
-    this.reviewer = "";
     this.outbox = [];
     this.sending = Promise.resolve();
     this.failed = "";
-    this.sample = null;
     this.served = meta.served;
     this.memory = new Memory(`imagejudge:${meta.digest}`);
-    this.restore();
+    this.name = new Memory(`imagejudge:${meta.digest}:reviewer`);
+    this.reviewer = this.served ? "" : this.name.read().reviewer ?? "";
+    if (!this.served) this.recall();
   }
 
   key(image, rule) {
@@ -72,7 +76,12 @@ class Decisions {
 
   /** Whether anything was decided about an image. */
   any(image) {
-    return this.of(image) !== undefined || image.results.some(([place]) => this.of(image, meta.rules[place].id));
+    return this.of(image) !== undefined || this.rulesOf(image).length > 0;
+  }
+
+  /** The rules of an image about which something was decided. */
+  rulesOf(image) {
+    return [...this.rules].filter((rule) => this.of(image, rule));
   }
 
   /** What one key press means: for many images at once, one step to be undone. */
@@ -82,14 +91,17 @@ class Decisions {
       if (!image.sha256) continue;
       const claim = claimOf(image.outcome);
       const truth = opinion === "agree" ? claim : opinion === "disagree" ? opposite(claim) : "unsure";
-      if (truth === "clear") { // which takes back what was said of single rules
-        for (const [place] of image.results) this.put(steps, image, meta.rules[place].id, undefined);
-      }
+      if (truth === "clear") this.takeBackRules(steps, image);
       const before = this.of(image);
       this.put(steps, image, null, { opinion, truth, note: before?.note ?? "", at: now(), by: this.reviewer });
     }
     this.done(steps);
     return steps.length;
+  }
+
+  /** That an image is clear takes back what was said of its single rules. */
+  takeBackRules(steps, image) {
+    for (const rule of this.rulesOf(image)) this.put(steps, image, rule, undefined);
   }
 
   /** Set what is true of a rule; undefined takes it back. */
@@ -120,9 +132,10 @@ class Decisions {
   }
 
   set(key, entry) {
-    this.made.delete(key); // the order of the lines is that of the decisions
-    if (entry !== undefined) this.made.set(key, entry);
-    this.unsaved.add(key);
+    this.made.delete(key); // the order is that of the decisions
+    if (entry === undefined) return;
+    this.made.set(key, entry);
+    if (key.length > WHOLE) this.rules.add(key.slice(WHOLE));
   }
 
   done(steps) {
@@ -145,6 +158,11 @@ class Decisions {
   }
 
   keep(steps) {
+    for (const { image, rule } of steps) {
+      const key = this.key(image, rule);
+      this.unsaved.add(key);
+      this.times.set(key, Math.max(Date.now(), (this.times.get(key) ?? 0) + 1)); // later also if the clock is not
+    }
     if (this.served) this.post(steps);
     else this.store();
     this.changed(steps.map((step) => step.image));
@@ -158,32 +176,59 @@ class Decisions {
   flush() {
     if (this.served) return;
     clearTimeout(this.waiting);
-    const made = [...this.made].map(([key, { opinion, truth, note, at, by }]) => [key, opinion, truth, note, at, by]);
-    this.memory.write({ made, unsaved: [...this.unsaved], sample: this.sample, reviewer: this.reviewer });
+    this.merge();
+    const made = [...this.times].map(([key, time]) => {
+      const { opinion, truth, note, at, by } = this.made.get(key) ?? {}; // nothing: it was taken back
+      return [key, opinion, truth, note, at, by, time, this.unsaved.has(key)];
+    });
+    this.memory.write({ made });
   }
 
-  restore() {
-    if (this.served) return;
-    const { made = [], unsaved = [], sample = null, reviewer = "" } = this.memory.read();
-    this.made = new Map(made.map(([key, opinion, truth, note, at, by]) => [key, { opinion, truth, note, at, by }]));
-    this.unsaved = new Set(unsaved);
-    this.sample = sample;
+  /** Take in what other tabs with pages of this file have kept meanwhile. */
+  merge() {
+    const unsaved = this.unsaved.size;
+    const taken = this.recall();
+    if (!taken.size && this.unsaved.size === unsaved) return;
+    const own = ({ image, rule }) => !taken.has(this.key(image, rule));
+    this.history = this.history.map((steps) => steps.filter(own)).filter((steps) => steps.length);
+    this.changed([...taken].map((key) => this.bySha256.get(key.slice(0, 64))).filter(Boolean));
+  }
+
+  /** Read the browser's memory, of each decision what was changed last; the keys of those that were changed by it. */
+  recall() {
+    const taken = new Set();
+    for (const [key, opinion, truth, note, at, by, time = 0, unsaved = true] of this.memory.read().made ?? []) {
+      const mine = this.times.get(key) ?? -1;
+      if (time === mine && !unsaved) this.unsaved.delete(key);
+      if (time <= mine) continue;
+      this.set(key, opinion ? { opinion, truth, note, at, by } : undefined);
+      this.times.set(key, time);
+      if (unsaved) this.unsaved.add(key);
+      else this.unsaved.delete(key);
+      taken.add(key);
+    }
+    return taken;
+  }
+
+  /** Who decides from now on. */
+  sign(reviewer) {
     this.reviewer = reviewer;
+    if (!this.served) this.name.write({ reviewer });
   }
 
   /** The program appends what it is sent; what could not be sent yet is sent with the next. */
   post(steps) {
-    this.outbox = this.outbox.concat(
-      steps.map(({ image, rule, entry }) => ({ index: image.index, rule, ...(entry ? lineOf(entry) : { decision: null }) })),
-    );
+    this.outbox = this.outbox.concat(steps.flatMap((step) => [step, ...this.standing(step)]));
     this.sending = this.sending.then(async () => {
       const sent = this.outbox;
       if (!sent.length) return;
       this.outbox = [];
+      const rows = sent.map(({ image, rule, entry }) => ({ index: image.index, rule, ...(entry ? lineOf(entry) : { decision: null }) }));
       try {
-        const answer = await fetch("decisions", { method: "POST", body: JSON.stringify(sent) });
+        const answer = await fetch("decisions", { method: "POST", body: JSON.stringify(rows) });
         if (!answer.ok) throw new Error(await answer.text());
-        if (!this.outbox.length) this.unsaved.clear();
+        for (const { image, rule } of sent) this.unsaved.delete(this.key(image, rule));
+        for (const { image, rule } of this.outbox) this.unsaved.add(this.key(image, rule)); // decided on meanwhile
       } catch (error) {
         this.outbox = sent.concat(this.outbox);
         this.failed = error.message;
@@ -192,17 +237,29 @@ class Decisions {
     });
   }
 
-  async fetchMade() {
-    const answer = await fetch("decisions");
-    this.read(await answer.text());
-    this.unsaved.clear();
+  /** What is said again after a step: in a file, that an image is clear takes back what was said of its rules before. */
+  standing({ image, rule, entry }) {
+    if (rule !== null || entry?.truth !== "clear") return [];
+    return this.rulesOf(image).map((each) => ({ image, rule: each, entry: this.of(image, each) }));
   }
 
-  /** All decisions, one a line. */
+  async fetchMade() {
+    const answer = await fetch("decisions");
+    this.take(await answer.text());
+    for (const step of this.history.flat()) { // decided while they were under way
+      const key = this.key(step.image, step.rule);
+      step.before = this.made.get(key);
+      this.set(key, step.entry);
+    }
+    this.changed([]);
+  }
+
+  /** All decisions, one a line: those about images as a whole first, so that none takes back one about a rule. */
   lines() {
     const lines = [];
-    for (const [key, entry] of this.made) {
-      const [sha256, rule] = [key.slice(0, 64), key.slice(65)];
+    const made = [...this.made].sort(([one], [other]) => (one.length > WHOLE) - (other.length > WHOLE));
+    for (const [key, entry] of made) {
+      const [sha256, rule] = [key.slice(0, 64), key.slice(WHOLE)];
       const image = this.bySha256.get(sha256);
       const { model = "", constitution = "" } = image ? image.source : {};
       const line = { schema: 1, sha256, path: image ? image.path : "", rule: rule || null, ...lineOf(entry) };
@@ -218,32 +275,33 @@ class Decisions {
     this.changed([]);
   }
 
-  /** Take in lines as `lines` gives them; how many were taken, were of other images, and were no decisions. */
+  /** Decide as lines say that `lines` gave; how many were taken, were of other images, and were no decisions. */
   read(text) {
-    const count = { taken: 0, foreign: 0, wrong: 0 };
-    const steps = [];
+    const { steps, ...count } = this.take(text);
+    this.done(steps);
+    return count;
+  }
+
+  take(text) {
+    const found = { taken: 0, foreign: 0, wrong: 0, steps: [] };
     for (const line of text.split("\n")) {
       if (!line.trim()) continue;
       const row = decisionOf(line);
       if (row === null) {
-        count.wrong += 1;
+        found.wrong += 1;
         continue;
       }
       const image = this.bySha256.get(row.sha256);
       if (!image) {
-        count.foreign += 1;
+        found.foreign += 1;
         continue;
       }
       const { decision: opinion, truth, note = "", at = "", by = "" } = row;
-      if (row.rule === null && truth === "clear") {
-        for (const [place] of image.results) this.put(steps, image, meta.rules[place].id, undefined);
-      }
-      this.put(steps, image, row.rule, { opinion, truth, note, at, by });
-      count.taken += 1;
+      if (row.rule === null && truth === "clear") this.takeBackRules(found.steps, image);
+      this.put(found.steps, image, row.rule, { opinion, truth, note, at, by });
+      found.taken += 1;
     }
-    if (this.served) this.changed([]);
-    else this.done(steps);
-    return count;
+    return found;
   }
 }
 

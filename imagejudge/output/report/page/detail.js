@@ -70,7 +70,7 @@ class Detail {
       const words = { violated: "it violates a rule", clear: "it is clear", unsure: "nobody can tell" };
       button.title = words[truths[button.dataset.opinion]];
     }
-    this.parts.note.value = entry?.note ?? "";
+    if (!this.noted) this.parts.note.value = entry?.note ?? "";
     this.parts.note.disabled = !entry;
     this.parts.note.placeholder = entry ? "Note" : "Decide first, then add a note";
   }

@@ -30,6 +30,7 @@ const FACETS = {
   by: { title: "Decided by", of: waysOf },
 };
 
+const SAMPLE = 200;
 const SORTS = { worst: "Worst first", score: "Score", path: "Path", rule: "Rule", disagreement: "Disagreement" };
 const GROUPS = { none: "No groups", rule: "By rule", folder: "By folder" };
 
@@ -52,7 +53,7 @@ class Filters {
     this.text = given.get("text") ?? "";
     this.sort = among("sort", SORTS, "worst");
     this.group = among("group", GROUPS, "none");
-    this.sample = given.has("sample");
+    this.sample = /^[1-9]\d{0,8}$/.test(given.get("sample")) ? Number(given.get("sample")) : 0; // which one; 0: none
   }
 
   write() {
@@ -63,12 +64,12 @@ class Filters {
     if (this.text) given.set("text", this.text);
     if (this.sort !== "worst") given.set("sort", this.sort);
     if (this.group !== "none") given.set("group", this.group);
-    if (this.sample) given.set("sample", "1");
+    if (this.sample) given.set("sample", this.sample);
     return given.toString();
   }
 
   get any() {
-    return this.low > 0 || this.high < 1 || this.text !== "" || this.sample || Object.values(this.chosen).some((values) => values.size);
+    return this.low > 0 || this.high < 1 || this.text !== "" || this.sample > 0 || Object.values(this.chosen).some((values) => values.size);
   }
 
   clear() {
@@ -81,15 +82,16 @@ class Filters {
     if (!this.chosen[name].delete(value)) this.chosen[name].add(value);
   }
 
-  /** The images in view, in order, and of each facet how many there would be of each value if it alone were lifted. */
+  /**
+   * The images in view, in order; of each facet how many there would be of each value if it alone were lifted; and the
+   * sample, if one is wanted, of what all filters but "My decision" choose: else it would change with every decision.
+   */
   apply(images, decisions) {
     const names = Object.keys(FACETS);
     const counts = Object.fromEntries(names.map((name) => [name, new Map()]));
-    const sampled = this.sample && decisions.sample ? new Map(decisions.sample.map((index, place) => [index, place])) : null;
     const needle = this.text.toLowerCase();
-    const inView = [];
+    const [inView, pool] = [[], []];
     for (const image of images) {
-      if (sampled && !sampled.has(image.index)) continue;
       const score = image.score ?? 0;
       if (score < this.low || score > this.high || (needle && !haystack(image).includes(needle))) continue;
       const values = names.map((name) => FACETS[name].of(image, decisions));
@@ -100,11 +102,40 @@ class Filters {
         for (const value of values[place]) counts[name].set(value, (counts[name].get(value) ?? 0) + 1);
       });
       if (!failed.length) inView.push(image);
+      if (this.sample && image.sha256 && (!failed.length || failed[0] === "mine")) pool.push(image);
     }
-    if (sampled) inView.sort((one, other) => sampled.get(one.index) - sampled.get(other.index));
-    else sortImages(inView, this.sort, decisions);
-    return { groups: grouped(inView, this.group), counts };
+    if (!this.sample) {
+      sortImages(inView, this.sort, decisions);
+      return { groups: grouped(inView, this.group), counts, sample: null };
+    }
+    const sample = { images: drawn(pool, this.sample), from: pool.length };
+    const seen = new Set(inView);
+    return { groups: grouped(sample.images.filter((image) => seen.has(image)), this.group), counts, sample };
   }
+}
+
+/** Some images at random: the same whenever the same are drawn from, with a number for each further draw. */
+function drawn(images, draw) {
+  const start = hashed(`${meta.digest} ${draw}`);
+  const first = [];
+  for (const image of images) {
+    if (image.lot?.draw !== draw) image.lot = { draw, place: hashed(image.sha256 + image.path, start) };
+    const { place } = image.lot;
+    if (first.length === SAMPLE && place >= first[SAMPLE - 1].lot.place) continue; // most, so all need not be sorted
+    const after = first.findIndex((other) => other.lot.place > place);
+    first.splice(after < 0 ? first.length : after, 0, image);
+    if (first.length > SAMPLE) first.pop();
+  }
+  return first;
+}
+
+/** 32 bits that look random: FNV-1a, stirred as MurmurHash3 ends. */
+function hashed(text, start = 0x811c9dc5) {
+  let hash = start;
+  for (let place = 0; place < text.length; place += 1) hash = Math.imul(hash ^ text.charCodeAt(place), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 function haystack(image) {

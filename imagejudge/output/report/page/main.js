@@ -1,8 +1,6 @@
 
 // What is shown beside the grid, and what each key and button does.
 
-const SAMPLE = 200;
-
 const element = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
 const counted = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
@@ -28,7 +26,7 @@ const detail = new Detail(element("detail"), decisions, {
 // -- What is in view ---------------------------------------------------------------------------------------------------
 
 function refilter() {
-  const { groups, counts } = filters.apply(images, decisions);
+  const { groups, counts, sample } = filters.apply(images, decisions);
   grid.show(groups);
   showFacets(counts);
   showSelection();
@@ -44,7 +42,7 @@ function refilter() {
   if (document.activeElement !== element("text")) element("text").value = filters.text;
   element("sort").value = filters.sort;
   element("group").value = filters.group;
-  showFigures();
+  showFigures(sample);
 }
 
 function changeFilters() {
@@ -104,8 +102,9 @@ function decided(changed) {
 }
 
 function refreshCounts() {
-  showFacets(filters.apply(images, decisions).counts);
-  showFigures();
+  const { counts, sample } = filters.apply(images, decisions);
+  showFacets(counts);
+  showFigures(sample);
 }
 
 function showUnsaved() {
@@ -191,8 +190,8 @@ async function importFile() {
 
 // -- Figures -----------------------------------------------------------------------------------------------------------
 
-function showFigures() {
-  const among = filters.sample && decisions.sample ? decisions.sample.map((index) => images[index]).filter(Boolean) : images;
+function showFigures(sample) {
+  const among = sample ? sample.images : images;
   const count = { agree: 0, disagree: 0, unsure: 0, confirmed: 0, unsafe: 0 };
   for (const image of among) {
     const entry = decisions.of(image);
@@ -203,12 +202,14 @@ function showFigures() {
     if (entry.opinion === "agree") count.confirmed += 1;
   }
   const total = count.agree + count.disagree + count.unsure;
-  const rows = [figure(filters.sample ? "Of the sample" : "Decided", `${number(total)} of ${number(among.length)}`)];
+  const rows = [figure(sample ? "Of the sample" : "Decided", `${number(total)} of ${number(among.length)}`)];
   rows.push(figure("Agreement", interval(count.agree, count.agree + count.disagree)));
   rows.push(figure("Precision of unsafe", interval(count.confirmed, count.unsafe)));
-  if (total && !filters.sample) rows.push(made("p", "soft", "Of what you happened to look at: only a random sample estimates the rest."));
+  if (sample) rows.push(made("p", "soft", `Drawn from the ${counted(sample.from, "image")} that the filters choose, decided on or not.`));
+  else if (total) rows.push(made("p", "soft", "Of what you happened to look at: only a random sample estimates the rest."));
   element("figures").replaceChildren(...rows);
-  element("sample").textContent = filters.sample ? "Leave the sample" : decisions.sample ? "Back to the sample" : `Review ${SAMPLE} at random`;
+  element("sample").textContent = sample ? "Leave the sample" : `Review ${SAMPLE} at random`;
+  element("redraw").hidden = !sample;
 }
 
 function figure(name, value) {
@@ -222,24 +223,9 @@ function interval(part, whole) {
   return found ? `${share(found.share)} (${share(found.low)}–${share(found.high)}), n = ${number(whole)}` : "–";
 }
 
-/** Draw images at random from those in view, once; what was drawn stays until there are no decisions to lose by it. */
-function sampleSome() {
-  if (filters.sample) {
-    filters.sample = false;
-    changeFilters();
-    return;
-  }
-  if (!decisions.sample) {
-    const pool = grid.list.filter((image) => image.sha256).map((image) => image.index);
-    for (let place = 0; place < Math.min(SAMPLE, pool.length); place += 1) {
-      const other = place + Math.floor(Math.random() * (pool.length - place));
-      [pool[place], pool[other]] = [pool[other], pool[place]];
-    }
-    decisions.sample = pool.slice(0, SAMPLE);
-    decisions.flush();
-  }
-  filters.clear();
-  filters.sample = true;
+/** Show this sample of what the filters choose; 0: all of it. */
+function showSample(draw) {
+  filters.sample = draw;
   changeFilters();
   grid.activate(0);
   element("grid").focus();
@@ -357,6 +343,9 @@ window.addEventListener("beforeunload", (event) => {
   if (decisions.unsaved.size) event.preventDefault();
 });
 window.addEventListener("pagehide", () => decisions.flush());
+window.addEventListener("storage", ({ key }) => {
+  if (!decisions.served && key === decisions.memory.key) decisions.merge();
+});
 
 for (const name of ["blur", "grey"]) element(name).addEventListener("click", () => toggle(name));
 for (const name of ["low", "high"]) {
@@ -392,15 +381,13 @@ element("all").addEventListener("click", () => {
 element("deselect").addEventListener("click", () => grid.deselect());
 element("download").addEventListener("click", download);
 element("import").addEventListener("change", importFile);
-element("sample").addEventListener("click", sampleSome);
+element("sample").addEventListener("click", () => showSample(filters.sample ? 0 : 1));
+element("redraw").addEventListener("click", () => showSample(filters.sample + 1));
 element("help-open").addEventListener("click", () => element("help").showModal());
 element("statistics-open").addEventListener("click", () => element("statistics").showModal());
 element("filters-open").addEventListener("click", () => openFilters(!document.body.classList.contains("filters")));
 element("reviewer").value = decisions.reviewer;
-element("reviewer").addEventListener("change", () => {
-  decisions.reviewer = element("reviewer").value.trim();
-  decisions.store();
-});
+element("reviewer").addEventListener("change", () => decisions.sign(element("reviewer").value.trim()));
 for (const button of document.querySelectorAll("[data-many]")) button.addEventListener("click", () => decide(button.dataset.many));
 
 element("name").textContent = meta.name;
