@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from imagejudge.images.names import is_shard
 from imagejudge.images.read import Unreadable
 from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import named
 from imagejudge.images.signed import name_of
 from imagejudge.judge import judge
 from imagejudge.verdict import Verdict, line_of
@@ -39,9 +40,16 @@ class Judge:
         if not given:
             raise KeyError(f"there is neither a column {self._image!r} nor {self._path!r}")
         nothing = [None] * len(given[0])
-        refs = map(_ref, batch.get(self._image, nothing), batch.get(self._path, nothing))
-        verdicts = list(self._judge.judge_all(refs))
-        return {**batch, **_columns(verdicts)}
+        refs = [*map(_ref, batch.get(self._image, nothing), batch.get(self._path, nothing))]
+        return {**batch, **_columns(self._verdicts(refs))}
+
+    def _verdicts(self, refs: Sequence[ImageRef]) -> list[Verdict]:
+        """One for each image, in order. What is read by its path is judged once, and shards in their own order."""
+        at_hand = [ref for ref in refs if ref.data is not None or ref.trouble is not None]
+        told = {id(ref): verdict for ref, verdict in zip(at_hand, self._judge.judge_all(at_hand), strict=True)}
+        paths = dict.fromkeys(ref.path for ref in refs if id(ref) not in told)
+        read = {each.path: each for each in self._judge.judge_all(named(paths, self._judge.plan.limits))}
+        return [told.get(id(ref)) or read[ref.path] for ref in refs]
 
     def close(self) -> None:
         """End the model. An actor that ends does so by itself."""

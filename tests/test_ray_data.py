@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest_cli import RULES
 from PIL import Image
+from tars import write_tar
 
 from imagejudge.judge import engines
 from imagejudge.ray import Judge
@@ -59,6 +60,18 @@ def test_bytes_and_paths_get_their_verdicts(judge: Judge, tmp_path: Path) -> Non
     ]  # fmt: skip
     assert [line["error"] and line["error"]["kind"] for line in lines[4:]] == ["missing", "shard"]
     assert {len(values) for values in found.values()} == {6}
+
+
+def test_each_row_has_the_verdict_on_its_own_image(judge: Judge, tmp_path: Path) -> None:
+    members = {"dark.png": painted(0), "bright.png": painted(250), "more.png": painted(250)}
+    shard = write_tar(tmp_path / "x.tar", members)
+    names = ["more.png", "gone.png", "bright.png", "dark.png", "bright.png", "dark.png"]
+    (tmp_path / "dark.png").write_bytes(painted(0))
+    paths = [*(f"{shard}::{name}" for name in names), *[str(tmp_path / "dark.png")] * 2]
+    found = judge({"path": column(*paths), "bytes": column(*[None] * 7, painted(250))})
+    assert [json.loads(line)["path"] for line in found["line"]] == paths
+    wanted = ["unsafe", "error", "unsafe", "safe", "unsafe", "safe", "safe", "unsafe"]
+    assert found["verdict"].tolist() == wanted
 
 
 def test_structs_and_single_columns_do(judge: Judge, tmp_path: Path) -> None:

@@ -172,7 +172,8 @@ class LlamaMemory:
         llama_cpp.llama_memory_seq_rm(self._cells, sequence, -1, -1)
 
     def decode(self, rows: Sequence[Row], reads: AbstractSet[int]) -> list[Logits]:
-        """See `prefix_cache.LlamaMemory`. EngineFailure when llama.cpp cannot; the memory's state is unknown then."""
+        """See `prefix_cache.LlamaMemory`. EngineFailure when llama.cpp cannot, or gives what is no number; the memory's
+        state is unknown then."""
         logits = []
         for start in range(0, len(rows), self._batch.size):
             part = rows[start : start + self._batch.size]
@@ -204,7 +205,10 @@ class LlamaMemory:
 
     def _logits(self, row: int) -> Logits:
         values = llama_cpp.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(values, (self._n_vocab,)).copy()
+        logits = np.ctypeslib.as_array(values, (self._n_vocab,)).copy()
+        if not np.isfinite(logits.max()):  # the greatest of any and of what is no number is no number
+            raise EngineFailure("engine-error", "a logit is no number; try a model file of another precision")
+        return logits
 
 
 class _Batch:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagejudge.engine.base import Answer, Reasoning
-from imagejudge.errors import EngineFailure
 from imagejudge.images.picture import Box
 from imagejudge.prompts import BoxStyle
 
@@ -49,13 +48,8 @@ def answer(logits: Logits, yes: Sequence[int], no: Sequence[int]) -> Answer:
 
 
 def total(logits: Logits) -> float:
-    """The logarithm of the sum of their exponentials; `np.logaddexp.reduce` takes several times as long.
-
-    Raises `EngineFailure` where a logit is no number.
-    """
+    """The logarithm of the sum of their exponentials; `np.logaddexp.reduce` takes several times as long."""
     highest = float(logits.max())
-    if not np.isfinite(highest):
-        raise EngineFailure("engine-error", "a logit is no number; try a model file of another precision")
     return highest + float(np.log(np.exp(logits.astype(np.float64) - highest).sum()))
 
 

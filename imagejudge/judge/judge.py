@@ -179,7 +179,10 @@ class Judge:
         return self.judge_all(expand(refs, self.plan.limits, passed_over=passed_over, keep_fields=keep_fields))
 
     def judge_all(self, refs: Iterable[ImageRef]) -> Generator[Verdict, None, None]:
-        """One verdict for each image, in order, those in shards included."""
+        """One verdict for each image, those in shards included, in order.
+
+        Members of one shard that are named one after another come in that of the shard, and each of them once.
+        """
         if self._closed:
             raise UsageError("this Judge is closed", "make another one")
         if not self._busy.acquire(blocking=False):

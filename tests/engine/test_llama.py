@@ -83,9 +83,10 @@ def test_weights_that_overflow_cost_the_image_not_the_run(tmp_path: Path) -> Non
     bias.data[:] = np.nan
     bias.data.flush()
     with start(pair) as engine:
-        with pytest.raises(EngineFailure, match="no number"):
-            engine.view(picture(1)).ask(QUESTIONS)
-        assert 0 < engine.view(None).ask(QUESTIONS)[0].p_yes < 1
+        for ask in (llama.LlamaView.ask, llama.LlamaView.reason):
+            with pytest.raises(EngineFailure, match="no number"):
+                ask(engine.view(picture(1)), QUESTIONS)
+            assert 0 < engine.view(None).ask(QUESTIONS)[0].p_yes < 1
 
 
 class TestSharing:
