@@ -18,6 +18,7 @@ from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.images.names import SEPARATOR, is_shard
 from imagejudge.output.stats import Stats
+from imagejudge.output.writing import writing
 from imagejudge.verdict import Outcome, RuleStatus
 
 SUMMARY: Final = "summary.json"
@@ -102,3 +103,10 @@ def write_summary(manifest: Manifest, folder: Path, found: Checked) -> None:
     }
     write_atomically(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
     write_atomically(folder / SUCCESS, "")
+
+
+def withdraw_summary(folder: Path) -> None:
+    """Take away what says that the blocks are complete, as soon as they are not. Raises `OutputError`."""
+    for name in (SUCCESS, SUMMARY):
+        with writing(folder / name, "make its folder writable"):
+            (folder / name).unlink(missing_ok=True)

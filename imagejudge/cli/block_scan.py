@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from tqdm import tqdm
 
 from imagejudge.blocks.manifest import Asked, Manifest, agree
+from imagejudge.blocks.merge import withdraw_summary
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import IMAGES, Block, Listed, as_list, cut
 from imagejudge.blocks.work import Done, Work
@@ -113,6 +114,7 @@ def scan_blocks(
     parts = Parts(folder, manifest.ending)
     parts.begin()
     if output.overwrite:
+        withdraw_summary(folder)
         for block in mine:
             parts.forget(block.number)
     done = parts.done()

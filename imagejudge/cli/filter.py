@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from imagejudge.cli.console import say, warn
+from imagejudge.cli.outcomes import outcomes
 from imagejudge.cli.verdict_file import Verdicts, opened
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.existing import is_folder, is_same
@@ -18,7 +19,6 @@ from imagejudge.common.text import counted, printable
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images
 from imagejudge.images.names import ARROW_ENDINGS, INSTALL_SHARDS, PARQUET_ENDINGS, is_shard
-from imagejudge.images.read import Limits
 from imagejudge.images.remote import is_address
 from imagejudge.images.shards import can_read
 from imagejudge.output.filtering.outcome import OTHER, Filtered, Records, made_of
@@ -43,8 +43,11 @@ def filter(  # noqa: A001 - the name of the command
         ),
     ],
     only: Annotated[
-        list[Outcome] | None,
-        typer.Option(metavar="VERDICT", help="What passes: safe, unsure or unsafe. Repeatable. [default: safe]"),
+        list[str] | None,
+        typer.Option(
+            metavar="VERDICT",
+            help="What passes: safe, unsure, unsafe. Repeatable, or with commas between. [default: safe]",
+        ),
     ] = None,
     allow_unjudged: Annotated[
         bool, typer.Option("--allow-unjudged", help="Leave out images without a verdict, and do not fail for them.")
@@ -60,7 +63,7 @@ def filter(  # noqa: A001 - the name of the command
     imagejudge scan shards -c stickers --model builtin -o verdicts.jsonl
     imagejudge filter verdicts.jsonl shards -o passed
     """
-    wanted = sorted(set(only or [Outcome.SAFE]))
+    wanted = sorted(set(outcomes(only or ()) or [Outcome.SAFE]))
     if Outcome.ERROR in wanted:
         raise UsageError("images that could not be judged do not pass", "leave out --only error")
     shards = _shards(paths, output)
@@ -160,12 +163,12 @@ def _one(
     try:
         with writing(printable(target), _HINT), replacing(target, locked=True) as fresh:
             if shard.lower().endswith(PARQUET_ENDINGS):
-                found = filter_table(shard, fresh, told.of(shard), only, Limits())
+                found = filter_table(shard, fresh, told.of(shard), only)
             else:
-                found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only, Limits())
+                found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only)
             if (found.unjudged and not allow_unjudged) or (found.broken and not found.samples):
                 raise _NotWritten(found)
-            records.keep(name, ingredients, found)
+            records.keep(name, ingredients, found, fresh)
     except _NotWritten as refused:
         if refused.found.unjudged:
             say(

@@ -10,7 +10,7 @@ import typer
 
 from imagejudge.blocks.manifest import read_manifest
 from imagejudge.blocks.merge import check as check_blocks
-from imagejudge.blocks.merge import merged, write_summary
+from imagejudge.blocks.merge import merged, withdraw_summary, write_summary
 from imagejudge.blocks.parts import Parts
 from imagejudge.blocks.plan import as_list
 from imagejudge.cli.console import console, say
@@ -68,6 +68,8 @@ def merge(
     if found.wrong:
         say("hint", "judge them again with --blocks and --overwrite", "bold cyan")
     if lacking := sorted({*found.missing, *found.wrong}):
+        if not check:
+            withdraw_summary(folder)
         say("incomplete", f"not done: {len(lacking):,} of {counted(manifest.blocks, 'block')}", "bold red")
         sys.stdout.write(as_list(lacking) + "\n")
         raise typer.Exit(INCOMPLETE)

@@ -18,8 +18,7 @@ def censored_copy(source: Path, name: str, verdict: Verdict) -> bytes:
     Raises `ContentChanged` where the file is not the one that was judged, `ValueError` with the reason why it cannot be
     decoded.
     """
-    frames = (verdict.settings or {}).get("frames")
-    limits = Limits(frames=frames) if isinstance(frames, int) and 1 <= frames <= 64 else Limits()
+    limits = _limits_of(verdict, source.stat().st_size)
     read = read_image(str(source), limits)
     if isinstance(read, Unreadable):
         raise ValueError(read.message)
@@ -27,8 +26,19 @@ def censored_copy(source: Path, name: str, verdict: Verdict) -> bytes:
         raise ContentChanged
     made = censored(read, name, regions_of(verdict), verdict.frame or 0, limits)
     if isinstance(made, Unreadable):
-        raise ValueError(made.message)
+        # of too many pixels, the advice is about options of a scan
+        raise ValueError(made.message.partition(";")[0] if made.kind == "too-many-pixels" else made.message)
     return made
+
+
+def _limits_of(verdict: Verdict, size: int) -> Limits:
+    """What a file of so many bytes needs to be decoded as it was: its line does not have the limits of the scan."""
+    frames, usual, image = (verdict.settings or {}).get("frames"), Limits(), verdict.image
+    return Limits(
+        max(usual.bytes, size),
+        max(usual.pixels, image.width * image.height if image else 0),
+        frames if isinstance(frames, int) and 1 <= frames <= 64 else usual.frames,
+    )
 
 
 def regions_of(verdict: Verdict) -> tuple[Box, ...]:

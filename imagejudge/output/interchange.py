@@ -1,6 +1,6 @@
 """Verdicts as other tools read them: Hugging Face's image folders, tasks of Label Studio, labels of FiftyOne.
 
-Each is written piece by piece. An image whose path such a file cannot name is left out, and said in `LeftOut`.
+Each is written piece by piece. An image that such a file cannot name is left out, and said in `LeftOut`.
 """
 
 from __future__ import annotations
@@ -10,28 +10,47 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+from imagejudge.images.names import is_shard, shard_of
+from imagejudge.images.remote import is_address
 from imagejudge.judge.scores import image_score
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 LOCAL_FILES = "/data/local-files/?d="
 """Where Label Studio serves files of its own machine, counted from its document root."""
+_NO_FILE: Final = ("missing", "folder", "not-a-file")
+"""Kinds of error of paths at which there was no file when they were scanned."""
 
 
 class LeftOut(Counter[str]):
     """How many images are left out, by why."""
 
-    def names(self, path: str) -> bool:
-        """Whether a file of JSON can name the path; counts it where that is not so."""
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            self["whose path is not UTF-8"] += 1
-            return False
-        return True
+    def names(self, verdict: Verdict, *, addresses: bool = False) -> bool:
+        """Whether a file of JSON can name the image, as a reader of image files finds it; counts it where not.
+
+        `addresses`: the reader fetches what lies in a network.
+        """
+        if why := _why_not(verdict, addresses=addresses):
+            self[why] += 1
+        return why is None
+
+
+def _why_not(verdict: Verdict, *, addresses: bool) -> str | None:
+    path = verdict.path
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "whose path is not UTF-8"
+    if is_shard(path) or shard_of(path) is not None:
+        return "in a shard"
+    if verdict.error is not None and verdict.error.kind in _NO_FILE:
+        return "without a file"
+    if is_address(path) and not addresses:
+        return "in a network"
+    return None if verdict.sampled is None else "in a video"
 
 
 def metadata(verdicts: Iterable[Verdict], folder: Path, left_out: LeftOut) -> Iterator[str]:
@@ -40,7 +59,7 @@ def metadata(verdicts: Iterable[Verdict], folder: Path, left_out: LeftOut) -> It
     As `datasets` reads an `imagefolder`; a row of an image that could not be judged holds null for its score.
     """
     for verdict in verdicts:
-        if not left_out.names(verdict.path):
+        if not left_out.names(verdict):
             continue
         name = Path(os.path.relpath(verdict.path, folder))
         if ".." in name.parts:
@@ -63,9 +82,9 @@ def metadata(verdicts: Iterable[Verdict], folder: Path, left_out: LeftOut) -> It
 def tasks(verdicts: Iterable[Verdict], prefix: str, left_out: LeftOut) -> Iterator[str]:
     """A JSON list of Label Studio's tasks, each with the verdict as a prediction, for the view of `labelling_view`.
 
-    `prefix` and the path, quoted, make the address of the image.
+    `prefix` and the path, quoted, make the address of the image, unless it has one of its own.
     """
-    named = (verdict for verdict in verdicts if left_out.names(verdict.path))
+    named = (verdict for verdict in verdicts if left_out.names(verdict, addresses=True))
     yield from _joined("[", (json.dumps(_task(verdict, prefix)) for verdict in named), "]\n")
 
 
@@ -93,7 +112,7 @@ def fiftyone(verdicts: Callable[[], Iterable[Verdict]], left_out: LeftOut) -> di
     """
 
     def named(counted: LeftOut) -> Iterator[Verdict]:
-        return (verdict for verdict in verdicts() if counted.names(verdict.path))
+        return (verdict for verdict in verdicts() if counted.names(verdict))
 
     labels = '{"classes": null, "labels": {'
     return {
@@ -113,7 +132,8 @@ def _task(verdict: Verdict, prefix: str) -> dict[str, Any]:
     prediction: dict[str, Any] = {"model_version": f"{verdict.model} {verdict.constitution}", "result": results}
     if (score := image_score(verdict)) is not None:
         prediction["score"] = score
-    data = {"image": prefix + quote(verdict.path), "path": verdict.path, "sha256": verdict.sha256}
+    address = verdict.path if is_address(verdict.path) else prefix + quote(verdict.path)
+    data = {"image": address, "path": verdict.path, "sha256": verdict.sha256}
     return {"data": data, "predictions": [prediction]}
 
 

@@ -510,6 +510,28 @@ def test_regions_are_blurred_and_nothing_else(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "q").exists()
 
 
+@pytest.mark.slow
+def test_what_was_judged_with_higher_limits_is_censored(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    large = paint(tmp_path / "d" / "large.png", lambda: Image.new("1", (10_100, 10_000)))
+    long = paint(tmp_path / "d" / "long.png") + bytes(100_000_000)
+    (tmp_path / "d" / "long.png").write_bytes(long)
+    (tmp_path / "d" / "bomb.png").write_bytes(bomb := large + b"\0")
+    facts = {"format": "PNG", "frames": 1}
+    failed = {"verdict": "error", "error": {"kind": "too-many-pixels", "message": "."}}
+    lines = [
+        line("d/large.png", large, image=facts | {"width": 10_100, "height": 10_000}),
+        line("d/long.png", long, image=facts | {"width": 120, "height": 80}),
+        line("d/bomb.png", bomb, **failed),
+    ]
+    (tmp_path / "v.jsonl").write_bytes(b"".join(lines))
+    done = run("apply", "v.jsonl", "--only", "unsafe,error", "--censor", "q", "--yes")
+    assert (done.returncode, b"2  censored" in done.stderr) == (2, True), done.stderr
+    assert set(tree_of(tmp_path / "q")) == {"large.png", "long.png"}
+    assert b"d/bomb.png: 10100 x 10000 is more than 100,000,000 pixels\n" in done.stdout
+    assert b"max_pixels" not in done.stdout + done.stderr
+
+
 def test_no_name_is_too_hostile(run: Run, tmp_path: Path) -> None:
     """Whatever lines say, there is a row for each and no traceback."""
     (tmp_path / "d").mkdir()

@@ -123,6 +123,29 @@ def test_what_is_missing_is_listed_as_blocks_takes_it(run: Run, base: Options, t
 
 
 @pytest.mark.usefixtures("folder")
+def test_what_says_that_all_is_done_goes_with_the_first_block(run: Run, base: Options, tmp_path: Path) -> None:
+    vouching = [tmp_path / "out" / name for name in ("_SUCCESS", "summary.json")]
+
+    def merged(*more: str) -> tuple[int, int]:
+        return run("merge", "out", *more).returncode, sum(file.exists() for file in vouching)
+
+    assert run(*shard("--shard 0/1"), *base, "--on-error", "warn").returncode == 1
+    assert merged("--on-error", "warn") == (1, 2)
+    process = start(tmp_path, *shard("--blocks 1", "--overwrite"), *base, look=60)
+    until(lambda: any((tmp_path / "out" / "tries").iterdir()), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate()
+    psutil.wait_procs(children, timeout=20)
+    assert not any(file.exists() for file in vouching)
+    assert run(*shard("--blocks 1"), *base).returncode == 0
+    assert merged("--on-error", "warn") == (1, 2)
+    (tmp_path / "out" / "parts" / "part-00001.jsonl").unlink()
+    assert merged("--check") == (2, 2)
+    assert merged() == (2, 0)
+
+
+@pytest.mark.usefixtures("folder")
 def test_what_is_done_is_not_judged_again_but_counts(run: Run, base: Options, tmp_path: Path) -> None:
     assert run(*shard("--shard 0/2"), *base).returncode == 1
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "parts").iterdir()}
@@ -140,7 +163,7 @@ def test_another_start_with_others_is_refused(run: Run, base: Options, tmp_path:
     assert run(*shard("--shard 0/2"), *base).returncode == 1
     for more, words in [
         (["--frames", "2"], b"was begun with --frames 4, now 2"),
-        (["--block-size", "3"], b"other images (d --block-size 2, now d --block-size 3)"),
+        (["--block-size", "3"], b"other paths or options (d --block-size 2, now d --block-size 3)"),
         (["--exclude", "x"], b"now d --exclude x --block-size 2)"),
         (["more"], b"now d more --block-size 2)"),
     ]:
@@ -329,4 +352,4 @@ def test_without_ray_it_is_said_how_to_get_it(run: Run, base: Options, tmp_path:
     site = tmp_path / "site" / "sitecustomize.py"
     site.write_text(site.read_text() + "import sys\nsys.modules['ray'] = None\n")
     refused = run("scan", "d", *base, "-o", "out", "--ray", "local")
-    assert (refused.returncode, b"pip install imagejudge[ray]" in refused.stderr) == (2, True)
+    assert (refused.returncode, b"pip install '.[ray]'" in refused.stderr) == (2, True)

@@ -19,6 +19,7 @@ from imagejudge.verdict import (
     Region,
     RuleResult,
     RuleStatus,
+    Sampling,
     Verdict,
     Violation,
     line_of,
@@ -71,11 +72,48 @@ def test_an_image_folder_has_a_row_for_each_of_its_images(run: Run, judged: Path
     assert b"1 image whose path is not UTF-8 left out" in done.stderr
 
 
-def test_datasets_reads_the_image_folder(run: Run, judged: Path) -> None:
+@pytest.fixture
+def no_files(judged: Path) -> Path:
+    """More verdicts, on what is no image file that a path names; and one on a file that is called like a member."""
+    shutil.copy(STICKERS / "gambling.png", judged / "b.tar::0.png")
+    (judged / "photos" / "c.tar").touch()
+    missing = dict.fromkeys(("photos/gone.png", "photos/gone.tar", "https://example.org/gone.png"), "missing")
+    kinds = {**missing, "photos/sub": "folder", "photos/pipe.png": "not-a-file", "photos/c.tar": "shard"}
+    sampled = Sampling(method="every", seconds=1, frames=3)
+    verdicts = [
+        verdict("photos/a.tar::0.png"),
+        verdict("photos/a.tar::@512", Outcome.ERROR, error=Failure(kind="shard", message="torn")),
+        verdict("b.tar::0.png"),
+        verdict("https://example.org/a b.png"),
+        verdict("s3://bucket/photos/a.tar::0.png"),
+        verdict("photos/film.mp4", sampled=sampled),
+        *(verdict(path, Outcome.ERROR, error=Failure(kind=kind, message=".")) for path, kind in kinds.items()),
+    ]
+    with (judged / "v.jsonl").open("ab") as file:
+        file.writelines(map(line_of, verdicts))
+    return judged
+
+
+FILES = ["photos/a b.png", "photos/sub/x.png", "photos/broken.png", "elsewhere.png", "b.tar::0.png"]
+"""Whose verdicts are those of image files."""
+LEFT_OUT = [b"5 images in a shard left out", b"4 images without a file left out", b"1 image in a video left out"]
+
+
+def test_only_files_have_a_row_in_an_image_folder(run: Run, no_files: Path) -> None:
+    done = run("convert", "v.jsonl", "--to", "huggingface", "-o", "photos/metadata.jsonl")
+    rows = [json.loads(line) for line in (no_files / "photos" / "metadata.jsonl").read_text().splitlines()]
+    assert [f"photos/{row['file_name']}" for row in rows] == [each for each in FILES if each.startswith("photos/")]
+    for words in (*LEFT_OUT, b"1 image in a network left out"):
+        assert words in done.stderr
+
+
+def test_datasets_reads_the_image_folder(run: Run, no_files: Path) -> None:
     datasets = pytest.importorskip("datasets", reason="datasets is not installed")
     assert run("convert", "v.jsonl", "--to", "huggingface", "-o", "photos/metadata.jsonl").returncode == 0
-    read = datasets.load_dataset("imagefolder", data_dir=str(judged / "photos"), split="train", cache_dir=judged / "hf")
+    where = {"data_dir": str(no_files / "photos"), "cache_dir": no_files / "hf"}
+    read = datasets.load_dataset("imagefolder", split="train", **where)
     assert sorted(read["verdict"]) == ["error", "safe", "unsafe"]
+    assert len({row["image"].size for row in read}) == 1, "every image is decoded"
 
 
 def test_tasks_carry_the_verdict_as_a_prediction(run: Run, judged: Path) -> None:
@@ -123,6 +161,24 @@ def test_labels_of_fiftyone_name_images_by_key(run: Run, judged: Path) -> None:
     assert [each["label"] for each in rules["labels"]["photos/a b.png"]] == ['dice & "more"']
     assert data["photos/a b.png"] == str(judged / "photos" / "a b.png")
     assert done.stderr.count(b"1 image whose path") == 1
+
+
+def test_labels_of_fiftyone_are_those_of_files(run: Run, no_files: Path) -> None:
+    done = run("convert", "v.jsonl", "--to", "fiftyone", "-o", "labels")
+    data = json.loads((no_files / "labels" / "data.json").read_text())
+    assert data == {path: str(no_files / path) for path in FILES}
+    for words in (*LEFT_OUT, b"1 image in a network left out"):
+        assert done.stderr.count(words) == 1
+
+
+def test_tasks_name_images_by_their_own_addresses(run: Run, no_files: Path) -> None:
+    done = run("convert", "v.jsonl", "--to", "label-studio", "-o", "tasks.json")
+    tasks = json.loads((no_files / "tasks.json").read_text())
+    assert [task["data"]["path"] for task in tasks] == [*FILES, "https://example.org/a b.png"]
+    assert tasks[-1]["data"]["image"] == "https://example.org/a b.png"
+    for words in LEFT_OUT:
+        assert words in done.stderr
+    assert b"in a network" not in done.stderr
 
 
 def test_what_is_there_is_not_written_over(run: Run, judged: Path) -> None:

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,7 +114,7 @@ def test_only_whole_samples_that_passed_are_kept(run: Run, tmp_path: Path, name:
     assert f"{name}: 3 of 6 samples kept".encode() in done.stderr
     assert b"2 samples with an image that is unsafe" in done.stderr
     assert b"1 sample without an image" in done.stderr
-    more = run("filter", "v.jsonl", name, "-o", "more", "--only", "safe", "--only", "unsafe")
+    more = run("filter", "v.jsonl", name, "-o", "more", "--only", "safe,unsafe")
     assert more.returncode == 0
     both = json.loads(members_in(tmp_path / "more" / name)["two.verdict.json"])
     assert (both["verdict"], both["images"]) == ("unsafe", 2)
@@ -162,6 +164,36 @@ def test_odd_members_do_not_pass(run: Run, tmp_path: Path) -> None:
     kept = [name for name in members_in(tmp_path / "out" / "s.tar") if name.endswith(".png")]
     assert kept == ["a.png", "again.png", "gap.png"]
     assert b"4 samples with an image or a member that cannot be read" in done.stderr
+
+
+@pytest.mark.slow
+def test_large_members_pass_if_they_were_judged(run: Run, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    large = SAFE + bytes(100_000_000)  # more than a scan reads, unless its limit was raised
+    shard = write_tar(tmp_path / "s.tar", {"a.png": large, "a.bin": bytes(len(large))})
+    parquet.write_table(pa.table({"image": pa.array([large], pa.binary())}), tmp_path / "t.parquet")
+    told = lines(shard, {"a.png": "safe"}, {"a.png": large})
+    (tmp_path / "v.jsonl").write_bytes(told + lines(tmp_path / "t.parquet", {"0": "safe"}, {"0": large}))
+    done = run("filter", "v.jsonl", "s.tar", "t.parquet", "-o", "out")
+    assert (done.returncode, b"2 of 2 samples kept" in done.stderr) == (0, True), done.stderr
+    made = members_in(tmp_path / "out" / "s.tar")
+    assert (list(made), made["a.png"] == large) == (["a.png", "a.bin", "a.verdict.json"], True)
+
+
+def test_samples_of_more_than_memory_bears_do_not_pass(run: Run, tmp_path: Path) -> None:
+    shard, large = tmp_path / "s.tar", 1_000_000_001
+    header = tarfile.TarInfo("a.png")
+    header.size = large
+    with shard.open("wb") as file:
+        file.write(header.tobuf())
+        file.seek(-(-large // 512) * 512 - 1, os.SEEK_CUR)
+        file.write(b"\0" + tar_of([("b.png", SAFE)]))
+    (tmp_path / "v.jsonl").write_bytes(lines(shard, {"a.png": "safe", "b.png": "safe"}, {"a.png": b"", "b.png": SAFE}))
+    done = run("filter", "v.jsonl", "s.tar", "-o", "out")
+    assert (done.returncode, b"1 sample of more than 1 GB" in done.stderr) == (0, True), done.stderr
+    assert list(members_in(tmp_path / "out" / "s.tar")) == ["b.png", "b.verdict.json"]
 
 
 def test_a_broken_tar_gives_what_comes_before(run: Run, tmp_path: Path) -> None:
@@ -267,6 +299,25 @@ def test_a_kill_leaves_no_half_shard(run: Run, tmp_path: Path) -> None:
     assert run("filter", "v.jsonl", "s.tar", "-o", "out").returncode == 0
     assert len(members_in(tmp_path / "out" / "s.tar")) == 8000
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".imagejudge", "s.tar"]
+
+
+def test_a_shard_that_a_kill_left_is_not_taken_for_the_new_one(run: Run, tmp_path: Path) -> None:
+    shard = write_tar(tmp_path / "s.tar", {"a.png": SAFE, "b.png": UNSAFE})
+    for name, second in (("old.jsonl", "safe"), ("new.jsonl", "unsafe")):
+        (tmp_path / name).write_bytes(lines(shard, {"a.png": "safe", "b.png": second}, MEMBERS))
+    made, kept = tmp_path / "out" / "s.tar", tmp_path / "kept.tar"
+    assert run("filter", "old.jsonl", "s.tar", "-o", "out").returncode == 0
+    shutil.copy2(made, kept)
+    assert run("filter", "new.jsonl", "s.tar", "-o", "out", "--overwrite").returncode == 0
+    whole = made.read_bytes()
+    kept.rename(made)  # the new record is there, as it is before the new shard is
+    refused = run("filter", "new.jsonl", "s.tar", "-o", "out")
+    assert (refused.returncode, b"already" in refused.stderr) == (2, False)
+    again = run("filter", "new.jsonl", "s.tar", "-o", "out", "--overwrite")
+    assert (again.returncode, b"already" in again.stderr) == (0, False)
+    assert made.read_bytes() == whole
+    assert "b.png" not in members_in(made)
+    assert b"already" in run("filter", "new.jsonl", "s.tar", "-o", "out").stderr
 
 
 FEATURES = b'{"info":{"features":{"image":{"_type":"Image"},"label":{"names":["no","yes"],"_type":"ClassLabel"}}}}'

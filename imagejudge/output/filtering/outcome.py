@@ -20,6 +20,8 @@ UNREADABLE: Final = "with an image or a member that cannot be read"
 TOO_LARGE: Final = "of more than 1 GB"
 NO_IMAGE: Final = "without an image"
 OTHER: Final = "members of no sample"
+LARGEST: Final = 1_000_000_000
+"""Bytes of a sample, which is in memory as a whole: that of a member is up to the scan that judged it."""
 _RECORDS: Final = ".imagejudge"
 """A folder beside the new shards; readers of data sets pass over what is hidden."""
 
@@ -51,19 +53,20 @@ class Records:
 
     def find(self, name: str, made_of: str) -> Filtered | None:
         """What became of the shard, if it is there and was made of this."""
-        if not (self._folder / name).exists():
-            return None
         with suppress(OSError, ValueError, TypeError, KeyError):
             found = json.loads(self._path(name).read_bytes())
-            if found.pop("made_of") == made_of:
+            if (found.pop("made_of"), found.pop("state")) == (made_of, _state(self._folder / name)):
                 return Filtered(**{**found, "left_out": Counter(found["left_out"])})
         return None
 
-    def keep(self, name: str, made_of: str, filtered: Filtered) -> None:
-        """Record this right before the shard is put in its place. Raises `OutputError`."""
+    def keep(self, name: str, made_of: str, filtered: Filtered, fresh: Path) -> None:
+        """Record this right before `fresh`, which is written, is put in its place. Raises `OSError`, `OutputError`.
+
+        After a kill just then, the record is not about the old shard that is still there.
+        """
         self._path(name).parent.mkdir(parents=True, exist_ok=True)
         found = {each.name: getattr(filtered, each.name) for each in fields(filtered)}
-        write_atomically(self._path(name), json.dumps({"made_of": made_of, **found}))
+        write_atomically(self._path(name), json.dumps({"made_of": made_of, "state": _state(fresh), **found}))
 
     def _path(self, name: str) -> Path:
         return self._folder / _RECORDS / f"{name}.json"
@@ -71,5 +74,10 @@ class Records:
 
 def made_of(shard: str, verdicts: str, only: Collection[str]) -> str:
     """What a new shard depends on, as text. Raises `OSError`."""
-    state = os.stat(shard)  # noqa: PTH116 - the name may have stray bytes
-    return json.dumps([1, state.st_size, state.st_mtime_ns, verdicts, sorted(only)])
+    return json.dumps([1, *_state(shard), verdicts, sorted(only)])
+
+
+def _state(path: str | Path) -> list[int]:
+    """What tells a file from another one under its name, and is still the same once it is renamed. Raises `OSError`."""
+    status = os.stat(path)  # noqa: PTH116 - the name may have stray bytes
+    return [status.st_size, status.st_mtime_ns]

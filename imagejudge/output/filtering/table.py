@@ -13,7 +13,15 @@ from imagejudge.images.names import SEPARATOR
 from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards.parquet import members, row_of
-from imagejudge.output.filtering.outcome import CHANGED, NO_IMAGE, UNJUDGED, UNREADABLE, Filtered, of_outcome
+from imagejudge.output.filtering.outcome import (
+    CHANGED,
+    LARGEST,
+    NO_IMAGE,
+    UNJUDGED,
+    UNREADABLE,
+    Filtered,
+    of_outcome,
+)
 from imagejudge.output.filtering.told import Told
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ _WRITTEN: Final = {"UNCOMPRESSED": "none"}
 """What a compression is called for writing, where it is not as it was read."""
 
 
-def filter_table(shard: str, fresh: Path, told: Mapping[str, Told], only: Collection[str], limits: Limits) -> Filtered:
+def filter_table(shard: str, fresh: Path, told: Mapping[str, Told], only: Collection[str]) -> Filtered:
     """Write the rows of a Parquet file all of whose images have one of these outcomes. Raises `OSError`.
 
     Columns, types, metadata and row groups stay as they are; of a file that cannot be read to its end nothing is
@@ -31,7 +39,7 @@ def filter_table(shard: str, fresh: Path, told: Mapping[str, Told], only: Collec
     """
     filtered = Filtered()
     passed = array("Q")
-    refs = members(shard, limits, lambda path: True, lambda path, what: None)
+    refs = members(shard, Limits(bytes=LARGEST), lambda path: True, lambda path, what: None)
     for row, images in groupby(_named(shard, refs), key=lambda each: row_of(each[0])):
         if row is None:
             filtered.broken = next(f"{name}: {ref.trouble.message}" for name, ref in images if ref.trouble)

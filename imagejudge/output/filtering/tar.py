@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from imagejudge.images.names import SHARED_EXTENSIONS, extension
-from imagejudge.images.read import Limits, Unreadable, open_regular
+from imagejudge.images.read import Unreadable, open_regular
 from imagejudge.images.shards.sample import key_and_field
 from imagejudge.images.shards.tar import META, is_plain, leads_out, why_not
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
 from imagejudge.images.video.container import is_transport_stream
 from imagejudge.output.filtering.outcome import (
     CHANGED,
+    LARGEST,
     NO_IMAGE,
     OTHER,
     TOO_LARGE,
@@ -31,13 +32,9 @@ from imagejudge.output.packing import PackedWriter, Packing
 
 FIELD = "verdict.json"
 """What is added to each sample."""
-_LARGEST = 1_000_000_000
-"""Bytes of a sample, which is in memory as a whole."""
 
 
-def filter_tar(
-    shard: str, fresh: Path, packing: Packing, told: Mapping[str, Told], only: Collection[str], limits: Limits
-) -> Filtered:
+def filter_tar(shard: str, fresh: Path, packing: Packing, told: Mapping[str, Told], only: Collection[str]) -> Filtered:
     """Write the samples of a tar all of whose images have one of these outcomes. Raises `OSError`.
 
     Members keep their names and bytes; owners, modes and times are not kept. Of a tar that breaks off, what came before
@@ -49,7 +46,7 @@ def filter_tar(
     with file, fresh.open("wb") as out:
         writer = PackedWriter(out, packing)
         with tarfile.open(fileobj=cast("Any", writer), mode="w|", format=tarfile.GNU_FORMAT) as tar:
-            filtering = _Filtering(tar, told, only, limits)
+            filtering = _Filtering(tar, told, only)
             try:
                 stream = TarStream(file)
                 for entry in stream:
@@ -62,12 +59,11 @@ def filter_tar(
 
 
 class _Filtering:
-    def __init__(self, tar: tarfile.TarFile, told: Mapping[str, Told], only: Collection[str], limits: Limits) -> None:
+    def __init__(self, tar: tarfile.TarFile, told: Mapping[str, Told], only: Collection[str]) -> None:
         self.filtered = Filtered()
         self._tar = tar
         self._told = told
         self._only = only
-        self._limits = limits
         self._names: set[int] = set()
         """Of images so far, as hashes."""
         self._begin(None)
@@ -75,8 +71,8 @@ class _Filtering:
     def _begin(self, key: str | None) -> None:
         self._key = key
         self._members: list[tuple[str, bytes]] = []
-        self._held = 0
-        """Bytes of these."""
+        self._size = 0
+        """Bytes of all its members so far."""
         self._images: list[Told] = []
         self._why: str | None = None
         """Why the sample in hand does not pass."""
@@ -94,11 +90,15 @@ class _Filtering:
             self._begin(place[0])
         if place[1] == FIELD:
             return
-        plain = is_plain(entry) and not leads_out(entry.name) and entry.size <= self._limits.bytes
         called_image = why_not(entry.name) is None
-        if (called_image and (self._is_another(entry.name) or not plain)) or not plain:
+        repeated = called_image and self._is_another(entry.name)
+        if repeated or not is_plain(entry) or leads_out(entry.name):
             self._refuse(UNREADABLE)
-        elif self._why is None or called_image:
+            return
+        self._size += entry.size
+        if self._size > LARGEST:
+            self._refuse(TOO_LARGE)
+        if entry.size <= LARGEST and (self._why is None or called_image):
             self._member(entry.name, stream.data(entry), called_image=called_image)
 
     def end(self) -> None:
@@ -121,9 +121,6 @@ class _Filtering:
     def _member(self, name: str, data: bytes, *, called_image: bool) -> None:
         if called_image and not (extension(name) in SHARED_EXTENSIONS and not is_transport_stream(data[:1024])):
             self._image(name, data)
-        self._held += len(data)
-        if self._held > _LARGEST:
-            self._refuse(TOO_LARGE)
         if self._why is None:
             self._members.append((name, data))
 
