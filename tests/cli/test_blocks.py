@@ -308,8 +308,8 @@ def three(base: Options, folder: Path, tmp_path: Path) -> Iterator[list[subproce
     (folder / "broken.png").unlink()
     (tmp_path / "hold").touch()
     begun = [start(tmp_path, *shard("--shard 0/1 -n --block-size 10"), *base) for _ in range(3)]
-    tries = tmp_path / "out" / "tries"
-    until(lambda: tries.exists() and len(list(tries.iterdir())) == 3, begun[0])
+    written = tmp_path / "out" / "parts"
+    until(lambda: written.exists() and len(list(written.glob(".*.tmp"))) == 3, begun[0])
     yield begun
     for process in begun:
         process.kill()
