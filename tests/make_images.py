@@ -212,6 +212,49 @@ def tiff(values: bytes, size: tuple[int, int], **tags: Any) -> bytes:
     return head + struct.pack("<H", len(entries)) + table + struct.pack("<I", tags.get("following", 0))
 
 
+def tiff_with(data: bytes, *tags: tuple[int, int, int, bytes]) -> bytes:
+    """The first page of a little-endian TIFF with more tags, or others: number, kind, how many values, and these."""
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    table = {data[place : place + 2]: data[place : place + 12] for place in range(at + 2, at + 2 + 12 * count, 12)}
+    out = bytearray(data)
+    for tag, kind, length, content in tags:
+        value = content.ljust(4, b"\0") if len(content) <= 4 else struct.pack("<I", len(out))
+        table[struct.pack("<H", tag)] = struct.pack("<HHI", tag, kind, length) + value
+        out += content if len(content) > 4 else b""
+    out[4:8] = struct.pack("<I", len(out))
+    return bytes(out) + struct.pack("<H", len(table)) + b"".join(table.values()) + bytes(4)
+
+
+NO_NOTES = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
+"""EXIF of no tags."""
+
+
+def exif(kind: int, count: int, values: bytes) -> bytes:
+    """EXIF that says nothing but an orientation, of any kind and length."""
+    return tiff_with(NO_NOTES, (0x0112, kind, count, values))
+
+
+def avif_with(note: bytes) -> bytes:
+    """`quarters` as an AVIF with any EXIF, for what Pillow does not write."""
+    data = encode(quarters(), "AVIF", quality=95, subsampling="4:4:4", exif=NO_NOTES)
+    place = struct.Struct(">HHHII")  # of the second item: where it begins, and how long it is
+    at = data.index(place.pack(2, 0, 1, data.index(b"mdat") + 4, len(NO_NOTES) + 4))
+    return b"".join((data[:at], place.pack(2, 0, 1, len(data), len(note) + 4), data[at + place.size :], bytes(4), note))
+
+
+def jpeg_in_scans() -> bytes:
+    """`quarters` as a JPEG that is not progressive, with a scan for each channel: Pillow writes one for all."""
+    channels = [encode(channel, "JPEG", quality=95) for channel in quarters().convert("YCbCr").split()]
+    frame, scan = channels[0].index(b"\xff\xc0"), channels[0].index(b"\xff\xda")
+    parts = b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
+    head = channels[0][:frame] + b"\xff\xc0\0\x11" + channels[0][frame + 4 : frame + 9] + b"\3" + parts
+    scans = [b"\xff\xda\0\x08\1" + bytes((number, 0)) for number in (1, 2, 3)]
+    pixels = [each[scan + 7 : -2] for each in channels]
+    after = channels[0][frame + 13 : scan]
+    return head + after + b"".join(map(bytes.__add__, scans, pixels)) + b"\xff\xd9"
+
+
 def gif(count: int, width: int = 1, height: int = 1) -> bytes:
     """The smallest frames a GIF can have, many of them: one pixel each, on a canvas of any size."""
     frame = b"\x2c\0\0\0\0\1\0\1\0\0\x02\x02\x44\x01\0"

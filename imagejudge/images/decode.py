@@ -6,12 +6,14 @@ Knows nothing of where files come from or what becomes of the pictures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from imagejudge.common.extras import how_to_install
 from imagejudge.common.memory_budget import Budget
-from imagejudge.images import gif, icon, jpeg, png, webp
+from imagejudge.images import gif, icon, jpeg, png, tiff, webp
 from imagejudge.images.animation import play
 from imagejudge.images.flatten import fitted, ground_of, laid
 from imagejudge.images.formats import Refused, sniff
@@ -25,17 +27,16 @@ from imagejudge.verdict import Ground, ImageFacts
 if TYPE_CHECKING:
     from PIL import Image
 
-DECODE_VERSION: Final = 3
+DECODE_VERSION: Final = 4
 """Raised with every change after which a model may see other pixels of the same file: older answers are void then."""
 
 # An animation can only be played from its start, so work on it is bounded by looking at its beginning alone: this many
 # frames, or fewer when they are large (480 of 1920 x 1080), which is ten seconds of work at worst.
 _PLAYED_FRAMES: Final = 10_000
 _PLAYED_PIXELS: Final = 1_000_000_000
-# Pages can be turned to directly, but only counted by reading what is said about each, which may be long.
-_COUNTED_PAGES: Final = 1000
-# A progressive JPEG goes over its picture about ten times. Each time costs the decoder the whole picture again, but
-# the file as little as 30 bytes, so a small file could take days.
+# A JPEG may go over its picture several times: a progressive one does about ten times, another once for each channel.
+# Each time costs the decoder the whole picture again, but the file as little as 10 bytes, so a small file could take
+# days. libjpeg sets no limit; libtiff, for JPEG within TIFF, this one.
 _JPEG_PASSES: Final = 100
 # Larger pictures are scaled down: no model looks at as many pixels, and several of them would fill the memory. The
 # size depends on the file alone, so that an answer about a frame stays good whichever others are sampled.
@@ -91,8 +92,8 @@ def decode_image(source: Source, limits: Limits) -> Decoded | Unreadable:
 
 def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
     if not available(format_):
-        advice = "pip install imagejudge[heif]" if format_ == "HEIF" else "pip install -U pillow"
-        raise Refused("unsupported", f"reading {format_} needs one more package; run `{advice}`")
+        advice = how_to_install("heif") if format_ == "HEIF" else "pip install -U pillow"
+        raise Refused("unsupported", f"reading {format_} needs one more package: {advice}")
     match format_:
         case "GIF":
             return _played(gif.animation(data, _PLAYED_FRAMES), format_, len(data), limits)
@@ -100,24 +101,32 @@ def _decode(data: bytes, format_: str, limits: Limits) -> Decoded:
             parsed = png.parse(data)
             if animation := parsed.animation():
                 return _played(animation, format_, len(data), limits)
-            return _turned(parsed.still(), format_, limits)
+            return _png(parsed, format_, limits)
         case "WEBP":
             return _webp(webp.parse(data), len(data), limits)
         case "ICO":
             data, inside = icon.largest(data)
-            return _turned(png.parse(data).still() if inside == "PNG" else data, format_, limits, reader=inside)
+            return _png(png.parse(data), format_, limits) if inside == "PNG" else _turned(data, format_, limits)
         case "JPEG":
-            return _jpeg(jpeg.clean(data), limits)
+            return _jpeg(*jpeg.clean(data), limits)
+        case "TIFF":
+            data, turns = tiff.clean(data)
+            return _turned(data, format_, limits, turns)
     return _turned(data, format_, limits)
 
 
-def _jpeg(data: bytes, limits: Limits) -> Decoded:
+def _png(file: png.Png, format_: str, limits: Limits) -> Decoded:
+    return _turned(file.still(), format_, limits, (tiff.orientation(file.exif),), reader="PNG")
+
+
+def _jpeg(data: bytes, exif: bytes, limits: Limits) -> Decoded:
+    turns = (tiff.orientation(exif),)
     try:
-        return _turned(data, "JPEG", limits)
+        return _turned(data, "JPEG", limits, turns)
     except Refused as refused:
         if refused.kind != "truncated":
             raise
-        one, other = (_turned(file, "JPEG", limits) for file in jpeg.ended(data))
+        one, other = (_turned(file, "JPEG", limits, turns) for file in jpeg.ended(data))
         if one != other:
             raise
         return one
@@ -129,7 +138,7 @@ def _webp(file: webp.WebP, length: int, limits: Limits) -> Decoded:
     data = file.still()
     _check_size(webp.dimensions(data), limits)
     try:
-        return _turned(data, "WEBP", limits, exif=file.exif)
+        return _turned(data, "WEBP", limits, (tiff.orientation(file.exif),))
     except Refused as refused:
         if file.cut and refused.kind == "corrupt":
             raise webp.ends_early() from refused
@@ -151,7 +160,7 @@ def _played(animation: Animation, format_: str, length: int, limits: Limits) -> 
             raise Refused("corrupt", f"a frame of the {format_} has not the size it says; replace the file")
         return image
 
-    turn, most = _orientation_in(animation.exif), _most(len(animation.layers))
+    turn, most = tiff.orientation(animation.exif), _most(len(animation.layers))
     indexes = _sample(len(played), size[0] * size[1], most, limits)
     with _budget.room(_need(format_, max(layer.area for layer in played), most, length)):
         canvases = play(animation, most, indexes, unpack)
@@ -171,16 +180,19 @@ def _played_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 
 def _turned(
-    data: bytes, format_: str, limits: Limits, *, reader: str | None = None, exif: bytes | None = None
+    data: bytes, format_: str, limits: Limits, turns: Sequence[int] = (), *, reader: str | None = None
 ) -> Decoded:
-    """A still picture, or pages that stand for themselves and can be turned to."""
+    """A still picture, or pages that stand for themselves and can be turned to.
+
+    `turns` has the orientation of each, in formats whose reader is not told it.
+    """
     reader = reader or format_
     image = opened(data, reader)
     size = image.size
     _check_size(size, limits)
     if reader == "JPEG":
         _begin_jpeg(image, data)
-    total = _count(image, format_)
+    total = len(turns) or max(1, int(getattr(image, "n_frames", 1)))
     area, most = size[0] * size[1], _most(total)
     frames: list[Frame] = []
     kept = 0
@@ -188,7 +200,7 @@ def _turned(
     with _budget.room(_need(format_, area, most, len(data), deep)):
         for index in _sample(min(total, _PLAYED_FRAMES), area, most, limits):
             page = _page(image, index, data, reader, limits)
-            turn = _orientation(page) if exif is None else _orientation_in(exif)
+            turn = turns[index] if turns else tiff.orientation(page.info.get("exif") or b"")
             if not frames:
                 size = _upright(size if reader == "JPEG" else page.size, turn)
             frames.append(_frame(page, index, turn, most, format_))
@@ -215,7 +227,7 @@ def _page(image: Image.Image, index: int, data: bytes, reader: str, limits: Limi
 
 
 def _begin_jpeg(image: Image.Image, data: bytes) -> None:
-    if image.info.get("progressive") and jpeg.passes(data) > _JPEG_PASSES:
+    if jpeg.passes(data) > _JPEG_PASSES:
         raise Refused("corrupt", "goes over its picture too often, as only attacks do; save it again in an editor")
     if image.width * image.height > _HALVED_JPEG:
         image.draft(None, (image.width // 2, image.height // 2))
@@ -278,21 +290,6 @@ def _sample(played: int, area: int, most: int, limits: Limits) -> list[int]:
     return [at * (played - 1) // max(1, wanted - 1) for at in range(wanted)]
 
 
-def _count(image: Image.Image, format_: str) -> int:
-    """How many pages; counting stops where looking does, for formats that do not tell."""
-    if format_ != "TIFF":
-        return max(1, int(getattr(image, "n_frames", 1)))
-    # Pillow's own counting takes time that grows with the square of the number of pages.
-    pages = 1
-    with guarded(format_):
-        with suppress(EOFError):
-            while pages < _COUNTED_PAGES:
-                image.seek(pages)
-                pages += 1
-        image.seek(0)
-    return pages
-
-
 def _frame(image: Image.Image, index: int, turn: int, most: int, format_: str) -> Frame:
     """What the model sees of a picture."""
     with guarded(format_):
@@ -314,19 +311,3 @@ _TURNS: Final[dict[int, Any]] = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 def _upright(size: tuple[int, int], turn: int) -> tuple[int, int]:
     return size[::-1] if turn in (5, 6, 7, 8) else size
-
-
-def _orientation(image: Image.Image) -> int:
-    with suppress(Exception):  # damaged notes about an image do not make the image unreadable
-        return int(image.getexif().get(0x0112, 1))
-    return 1
-
-
-def _orientation_in(exif: bytes) -> int:
-    from PIL import Image
-
-    with suppress(Exception):
-        notes = Image.Exif()
-        notes.load(exif)
-        return int(notes.get(0x0112, 1))
-    return 1

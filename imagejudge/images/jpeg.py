@@ -11,29 +11,35 @@ from typing import Final
 
 from imagejudge.images.formats import Refused
 
-_MARKER: Final = re.compile(rb"\xff[^\0\x01\xd0-\xd8\xff]")
+_MARKER: Final = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+"""Those that a length follows, and the end. libjpeg steps over all others alone."""
 _SCAN: Final = 0xDA
 _END: Final = 0xD9
-_ABOUT: Final = {0xE0: b"JFIF\0", 0xE1: b"Exif\0\0", 0xEE: b"Adobe"}
+_EXIF: Final = 0xE1
+_ABOUT: Final = {0xE0: b"JFIF\0", _EXIF: b"Exif\0\0", 0xEE: b"Adobe"}
 """Notes that say how pixels are to be understood, by how they begin."""
 
 
-def clean(data: bytes) -> bytes:
-    """The first picture of a file, with nothing before its pixels but what they need."""
+def clean(data: bytes) -> tuple[bytes, bytes]:
+    """The first picture of a file, with nothing before its pixels but what they need; and its EXIF, now apart."""
     kept = [b"\xff\xd8"]
     known: set[int] = set()
+    exif = b""
     at = 2
     while marker := _MARKER.search(data, at):
         kind, at = marker[0][1], marker.end()
         if kind == _SCAN:
-            return b"".join((*kept, memoryview(data)[marker.start() :]))
+            return b"".join((*kept, memoryview(data)[marker.start() :])), exif
         if kind == _END:
             break
         length = max(2, int.from_bytes(data[at : at + 2], "big"))
         body = data[at + 2 : at + length]
         if kind not in range(0xE0, 0xFF) or (kind in _ABOUT and body.startswith(_ABOUT[kind]) and kind not in known):
-            kept.append(marker[0] + (len(body) + 2).to_bytes(2, "big") + body)
             known.add(kind)
+            if kind == _EXIF:
+                exif = body
+            else:
+                kept.append(marker[0] + (len(body) + 2).to_bytes(2, "big") + body)
         at += length
     raise Refused("truncated", "the JPEG data ends before its pixels; copy or download the file again")
 

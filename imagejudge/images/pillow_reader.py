@@ -104,10 +104,16 @@ def guarded(format_: str) -> Iterator[None]:
         raise _explained(error, format_) from error
 
 
+_EXIF_OF_AVIF: Final = re.compile(rb"Exif(?:(?<=infe\x02.{7}Exif)|(?<=infe\x03.{9}Exif))", re.DOTALL)
+"""The kind of an item that is EXIF: Pillow would unpack that. An AVIF has fields of its own for how it is turned."""
+
+
 def opened(data: bytes, format_: str) -> Image.Image:
     """A picture whose size is known; most formats are not unpacked yet."""
     if format_ == "WEBP" and webp_is_direct():
         return _webp(data)
+    if format_ == "AVIF":
+        data = _EXIF_OF_AVIF.sub(b"none", data)
     with guarded(format_):
         # What Image.open does once it knows the format, but with the reason when it fails, and with no other format
         # to fall back on.
@@ -127,8 +133,6 @@ def unpacked(data: bytes, format_: str) -> Image.Image:
 
 def loaded(image: Image.Image, data: bytes, format_: str) -> Image.Image:
     """The picture with its pixels; `data` is what it was opened from."""
-    for key in ("xmp", "XML:com.adobe.xmp"):  # browsers turn by EXIF alone, Pillow by these as well
-        image.info.pop(key, None)
     try:
         with guarded(format_):
             image.load()

@@ -67,7 +67,7 @@ class Png:
 
     def still(self) -> bytes:
         """The file that viewers without animation show, with nothing in it that changes no pixel."""
-        return self._file(self.header, self.pixels, self.exif)
+        return self._file(self.header, self.pixels)
 
     def animation(self) -> Animation | None:
         """The animation, if it is one. A still picture that is no part of it comes first, since some show only that."""
@@ -85,13 +85,13 @@ class Png:
         if dispose > 2 or blend > 1:
             raise Refused("corrupt", "a frame of the PNG says what does not exist; replace the file")
         header = struct.pack(">II", width, height) + self.header[8:]
-        file = partial(self._file, header, control.pixels, b"")
+        file = partial(self._file, header, control.pixels)
         return Layer(file, left, top, width, height, list(Dispose)[dispose], over=blend == 1)
 
-    def _file(self, header: bytes, pixels: _Pixels, exif: bytes) -> bytes:
+    def _file(self, header: bytes, pixels: _Pixels) -> bytes:
         if not pixels.pieces:
             raise Refused("truncated", "the PNG ends before its pixels; copy or download the file again")
-        parts = [(b"IHDR", header), (b"PLTE", self.palette), (b"tRNS", self.transparency), (b"eXIf", exif)]
+        parts = [(b"IHDR", header), (b"PLTE", self.palette), (b"tRNS", self.transparency)]
         data = _proven(header, pixels) if not pixels.sound else b"".join(pixels.pieces)
         kept = itertools.chain((part for part in parts if part[1]), ((b"IDAT", data), (b"IEND", b"")))
         return b"".join((_SIGNATURE, *itertools.chain.from_iterable(map(_written, kept))))

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,10 +32,14 @@ from imagejudge.images.read import Limits, Source, Unreadable, read_image
 from imagejudge.verdict import ImageFacts
 
 GREY = (127, 127, 127)
+SECONDS = 3.0
+"""Of work on a small file, with much to spare for a busy machine."""
+THIRDS = 1_000_000, struct.pack("<2I", 1, 3) * 1_000_000
+"""Values that are costly to unpack."""
 
 
 def test_the_documentation_names_every_kind() -> None:
-    parts = ("read", "formats", "decode", "pillow_reader", "png", "gif", "webp", "jpeg", "icon")
+    parts = ("read", "formats", "decode", "pillow_reader", "png", "gif", "webp", "jpeg", "tiff", "icon")
     parts += tuple(f"video/{name}" for name in ("container", "child", "reader"))
     parts += tuple(f"shards/{name}" for name in ("tar", "table", "parquet", "__init__"))
     files = [Path(module.__file__).parent / f"{name}.py" for name in parts]
@@ -200,7 +205,7 @@ class TestFormats:
         result = refused(make_images.good()["image.heic"])
         pillow_reader.available.cache_clear()
         assert result.kind == "unsupported"
-        assert "pip install imagejudge[heif]" in result.message
+        assert "pip install '.[heif]' in a clone" in result.message
 
     def test_a_jpeg_with_more_behind_it_is_its_first_picture(self) -> None:
         plain = Image.new("RGB", (4, 4), BLUE)
@@ -358,8 +363,43 @@ class TestPixels:
     def test_damaged_notes_do_not_matter(self, exif: bytes) -> None:
         assert close(decoded(encode(quarters(), "PNG", exif=exif)).frames[0].picture, quarters(), 0)
 
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF"])
+    @pytest.mark.parametrize(
+        ("kind", "count", "values"),
+        [(4, 1, b"\6\0\0\0"), (3, 2, b"\6\0\6\0"), (5, 1, b"\6\0\0\0\1\0\0\0"), (2, 1, b"\6"), (3, 0, b"\6\0")],
+    )
+    def test_an_orientation_of_another_kind_turns_nothing(
+        self, format_: str, kind: int, count: int, values: bytes
+    ) -> None:
+        """As in browsers, where it is one short number."""
+        if format_ == "TIFF":
+            data = make_images.tiff_with(encode(quarters(), "TIFF"), (0x0112, kind, count, values))
+        else:
+            data = _noted(format_, make_images.exif(kind, count, values))
+        assert close(decoded(data).frames[0].picture, quarters(), 12 if format_ == "JPEG" else 0)
+
+    def test_an_orientation_behind_what_writers_put_before_it_twice(self) -> None:
+        assert decoded(_noted("WEBP", b"Exif\0\0" * 2 + make_images.exif(3, 1, b"\6\0"))).facts.width == HEIGHT
+
+    @pytest.mark.parametrize("note", [b"", b"rubbish", make_images.exif(3, 1, b"\6\0")])
+    def test_an_avif_is_not_turned_by_exif(self, note: bytes) -> None:
+        """It has fields of its own for that. Nor does it matter in what state the EXIF is."""
+        assert close(decoded(make_images.avif_with(note)).frames[0].picture, quarters(), 8)
+
     def test_an_orientation_that_does_not_exist(self) -> None:
         assert close(decoded(make_images.turned(99)).frames[0].picture, quarters(), 0)
+
+
+def _noted(format_: str, exif: bytes) -> bytes:
+    """`quarters` with this EXIF, to the byte."""
+    if format_ == "PNG":
+        return make_images.png_with(make_images.good()["image.png"], b"eXIf", exif)
+    if format_ == "AVIF":
+        return make_images.avif_with(exif)
+    data = encode(quarters(), format_, **_lossless(format_))
+    if format_ == "JPEG":
+        return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif + data[2:]
+    return make_images.riff([(b"VP8L", data[20:]), (b"EXIF", exif)])
 
 
 def _lossless(format_: str) -> dict[str, object]:
@@ -524,12 +564,32 @@ class TestLimits:
         }[name]
         assert refused(huge).kind == "too-many-pixels"
 
-    def test_a_jpeg_that_goes_over_its_picture_without_end(self) -> None:
-        data = encode(quarters(), "JPEG", progressive=True)
+    @pytest.mark.parametrize("progressive", [True, False])
+    def test_a_jpeg_that_goes_over_its_picture_without_end(self, progressive: bool) -> None:
+        data = encode(quarters(), "JPEG", progressive=True) if progressive else make_images.jpeg_in_scans()
         scan = data[data.rindex(b"\xff\xda") : -2]
         assert decoded(data[:-2] + scan * 50 + data[-2:])
         assert refused(data[:-2] + scan * 1000 + data[-2:]).kind == "corrupt"
         assert decoded(data + scan * 1000)  # as a animation behind the picture may look
+
+    def test_scans_of_a_jpeg_behind_a_marker_that_has_no_length(self) -> None:
+        """libjpeg steps over it alone where it looks for a restart, here that of a scan without pixels."""
+        data = encode(quarters(), "JPEG", progressive=True, restart_marker_blocks=1)
+        scan = data[data.rindex(b"\xff\xda") : -2]
+        for marker in range(0x01, 0xC0):
+            hidden = data[:-2] + scan[:10] + bytes((0xFF, marker, 0xFF, 0xFF))
+            assert decoded(hidden + scan * 50 + data[-2:] + bytes(65_536))
+            assert refused(hidden + scan * 1000 + data[-2:] + bytes(65_536)).kind == "corrupt", marker
+
+    def test_a_tiff_in_more_pieces_than_any(self) -> None:
+        grey = make_images.tiff(bytes(96), (12, 8), bits=8)
+        for tag in (273, 279, 324, 325):
+            for count in (200_000, 2**32 - 1):
+                pieces = make_images.tiff_with(grey, (tag, 4, count, bytes(4 * 200_000)))
+                assert refused(pieces).kind == "unsupported"
+        rows = b"".join(struct.pack("<I", 8 + 12 * row) for row in range(8))
+        data = make_images.tiff_with(grey, (273, 4, 8, rows), (278, 4, 1, b"\1\0\0\0"), (279, 4, 8, bytes(32)))
+        assert greys(data) == [0] * 96
 
     def test_pages_that_grow(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_KEPT_PIXELS", 1000)
@@ -584,6 +644,38 @@ class TestHostile:
         else:
             for frame in result.frames:
                 assert len(frame.picture.rgb) == frame.picture.width * frame.picture.height * 3 <= 3_000_000
+
+    @pytest.mark.parametrize("format_", ["PNG", "WEBP", "AVIF"])
+    def test_exif_of_any_length_costs_nothing(self, format_: str) -> None:
+        data = _noted(format_, make_images.exif(5, *THIRDS))
+        started = time.process_time()
+        assert close(decoded(data).frames[0].picture, quarters(), 8)
+        assert time.process_time() - started < SECONDS
+
+    @pytest.mark.parametrize("tag", [273, 274, 282, 320, 34665, 65000])
+    def test_tags_of_any_length_cost_nothing(self, tag: int) -> None:
+        data = make_images.tiff(bytes(96), (12, 8), bits=8)
+        if tag == 34665:  # a directory of its own, which no pixel needs
+            below = make_images.exif(5, *THIRDS)
+            content = struct.pack("<I", len(data) + len(below) - 8 - 18)
+            data = make_images.tiff_with(data + below[8:], (tag, 4, 1, content))
+        else:
+            data = make_images.tiff_with(data, (tag, 5, *THIRDS))
+        started = time.process_time()
+        decode_image(source(data), LIMITS)
+        assert time.process_time() - started < SECONDS
+
+    def test_a_thousand_pages_in_pieces_cost_no_more_than_those_looked_at(self) -> None:
+        rows = struct.pack("<8000I", *range(8, 8008)), b"\1\0\0\0"
+        whole = make_images.tiff(bytes(8000), (1, 8000), bits=8)
+        data = make_images.tiff_with(whole, (273, 4, 8000, rows[0]), (278, 4, 1, rows[1]))
+        (at,) = struct.unpack_from("<I", data, 4)
+        page = data[at:-4]
+        pages = b"".join(page + struct.pack("<I", at + number * (len(page) + 4)) for number in range(1, 999))
+        data = data[:at] + pages + data[at:] + bytes(32_000_000)  # all pages' pieces could stand in so long a file
+        started = time.process_time()
+        assert decoded(data, Limits(frames=2)).facts.frames == 999
+        assert time.process_time() - started < SECONDS
 
     def test_nothing_is_printed(self, capfd: pytest.CaptureFixture[str]) -> None:
         """Neither by Pillow nor by the libraries below it."""

@@ -195,6 +195,31 @@ def test_what_a_tar_claims_is_not_believed(claim: str, pack: str, tmp_path: Path
     hold(data, tmp_path)
 
 
+def noted(kind: bytes, records: bytes) -> bytes:
+    """A pax header."""
+    return header("a", len(records), kind) + records + bytes(-len(records) % 512)
+
+
+@pytest.mark.parametrize("record", [b"5 a=\n", b"14 path=x.png\n", b"16 GNU.sparse.=\n"])
+def test_a_header_of_many_records_costs_little(record: bytes, tmp_path: Path) -> None:
+    records = record * (1_000_000 // len(record))
+    data = noted(tarfile.XHDTYPE, records) + header("a.png", 0) + END
+    (path := tmp_path / "a.tgz").write_bytes(gzip.compress(data))
+    started = time.process_time()
+    assert len(list(expand([ImageRef(str(path))], LIMITS))) == 1
+    assert time.process_time() - started < 2
+
+
+def test_headers_about_all_that_follows_do_not_add_up_in_memory(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "a.tgz", "wb", 1) as file:
+        for part in range(40):
+            keys = (b"32 GNU.sparse.%016d=\n" % number for number in range(part * 20_000, part * 20_000 + 20_000))
+            file.write(noted(tarfile.XGLTYPE, b"".join(keys)) + header(f"{part}.bin", 0))
+        file.write(header("a.png", 0) + END)
+    _, grown = measured(tmp_path / "a.tgz", tmp_path)
+    assert grown < 20_000_000
+
+
 def bomb(path: Path, member: str) -> Path:
     """A small file that becomes a large member of zeros."""
     with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as stream:

@@ -275,6 +275,21 @@ class TestOtherFiles:
         tags[65000] = "private"
         assert is_quarters(encode(quarters(), "TIFF", tiffinfo=tags))
 
+    @pytest.mark.parametrize("options", [{}, {"big_tiff": True}, {"compression": "tiff_lzw"}])
+    def test_pages_of_a_tiff_that_are_turned_each_in_its_way(self, options: dict[str, Any]) -> None:
+        ways = [Image.open(io.BytesIO(make_images.turned(way, "TIFF"))) for way in range(1, 9)]
+        data = encode(ways[0], "TIFF", save_all=True, append_images=ways[1:], **options)
+        frames = decoded(data, Limits(frames=8)).frames
+        assert [frame.index for frame in frames] == list(range(8))
+        assert all(close(frame.picture, quarters(), 0) for frame in frames)
+
+    def test_a_tiff_that_ends_within_its_directory(self) -> None:
+        data = make_images.tiff(bytes(96), (12, 8), bits=8)
+        assert greys(data) == greys(data[:-4]) == greys(data[:-1]) == [0] * 96
+        for cut in (5, 16, 100, 122, len(data) - 5, len(data) - 8):
+            assert refused(data[:-cut]).kind == "truncated"
+        assert refused(data[:-4] + struct.pack("<I", len(data))).kind == "truncated"  # of a next page, nothing is there
+
     @pytest.mark.parametrize("codec", [50001, 34712, 34887, 34661, 12345])
     def test_a_tiff_packed_as_something_that_is_not_read(self, codec: int) -> None:
         data = encode(quarters(), "TIFF", compression="tiff_lzw")

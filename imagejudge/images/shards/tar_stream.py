@@ -164,20 +164,22 @@ class TarStream:
         has_data = header.isreg() or header.type not in tarfile.SUPPORTED_TYPES
         self._left = _padded(size) if has_data else 0
         self._name = name
-        sparse = sparse or any(key.startswith(_SPARSE) for key in special)
+        sparse = sparse or _SPARSE in special or _SPARSE_NAME in special
         return Entry(self._entry, name, size, header.type, sparse)
 
     def _records(self, size: int) -> dict[bytes, bytes]:
         """Of a pax header, what matters here."""
-        found, rest = {}, self._extra(size)
-        while rest.strip(b"\0"):
-            length = self._number(rest[:20].partition(b" ")[0])
-            key, equals, value = rest[:length].partition(b" ")[2].partition(b"=")
+        found, records, at = {}, self._extra(size).rstrip(b"\0"), 0
+        while at < len(records):
+            length = self._number(records[at : at + 20].partition(b" ")[0])
+            key, equals, value = records[at : at + length].partition(b" ")[2].partition(b"=")
             if not equals or not value.endswith(b"\n"):
                 raise self._broken("has a member with a header that cannot be read")
-            if key in (_NAME, _SIZE) or key.startswith(_SPARSE):
+            if key in (_NAME, _SIZE, _SPARSE_NAME):
                 found[key] = value[:-1]
-            rest = rest[length:]
+            elif key.startswith(_SPARSE):
+                found[_SPARSE] = b""  # of the map of its parts, that there is one
+            at += length
         return found
 
     def _number(self, digits: bytes) -> int:
