@@ -8,11 +8,15 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from imagejudge.cli.commands import Commands
+from imagejudge.cli.config_options import options_of
 from imagejudge.constitution import parse_constitution
 from imagejudge.verdict import Verdict, json_schema
 
@@ -32,8 +36,9 @@ def shown(command: str) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_of_commands_shows_their_help(command: str) -> None:
-    page = (DOCS / "commands.md").read_text("utf-8")
-    assert f"    $ {command}\n{shown(command)}\n" in page
+    page, help_ = (DOCS / "commands.md").read_text("utf-8"), shown(command)
+    assert f"    $ {command}\n{help_}\n" in page
+    assert max(map(len, help_.splitlines())) <= 84, "80 columns, and four before a block"
 
 
 def test_the_page_of_commands_has_all_of_them() -> None:
@@ -85,3 +90,69 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)#\s]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_extras_are_installed_from_a_clone() -> None:
+    """The package is in no index, so that `imagejudge[video]` names nothing that pip finds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = set(project["project"]["optional-dependencies"])
+    told: set[str] = set()
+    for file in [*PAGES, *(ROOT / "imagejudge").rglob("*.py")]:
+        text = file.read_text("utf-8")
+        assert re.search(r"imagejudge\[[a-z]+\]", text) is None, file
+        told.update(re.findall(r"install (?:-e )?'\.\[(\w+)\]'|how_to_install\(\"(\w+)\"\)", text))
+    assert {one or other for one, other in told} <= extras
+    table = (DOCS / "install.md").read_text("utf-8").partition("## Extras")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == extras - {"dev", "train"}
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in addresses, as GitHub makes them."""
+    found: Counter[str] = Counter()
+    names = set()
+    for heading in re.findall(r"^#{1,6} (.*)$", without_blocks(page), re.MULTILINE):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        name = re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-")
+        names.add(f"{name}-{found[name]}" if found[name] else name)
+        found[name] += 1
+    return names
+
+
+def without_blocks(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)", page.read_text("utf-8")):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_of_the_repository_are_where_pages_say(page: Path) -> None:
+    for name in re.findall(r"`((?:imagejudge|tests|docs|constitutions|\.ci|\.github)/[^`\s]*)`", without_blocks(page)):
+        if re.search("[A-Z]{4}", name) is None:  # else it is a placeholder, such as NAME
+            assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_table_has_a_head(page: Path) -> None:
+    """A row behind an empty line is no row, but a paragraph with bars in it."""
+    for first, second in re.findall(r"(?:^|\n)\n(\|.*)\n(.*)", without_blocks(page)):
+        assert re.fullmatch(r"\|[ :-]*-[ :|-]*\|", second), first
+
+
+def test_the_readme_names_every_command() -> None:
+    table = (ROOT / "README.md").read_text("utf-8").partition("## Commands")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `imagejudge (\w+)([^|]*)\|", table, re.MULTILINE)
+    named = {(name, word) for name, rest in rows for word in ["", *re.findall(r"[a-z]+", rest)]}
+    for name, command in Commands().items():
+        assert {(name, below) for below in ["", *getattr(command, "commands", {})]} <= named
+
+
+def test_the_page_of_settings_names_every_path() -> None:
+    """Those that start from the settings file's folder."""
+    page = (DOCS / "settings.md").read_text("utf-8")
+    (told,) = re.findall(r"Relative paths of (.*?) start", page.replace("\n", " "))
+    options = options_of(Commands()["scan"])
+    assert set(re.findall("`(.*?)`", told)) == {name for name, option in options.items() if option.is_file}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from imagejudge.cli.review import decisions_beside
 from imagejudge.output.decisions import Decision, Opinion, Truth, decision_line
 
 ROOT = Path(__file__).parent.parent
@@ -66,7 +67,7 @@ def test_the_commands_of_a_page_do_what_they_say(page: str, reader: Path) -> Non
     folder = "my-images" if page == "evaluate.md" else "photos"
     run(f"imagejudge scan {folder} -c stickers -o verdicts.jsonl")
     decided = [json.loads(line) for line in (reader / "verdicts.jsonl").read_text().splitlines()]
-    (reader / "verdicts.decisions.jsonl").write_bytes(
+    (reader / decisions_beside("verdicts.jsonl")).write_bytes(
         b"".join(
             decision_line(
                 Decision(

@@ -110,7 +110,7 @@ def agree(folder: Path, asked: Asked, blocks: Callable[[], Iterable[Block]]) -> 
             found = _begin(folder, asked, blocks())
     compare(folder, found, asked.identity)
     if found.inputs != asked.inputs:
-        raise _refused(folder, f"other images ({found.words}, now {asked.words})")
+        raise _refused(folder, f"other paths or options ({found.words}, now {asked.words})")
     if found.folder != asked.folder:
         raise _refused(folder, f"paths that begin in {found.folder}, and this is {asked.folder}")
     return found

@@ -19,6 +19,8 @@ from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output import baseline
 from imagejudge.output.baseline import Baseline
+from imagejudge.output.choice import rules_named
+from imagejudge.output.recalled import recalled
 
 MAX_REASON = 1_000
 
@@ -32,7 +34,10 @@ File = Annotated[Path, typer.Option("--baseline", "-b", metavar="FILE", help="Th
 @app.command("add", cls=Command)
 def add(
     verdicts: Verdicts,
-    rule: Annotated[list[str] | None, typer.Option(metavar="RULE", help="Only of this rule. Repeatable.")] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Only of this rule, or of the rules of this category. Repeatable."),
+    ] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is accepted.")] = "",
     unsure: Annotated[bool, typer.Option("--unsure", help="Also what could not be decided.")] = False,
     from_: Annotated[
@@ -51,18 +56,20 @@ def add(
     decisions = None if from_ is None else load_decisions(from_)
     known = baseline.load_baseline(file) if exists(file) else Baseline()
     with opened(verdicts) as found:
+        rules = rules_named(rule, recalled(found)) if rule else None
         new = baseline.accept(
             found,
             known,
             reason=printable(reason),
             today=datetime.date.today(),
-            rules=rule or (),
+            rules=rules or (),
             unsure=unsure,
             decisions=decisions,
         )
     if new:
         baseline.add(file, new)
-    say("accepted", f"{len(new):,} more, {len(known.entries) + len(new):,} in {file}", "bold green")
+    total = f"{len(known.entries) + len(new):,} in {file}" if exists(file) else "so no file was made"
+    say("accepted", f"{len(new):,} more, {total}", "bold green")
 
 
 @app.command("unused", cls=Command)

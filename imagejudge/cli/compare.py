@@ -48,7 +48,10 @@ def compare(
     evaluations: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="What `imagejudge evaluate --json FILE` wrote.")
     ],
-    by: Annotated[Measure, typer.Option(help="The measure that rows are sorted by.")] = Measure.F1,
+    by: Annotated[
+        Measure,
+        typer.Option(metavar="MEASURE", help=f"The measure that rows are sorted by: {', '.join(Measure)}."),
+    ] = Measure.F1,
     unsure: Annotated[CountedAs, typer.Option(help="What an undecided verdict counts as.")] = CountedAs.UNSAFE,
     mix: Annotated[bool, typer.Option("--mix", help="Compare files about different images or labels too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write every figure as JSON.")] = False,

@@ -52,7 +52,7 @@ Config = Annotated[
         is_eager=True,
         callback=_configure,
         envvar="IMAGEJUDGE_CONFIG",
-        help="The settings file. [default: the nearest imagejudge.toml or pyproject.toml]",
+        help="The settings file. [default: the nearest .imagejudge.toml, imagejudge.toml or pyproject.toml]",
         rich_help_panel="Settings",
     ),
 ]

@@ -202,4 +202,5 @@ def _document(found: Distilled, truths: Truths) -> dict[str, object]:
         "left_out": dict(truths.left_out),
         "rules": [dataclasses.asdict(each) for each in found.rules],
         "promises": [dataclasses.asdict(each) for each in found.promises],
+        "highest_recall": found.probes.highest_recall,
     }

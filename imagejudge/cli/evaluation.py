@@ -140,17 +140,20 @@ def show_distilled(found: Distilled, images: int) -> None:
     print_title(
         out,
         "what a scan need not ask",
-        "share of the rules of all images, and of what violates a rule, what is still found",
+        "not asked: share of all rules of all images; still found: share of violations",
     )
     rows = table()
     rows.add_column("recall promised")
     for title in ("rules alone", "together", "not asked", "still found"):
         rows.add_column(title, justify="right")
+    refused = [f"{promise.recall:g}" for promise in found.promises if promise.skipped is None]
     for promise in found.promises:
-        kept = promise.skipped is not None
-        counts = (f"{promise.alone:,}", f"{promise.together:,}") if kept else ("too few", "images")
+        counts = ("-", "-") if promise.skipped is None else (f"{promise.alone:,}", f"{promise.together:,}")
         rows.add_row(f"{promise.recall:g}", *counts, wide(promise.skipped), wide(promise.found))
     out.print(rows)
+    if refused:
+        most = f"at most {found.probes.highest_recall:g} can be"
+        out.print(f"too few images violate a rule to promise {' or '.join(refused)}: {most}")
 
 
 def _detail(out: Console, name: str, metrics: Metrics) -> None:

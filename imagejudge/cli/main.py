@@ -156,7 +156,8 @@ def _explain(error: Exception) -> None:
     if isinstance(error, typer.TyperException):
         usage: Any = error
         # Typer repeats what was written, a file's name perhaps, and lets characters pass that turn the text around.
-        usage.message = "\n".join(printable(without_secrets(line)) for line in usage.message.splitlines())
+        message = usage.message.removeprefix("Value error, ")  # pydantic's name for what was raised
+        usage.message = "\n".join(printable(without_secrets(line)) for line in message.splitlines())
         usage.show()
     elif isinstance(error, ImageJudgeError):
         complain(error)

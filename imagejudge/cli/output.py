@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.option_names import shown
+from imagejudge.cli.outcomes import outcomes
 from imagejudge.cli.signals import unbroken
 from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Constitution
@@ -88,10 +89,10 @@ class OutputOptions:
         ),
     ] = None
     only: Annotated[
-        list[Outcome],
+        list[str],
         typer.Option(
             metavar="VERDICT",
-            help="With --format paths: safe, unsure, unsafe or error. Repeatable. [default: unsafe]",
+            help="With --format paths: safe, unsure, unsafe, error. Repeatable, or with commas. [default: unsafe]",
             rich_help_panel="Output",
         ),
     ] = field(default_factory=list)
@@ -278,7 +279,7 @@ def _shown(options: OutputOptions, constitution: Constitution) -> Sink | None:
         form = Format.TEXT if sys.stdout.isatty() else Format.JSONL
     if form is None:
         return None
-    only = options.only or [Outcome.UNSAFE]
+    only = outcomes(options.only) or [Outcome.UNSAFE]
     return sink(form, sys.stdout, constitution, only, nul=options.print0, findings_only=options.quiet)
 
 

@@ -25,8 +25,8 @@ class ProbeOptions:
         float | None,
         typer.Option(
             metavar="RECALL",
-            min=0,
-            max=1,
+            min=0.01,
+            max=0.9999,
             help="The share of all violations that has to be asked about all the same, such as 0.95.",
             rich_help_panel="Probes",
         ),

@@ -19,6 +19,7 @@ from imagejudge.cli.block_options import BlockOptions
 from imagejudge.cli.block_scan import Judging
 from imagejudge.cli.console import warn
 from imagejudge.cli.signals import watch_preemption, watch_signals
+from imagejudge.common.extras import how_to_install
 from imagejudge.common.text import clock
 from imagejudge.errors import UsageError
 from imagejudge.images.names import Unread
@@ -33,7 +34,7 @@ def on_ray(how: BlockOptions, folder: Path, make: Callable[..., Judge], work: Wo
     try:
         from imagejudge.blocks.on_ray import Cluster, connected, judged
     except ModuleNotFoundError as error:
-        raise UsageError("--ray needs Ray, which is not installed", "pip install imagejudge[ray]") from error
+        raise UsageError("--ray needs Ray, which is not installed", how_to_install("ray")) from error
     cluster = Cluster(how.ray or "", how.actors, how.cpus_per_actor, how.gpus_per_actor)
 
     def judging(

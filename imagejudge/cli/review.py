@@ -15,6 +15,7 @@ from imagejudge.cli.options import grouped
 from imagejudge.cli.report import NoImages, Rules, gathered
 from imagejudge.cli.signals import Stopped
 from imagejudge.cli.verdict_file import STDIN, ChoiceOptions, Verdicts, name_of
+from imagejudge.common.existing import is_file
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
@@ -31,7 +32,9 @@ def review(
     decisions: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write decisions here, after those that are there. [default: VERDICTS.decisions.jsonl]"
+            metavar="FILE",
+            help="Write decisions here, after those that are there. [default: for verdicts.jsonl, "
+            "verdicts.decisions.jsonl]",
         ),
     ] = None,
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0: any that is free.")] = 0,
@@ -46,7 +49,7 @@ def review(
     """
     if decisions is None and verdicts == STDIN:
         raise UsageError("decisions about standard input need a file", "name it with --decisions")
-    file = decisions or Path(f"{verdicts}.decisions.jsonl")
+    file = decisions or decisions_beside(verdicts)
     refuse_to_overwrite([verdicts, constitution], decisions=file)
     found, digest = gathered(verdicts, choice, constitution)
     with contextlib.closing(DecisionFile(file)) as made:
@@ -67,3 +70,9 @@ def review(
                 raise
             except KeyboardInterrupt:
                 say("ended", f"{counted(len(made), 'decision')} in {file}", "bold green")
+
+
+def decisions_beside(verdicts: str) -> Path:
+    """Where decisions about a file of verdicts are kept if nobody says; the page gives its downloads the same name."""
+    before = Path(f"{verdicts}.decisions.jsonl")  # as it was called once: what is there goes on
+    return before if is_file(before) else Path(f"{verdicts.removesuffix('.jsonl')}.decisions.jsonl")

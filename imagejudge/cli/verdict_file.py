@@ -13,9 +13,9 @@ from typing import IO, Annotated, BinaryIO, Final, cast
 import typer
 
 from imagejudge.cli.console import warn
+from imagejudge.cli.outcomes import outcomes
 from imagejudge.common.existing import is_file
 from imagejudge.common.open_input import open_input
-from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.judge.replay import answered_with
@@ -60,16 +60,7 @@ class ChoiceOptions:
 
     def choice(self, lines: Latest, default: Sequence[Outcome] = ()) -> Choice:
         """What they choose; `default` are the outcomes where none is named."""
-        outcomes = [_outcome(word) for words in self.only for word in words.split(",")]
-        return Choice(outcomes or default, rules_named(self.rule, recalled(lines)) if self.rule else None)
-
-
-def _outcome(word: str) -> Outcome:
-    try:
-        return Outcome(word.strip())
-    except ValueError:
-        known = f"there are: {', '.join(Outcome)}"
-        raise UsageError(f"--only {word!r} is no verdict", did_you_mean(word, Outcome, known)) from None
+        return Choice(outcomes(self.only) or default, rules_named(self.rule, recalled(lines)) if self.rule else None)
 
 
 @contextlib.contextmanager

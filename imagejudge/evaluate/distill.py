@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from imagejudge.common.extras import how_to_install
 from imagejudge.common.text import counted
 from imagejudge.constitution import Constitution, rule_digest
 from imagejudge.engine.embedding import POOLING
@@ -81,7 +82,7 @@ class Distilled:
 def check_installed() -> None:
     """Raise `UsageError` where what fits probes is not there."""
     if find_spec("sklearn") is None:
-        raise UsageError("probes cannot be fitted without scikit-learn", "pip install 'imagejudge[evaluate]'")
+        raise UsageError("probes cannot be fitted without scikit-learn", how_to_install("evaluate"))
 
 
 def distil(

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from imagejudge.common.extras import how_to_install
 from imagejudge.images.video import INSTALL as INSTALL_VIDEO
 
 EXTENSIONS: Final = frozenset(
@@ -27,7 +28,7 @@ PACKED_ENDINGS: Final = (".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz", ".tar.l
 PARQUET_ENDINGS: Final = (".parquet",)
 ARROW_ENDINGS: Final = (".arrow",)
 TABLE_ENDINGS: Final = (*PARQUET_ENDINGS, *ARROW_ENDINGS)
-INSTALL_SHARDS: Final = "pip install imagejudge[shards]"
+INSTALL_SHARDS: Final = how_to_install("shards")
 """What makes all of them readable."""
 SEPARATOR: Final = "::"
 """Between the path of a shard and the name of a member of it."""

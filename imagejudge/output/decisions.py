@@ -107,11 +107,13 @@ def read_decisions(
             continue
         try:
             yield decision_of(line)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             if line.startswith(START) and not line.endswith(b"\n"):
                 warn(f"the last line of {name} was cut off when its writer was stopped, and is left out")
                 return
-            raise UsageError(f"{name}:{number}: this is not a decision of this version", _HINT) from None
+            is_json = isinstance(error, ValidationError | RecursionError)
+            wrong = "this is not a decision of this version" if is_json else "this line is no JSON"
+            raise UsageError(f"{name}:{number}: {wrong}", _HINT) from None
 
 
 class Decisions:

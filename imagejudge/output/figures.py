@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from imagejudge.common.text import counted
-from imagejudge.output.comparison import Comparison
+from imagejudge.output.comparison import Change, Comparison
 from imagejudge.output.overview import BINS, Overview
 from imagejudge.output.probed import Probed
 from imagejudge.verdict import Outcome, RuleStatus
@@ -18,7 +18,7 @@ _TONES: Final = {
     RuleStatus.UNSURE: Outcome.UNSURE,
     RuleStatus.EXCEPTED: Outcome.SAFE,
 }
-_WORDS: Final = ("category", "before", "after")
+_WORDS: Final = ("category", "before", "after", "rules")
 """Heads of columns that hold no numbers, as the first of a table does not."""
 
 
@@ -91,13 +91,18 @@ def changed_figures(changes: Comparison, before: Overview, after: Overview, top:
     rules = sorted({*changes.new, *changes.gone}, key=lambda rule: (-changes.new[rule] - changes.gone[rule], rule))
     rows = [Row((rule, _number(changes.new[rule]), _number(changes.gone[rule]))) for rule in rules]
     worst = sorted(changes.changes, key=lambda each: (Outcome.UNSAFE not in (each.before, each.after), each.path))
-    listed = [Row((each.path, each.before, each.after)) for each in worst]
+    listed = [Row((each.path, each.before, each.after, _rules_of(each))) for each in worst]
     everything = (
         _cut("rules that are violated", ("rule", "only after", "only before"), rows, top),
-        _cut("images that changed", ("path", "before", "after"), listed, top, changes.changed - len(listed)),
+        _cut("images that changed", ("path", "before", "after", "rules"), listed, top, changes.changed - len(listed)),
         _probes_of_both(before.probed, after.probed, top),
     )
     yield from (each for each in everything if each.rows)
+
+
+def _rules_of(change: Change) -> str:
+    """Those that came, and those that went."""
+    return ", ".join([*(f"+{rule}" for rule in change.new), *(f"-{rule}" for rule in change.gone)])
 
 
 def _verdicts(found: Overview) -> Figures:

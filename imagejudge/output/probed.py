@@ -102,7 +102,7 @@ class Probed:
 
     @property
     def _cost(self) -> str:
-        told = f"; {counted(self.asked, 'question')} asked, at least {self.spared:,} more not"
+        told = f"; {counted(self.asked, 'question')} asked, {self.spared:,} or more saved"
         return told if self.saved is None else f"{told}, about {self.saved:,.1f} s (an estimate)"
 
     @property

@@ -47,7 +47,7 @@ def test_the_same_images_make_the_same_plan(tmp_path: Path) -> None:
         ({"identity": dataclasses.replace(ASKED.identity, constitution="d@1")}, r"another constitution \(c@1, now d@1"),
         ({"identity": dataclasses.replace(ASKED.identity, method="threshold")}, r"another method \(clue, now thresh"),
         ({"identity": dataclasses.replace(ASKED.identity, settings={"frames": 2})}, "--frames 4, now 2"),
-        ({"inputs": "others", "words": "pictures"}, r"other images \(photos, now pictures\)"),
+        ({"inputs": "others", "words": "pictures"}, r"other paths or options \(photos, now pictures\)"),
         ({"folder": "/data"}, "paths that begin in"),
     ],
     ids=["model", "constitution", "method", "settings", "images", "folder"],

@@ -42,9 +42,14 @@ def test_probes_are_made_of_verdicts_and_vectors(
     assert b"distilled: " in made.stderr
     assert b"from 60 images, in probe.toml" in made.stderr
     assert max(map(len, made.stdout.decode().splitlines())) <= 80
+    assert b"not asked: share of all rules of all images; still found: share of violations" in made.stdout
+    told = b"too few images violate a rule to promise 0.99 or 0.95: at most 0.904 can be"
+    assert told in b" ".join(made.stdout.split())
+    assert re.search(rb"^ *0\.99 +- +- +- +-$", made.stdout, re.MULTILINE)
     probes = read_probes(tmp_path / "probe.toml")
     figures = json.loads((tmp_path / "figures.json").read_text("utf-8"))
     fire, knife = figures["rules"]
+    assert figures["highest_recall"] == 0.904
     assert fire["left_out"] == "0 images violate it, fewer than 10", "what is bright also has a helmet"
     assert (knife["rule"], knife["positives"], knife["negatives"]) == ("knife", 30, 30)
     assert knife["figures"]["auroc"]["value"] > 0.95
@@ -119,4 +124,4 @@ def test_without_scikit_learn_the_extra_is_named(
     done = run("distill", "verdicts.jsonl", *rules[:2])
     assert done.returncode == 2
     assert b"without scikit-learn" in done.stderr
-    assert b"imagejudge[evaluate]" in done.stderr
+    assert b"pip install '.[evaluate]' in a clone" in done.stderr

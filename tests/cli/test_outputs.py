@@ -74,6 +74,10 @@ def test_paths_of_several_verdicts(run: Run, base: Options, folder: Path) -> Non
     (folder / "empty.png").write_bytes(b"")
     options = (folder, *base, "--format", "paths", "--no-reasoning")
     found = run("scan", *options, "--only", "unsure", "--only", "error").stdout.splitlines()
+    assert run("scan", *options, "--only", "unsure,error").stdout.splitlines() == found
+    misspelt = run("scan", *options, "--only", "unsure,eror")
+    assert (misspelt.returncode, misspelt.stdout) == (2, b"")
+    assert b"error: --only 'eror' is no verdict\nhint: did you mean 'error'?\n" in misspelt.stderr
     assert [Path(os.fsdecode(path)).name for path in found] == ["dim.png", "empty.png"]
     unsafe = run("scan", *options)
     assert b"--print0 tells them apart" in unsafe.stderr
@@ -299,7 +303,8 @@ def test_a_person_can_decide_what_the_model_cannot(run: Run, base: Options, fold
 
 def test_adding_again_changes_nothing(run: Run, base: Options, folder: Path, tmp_path: Path) -> None:
     run("scan", "d", *base, "-o", "v.jsonl")
-    run("baseline", "add", "v.jsonl", "--rule", "fire", "-b", "b.toml")
+    nothing = run("baseline", "add", "v.jsonl", "--rule", "fire", "-b", "b.toml")
+    assert nothing.stderr == b"accepted: 0 more, so no file was made\n"
     assert not (tmp_path / "b.toml").exists()
     run("baseline", "add", "v.jsonl", "-b", "b.toml")
     before = (tmp_path / "b.toml").read_bytes()
@@ -331,6 +336,7 @@ def test_unused_entries_are_listed(run: Run, base: Options, folder: Path) -> Non
         (["baseline", "add", "bad.toml"], b"bad.toml:1: this is not a verdict"),
         (["baseline", "add", "v.jsonl", "-b", "bad.toml"], b"bad.toml:2: unknown key 'acepted' in the file"),
         (["baseline", "unused", "v.jsonl"], b"the baseline .imagejudge-baseline.toml cannot be read"),
+        (["baseline", "add", "v.jsonl", "--rule", "knive"], b"no rule or category in these verdicts is called 'knive'"),
         (["baseline", "add", "v.jsonl", "--reason", "x" * 2000], b"the reason is 2,000 characters long"),
         (["rejudge", "bad.toml"], b"bad.toml:1: this is not a verdict"),
         (["rejudge", "v.jsonl", "-o", "./v.jsonl"], b"-o names a file that is read"),

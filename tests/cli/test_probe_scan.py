@@ -36,7 +36,7 @@ def probe(run: Run, base: Sequence[str], images: Path, tmp_path: Path) -> Path:
     )
     size = len(first)
     each = (
-        Probe("fire", digests["fire"], (0.0, 0.0), -9.0, 30, 30, (1.0,) * 30),
+        Probe("fire", digests["fire"], (1e-9, 0.0), -9.0, 30, 30, (1.0,) * 30),
         Probe("knife", digests["knife"], (1.0, 0.0), 0.0, 30, 30, (middle,) * 30),
     )
     write_probes(Probes(origin, "mean,max", (0.0,) * size, (1.0,) * size, (direction,), each), tmp_path / "probe.toml")
@@ -65,7 +65,7 @@ def test_a_scan_asks_only_what_probes_leave(run: Run, base: Sequence[str], probe
     assert found[1]["settings"]["skip_below"] == "0.9"
     assert b"images/0001.png: safe (2 rules left to their probes)" in done.stdout
     told = b" ".join(done.stderr.split())
-    assert b"left to probes: 5 of 6 rules of 3 images; 1 question asked, at least 8 more not, about " in told
+    assert b"left to probes: 5 of 6 rules of 3 images; 1 question asked, 8 or more saved, about " in told
     assert b"promised: 90.0% of what the full judge would find is asked about" in told
 
     again = run("scan", "images", *by_probe, "-o", "v.jsonl")
@@ -145,6 +145,8 @@ def test_actors_on_ray_leave_out_what_a_scan_leaves_out(
         (["--audit", "0.02"], b"name the file that `imagejudge distill` wrote with --probe"),
         (["--skip-below", "0.9"], b"name the file that `imagejudge distill` wrote with --probe"),
         (["--probe", "probe.toml", "--skip-below", "0.99"], b"distil from at least 299"),
+        (["--probe", "probe.toml", "--skip-below", "1"], b"should be less than or equal to 0.9999"),
+        (["--probe", "probe.toml", "--skip-below", "0"], b"should be greater than or equal to 0.01"),
         (["--probe", "no.toml", "--skip-below", "0.9"], b"`imagejudge distill` writes them"),
         (
             ["--probe", "probe.toml", "--skip-below", "0.9", "--image-max-tokens", "64"],

@@ -18,6 +18,7 @@ from conftest_cli import PROGRAM, Run, make_images
 from page_verdicts import HOSTILE, failed, verdict, write
 from PIL import Image
 
+from imagejudge.cli.review import decisions_beside
 from imagejudge.output.decisions import Decision, Decisions, decision_of
 
 
@@ -52,7 +53,7 @@ class Review:
 
     @property
     def decisions(self) -> list[Decision]:
-        lines = (self.folder / "verdicts.jsonl.decisions.jsonl").read_bytes().splitlines()
+        lines = (self.folder / "verdicts.decisions.jsonl").read_bytes().splitlines()
         return [decision_of(line) for line in lines]
 
 
@@ -110,9 +111,9 @@ def test_it_serves_the_page_its_pictures_and_nothing_else(serve: Serve) -> None:
     assert found.stop() == (0, found_errors(0))
 
 
-def found_errors(count: int) -> str:
-    name = "verdicts.jsonl.decisions.jsonl"
-    return f"serving: until Ctrl-C; decisions go to {name}\nended: {count} decisions in {name}\n"
+def found_errors(count: int, name: str = "verdicts.decisions.jsonl") -> str:
+    counts = "1 decision" if count == 1 else f"{count} decisions"
+    return f"serving: until Ctrl-C; decisions go to {name}\nended: {counts} in {name}\n"
 
 
 def test_only_this_page_may_ask(serve: Serve) -> None:
@@ -145,10 +146,33 @@ def test_decisions_are_appended_read_back_and_taken_back(serve: Serve, tmp_path:
     assert len(one.verdicts) == 64
     assert found.ask("decisions", [decided(0, None, "knife")])[0] == 200
     assert [each.rule for each in found.decisions] == [None, None]
-    assert found.ask("decisions")[2] == (tmp_path / "verdicts.jsonl.decisions.jsonl").read_bytes()
+    assert found.ask("decisions")[2] == (tmp_path / "verdicts.decisions.jsonl").read_bytes()
     assert found.stop() == (0, found_errors(2))
     again = serve()
     assert len(again.ask("decisions")[2].splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "decisions"),
+    [
+        ("verdicts.jsonl", "verdicts.decisions.jsonl"),
+        ("verdicts.jsonl.gz", "verdicts.jsonl.gz.decisions.jsonl"),
+        ("verdicts", "verdicts.decisions.jsonl"),
+    ],
+)
+def test_decisions_lie_beside_the_verdicts(verdicts: str, decisions: str) -> None:
+    assert decisions_beside(verdicts) == Path(decisions)
+    assert decisions_beside(f"a/{verdicts}") == Path("a", decisions)
+
+
+def test_decisions_under_the_name_of_before_go_on(serve: Serve, tmp_path: Path) -> None:
+    found = serve("--decisions", "verdicts.jsonl.decisions.jsonl")
+    assert found.ask("decisions", [decided(0)])[0] == 200
+    found.stop()
+    again = serve()
+    assert len(again.ask("decisions")[2].splitlines()) == 1
+    assert again.stop() == (0, found_errors(1, "verdicts.jsonl.decisions.jsonl"))
+    assert not (tmp_path / "verdicts.decisions.jsonl").exists()
 
 
 NO_DECISIONS: list[Any] = [
@@ -267,7 +291,7 @@ def test_imported_decisions_are_on_the_disk(serve: Serve, tmp_path: Path) -> Non
     found = serve()
     assert found.ask("decisions", [decided(0), decided(1)])[0] == 200
     found.stop()
-    made = tmp_path / "verdicts.jsonl.decisions.jsonl"
+    made = tmp_path / "verdicts.decisions.jsonl"
     made.rename(tmp_path / "others.jsonl")
     found = serve()
     with tab() as chromium:
@@ -326,7 +350,7 @@ def test_decisions_are_what_verdicts_are_measured_by(serve: Serve, run: Run, tmp
     told = [{**decided(0), "truth": "clear", "note": "a \x1b toy"}, decided(1), {**decided(3), "truth": "unsure"}]
     assert found.ask("decisions", told)[0] == 200
     found.stop()
-    name = "verdicts.jsonl.decisions.jsonl"
+    name = "verdicts.decisions.jsonl"
     done = run("evaluate", "--verdicts", "verdicts.jsonl", "--labels", name, "--json", "m.json", "-q")
     assert done.returncode == 0, done.stderr
     assert done.stderr == (

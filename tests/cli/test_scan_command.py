@@ -86,6 +86,7 @@ _READY = ("images", "-c", "rules.toml", "--model", "builtin")
         (["images", "-0"], b"-0 is about how a list ends its paths, and there is no list"),
         ([*_READY, "--memory-limit", "inf"], b"Invalid value for '--memory-limit'"),
         ([*_READY, "--gpus", "0,-1"], b"--gpus 0,-1 is not a list of numbers"),
+        ([*_READY, "--fail-on", "hihg"], b"Invalid value for '--fail-on': 'hihg' is not one of"),
         ([*_READY, "--threads", "513"], b"Invalid value for '--threads'"),
         (["images", "-c", "rules.toml", "--select", "firr"], b"fire"),
     ],

@@ -153,9 +153,9 @@ def test_without_the_extra_videos_are_counted_or_refused(
     done = run("scan", "mixed", *scan)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [b"mixed/a.png: safe"]
-    assert b"2 videos; to judge them: pip install imagejudge[video]" in done.stderr
+    assert b"2 videos; to judge them: pip install '.[video]'" in done.stderr
     assert b"passed over" not in run("scan", "mixed", *scan, "--quiet").stderr
     named = run("scan", "mixed/b.mp4", *scan)
     assert named.returncode == 2
     assert b"mixed/b.mp4: error: reading videos needs one more package" in named.stdout
-    assert b"pip install imagejudge[video]" in named.stdout
+    assert b"pip install '.[video]'" in named.stdout

@@ -223,7 +223,7 @@ def test_what_is_not_unsafebench(tmp_path: Path) -> None:
 def test_without_pyarrow_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unsafebench(tmp_path / "test.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert "needs one more package; pip install 'imagejudge[evaluate]'" in complaint(tmp_path, "unsafebench")
+    assert "needs one more package; pip install '.[evaluate]'" in complaint(tmp_path, "unsafebench")
 
 
 def test_huggingface_parquet(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 from tables import pairs, png, write_arrow, write_parquet
 from tars import tar_of, write_tar
 
+from imagejudge.common.extras import how_to_install
 from imagejudge.errors import UsageError
 from imagejudge.images import remote
 from imagejudge.images.find import find_images
@@ -228,7 +229,7 @@ def test_what_is_missing_for_an_address_is_said(monkeypatch: pytest.MonkeyPatch)
     assert read("nope://x/a.png") == ("missing", "is an address of an unknown kind")
     assert read("file:///etc/passwd") == ("missing", "is the address of a local file; give its path")
     monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
-    assert read("s3://x/a.png") == ("missing", "is an address; to read it: pip install imagejudge[remote]")
+    assert read("s3://x/a.png") == ("missing", f"is an address; to read it: {how_to_install('remote')}")
 
 
 def test_an_address_with_a_password_is_refused_before_anything_is_written() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tars import packed, tar_of, write_tar
 from videos import needs_pyav
 
+from imagejudge.common.extras import how_to_install
 from imagejudge.images.find import find_images
 from imagejudge.images.names import Unread
 from imagejudge.images.read import Limits
@@ -223,10 +224,10 @@ def test_without_zstandard_it_is_said_what_to_install(monkeypatch: pytest.Monkey
     write_tar(Path("a.tar.zst"), {"1.png": b"1"})
     Path("b.tar").write_bytes(Path("a.tar.zst").read_bytes())
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    assert told("b.tar") == {"b.tar::@0": ("shard", "the tar is compressed with zstd: pip install imagejudge[shards]")}
+    assert told("b.tar") == {"b.tar::@0": ("shard", f"the tar is compressed with zstd: {how_to_install('shards')}")}
     monkeypatch.setattr("imagejudge.images.shards.find_spec", lambda name: None)
     assert told("a.tar.zst") == {
-        "a.tar.zst": ("shard", "cannot be read without its library: pip install imagejudge[shards]")
+        "a.tar.zst": ("shard", f"cannot be read without its library: {how_to_install('shards')}")
     }
     heard: list[tuple[str, Unread]] = []
     refs = find_images(["."], passed_over=lambda path, what: heard.append((path, what)))

@@ -319,7 +319,7 @@ def test_without_the_extra_a_video_is_an_error_that_says_so(monkeypatch: pytest.
     monkeypatch.setattr(reader, "pyav", lambda: None)
     why = refused(shades())
     assert why.kind == "unsupported"
-    assert "imagejudge[video]" in why.message
+    assert "pip install '.[video]' in a clone" in why.message
 
 
 def check_mutation(number: int) -> None:

@@ -109,7 +109,7 @@ def test_a_torn_line_is_taken_out_and_one_without_an_end_is_ended(tmp_path: Path
 
 def test_what_is_no_file_of_decisions_is_refused_and_stays(tmp_path: Path) -> None:
     (tmp_path / "d").write_bytes(b"a letter\n")
-    with pytest.raises(UsageError, match="not a decision"):
+    with pytest.raises(UsageError, match="this line is no JSON"):
         DecisionFile(tmp_path / "d")
     assert (tmp_path / "d").read_bytes() == b"a letter\n"
     with pytest.raises(OutputError, match="not a file"):

@@ -65,6 +65,12 @@ def test_what_is_no_decision_is_refused_with_its_line(change: dict[str, Any]) ->
         list(read_decisions(stream, "d"))
 
 
+def test_a_decision_over_several_lines_is_told_from_one_of_another_version() -> None:
+    stream = io.BytesIO(json.dumps(LINE, indent=1).encode())
+    with pytest.raises(UsageError, match=r"^d:1: this line is no JSON$"):
+        list(read_decisions(stream, "d"))
+
+
 @pytest.mark.parametrize("line", [b"[" * 100_000, b"\xff", b"{}", b"null", b'"x"', b"x" * 2_000_000])
 def test_hostile_lines_are_refused(line: bytes) -> None:
     with pytest.raises(UsageError, match=r"^d:1: "):

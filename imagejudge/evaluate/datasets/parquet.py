@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, BinaryIO
 
+from imagejudge.common.extras import how_to_install
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Reading, missing
@@ -39,7 +40,7 @@ class _Labelled:
 def load(path: Place, usual: Mapping[str, str], reading: Reading, check: Check = lambda row, name: None) -> Dataset:
     """The rows of all files at or below a path; images are read from them as they are needed."""
     if find_spec("pyarrow") is None:
-        raise UsageError("reading Parquet needs one more package", "pip install 'imagejudge[evaluate]'")
+        raise UsageError("reading Parquet needs one more package", how_to_install("evaluate"))
     files = [_labelled(file, usual, reading, check) for file in files_of(path, reading.split)]
     rows = sum(file.rows for file in files)
     lost = [_name(file.path, row) for file in files for row in sorted(file.unlabelled)]

@@ -251,6 +251,6 @@ def _container(source: Source) -> Container:
     if container is None:
         raise Refused("not-an-image", "is no video of a known kind")
     if pyav() is None:
-        raise Refused("unsupported", f"reading videos needs one more package; run `{INSTALL}`")
+        raise Refused("unsupported", f"reading videos needs one more package: {INSTALL}")
     check_structure(source.data, container)
     return container
