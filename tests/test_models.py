@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import imagejudge
-from imagejudge import models
+from imagejudge import Judge, ModelChoice, models
 from imagejudge.errors import ModelError
 from imagejudge.prompts import HOUSE, find_prompt_style
 
@@ -25,6 +25,17 @@ def test_a_pair_of_paths(tmp_path: Path) -> None:
     digests = [models.file_digest(path) for path in (text, eye)]
     assert digests[0] == hashlib.sha256(b"GGUF1").hexdigest()
     assert models.whole_digest(digests) != models.whole_digest(reversed(digests))
+
+
+def test_a_text_model_in_several_parts_is_all_of_them(tmp_path: Path) -> None:
+    names = [f"some-{part:05}-of-00003.gguf" for part in (1, 2, 3)]
+    for name in (*names, "mmproj.gguf"):
+        (tmp_path / name).write_bytes(name.encode())
+    files = models.resolve_model(str(tmp_path / names[0]), str(tmp_path / "mmproj.gguf"))
+    assert [path.name for path in files.paths] == [*names, "mmproj.gguf"]
+    (tmp_path / names[2]).unlink()
+    with pytest.raises(ModelError, match=r"some-00003-of-00003\.gguf cannot be read: No such file"):
+        Judge("stickers", model=ModelChoice(str(files.model), str(files.mmproj)), keep_answers=False)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +74,22 @@ def test_styles(tmp_path: Path) -> None:
         assert error.value.hint.startswith(words)
     with pytest.raises(ModelError, match="`prompt_style` does not go with the built-in model"):
         models.resolve_model("builtin", None, None, "direct")
-    with pytest.raises(ModelError, match="`box_style` does not go with shieldstral-3b"):
-        models.resolve_model("shieldstral-3b", None, "box-yxyx-1000")
+    for known in ("shieldstral-3b", "builtin"):
+        with pytest.raises(ModelError, match=f"`box_style` does not go with {known}, of which it is known"):
+            models.resolve_model(known, None, "box-yxyx-1000")
+        with pytest.raises(ModelError, match="`box_style` round is not known"):
+            models.resolve_model(known, None, "round")
+
+
+@pytest.mark.parametrize("name", ["X.GGUF", "sha256-3fa9c2d01b7e", "blob"])
+def test_a_file_of_any_name_has_the_box_style_that_is_given(tmp_path: Path, name: str) -> None:
+    """As ollama and the hub's cache name them."""
+    text, eye = tmp_path / name, tmp_path / "mmproj.gguf"
+    for path in (text, eye):
+        path.write_bytes(b"GGUF")
+    assert models.resolve_model(str(text), str(eye), "bbox-xyxy-1000").box_style == "bbox-xyxy-1000"
+    with pytest.raises(ModelError, match="no model is called"):
+        models.resolve_model(f"{text}.none", str(eye), "bbox-xyxy-1000")
 
 
 def test_a_template_goes_with_every_model_but_the_built_in_one(tmp_path: Path) -> None:

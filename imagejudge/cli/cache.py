@@ -7,7 +7,7 @@ import typer
 from imagejudge.cli.factory import open_cache
 from imagejudge.cli.help import Command
 from imagejudge.cli.options import CacheDir, CacheOptions
-from imagejudge.common.text import counted
+from imagejudge.common.text import counted, printable
 from imagejudge.errors import OutputError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ def info(cache_dir: CacheDir = None) -> None:
     """Where answers are kept, and how many."""
     with open_cache(CacheOptions(cache_dir=cache_dir)) as opened:
         known = opened.info()
-    typer.echo(f"path     {known.path}")
+    typer.echo(f"path     {printable(known.path)}")
     typer.echo(f"size     {known.bytes / 1e6:,.1f} MB")
     typer.echo(f"answers  {known.answers:,}")
     typer.echo(f"images   {known.images:,}")

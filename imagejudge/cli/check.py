@@ -18,6 +18,9 @@ from imagejudge.constitution.lint import Remark, lint_constitution
 from imagejudge.constitution.shipped import find_constitution
 from imagejudge.errors import ImageJudgeError
 
+_MAX_TOLD = 100
+"""Warnings that are shown of one file."""
+
 
 def check(
     files: Annotated[
@@ -50,9 +53,12 @@ def run(files: Sequence[str], *, strict: bool = False, out: TextIO, err: TextIO)
                 complaints.print(f"hint: {error.hint}")
             continue
         _summarise(constitution, path, facts)
-        for remark in lint_constitution(constitution):
-            warned = True
+        remarks = lint_constitution(constitution)
+        warned = warned or bool(remarks)
+        for remark in remarks[:_MAX_TOLD]:
             complaints.print(_line(remark, path), style="yellow")
+        if len(remarks) > _MAX_TOLD:
+            complaints.print(f"{printable(path)}: and {len(remarks) - _MAX_TOLD:,} more warnings", style="yellow")
     return 2 if wrong else int(strict and warned)
 
 

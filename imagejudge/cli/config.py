@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imagejudge.cli.config_options import Config, Isolated, commands, in_force, options_of
 from imagejudge.cli.console import console, table
-from imagejudge.common.text import printable
+from imagejudge.common.text import printable, quiet_json
 
 _SOURCES = {"ENVIRONMENT": "environment", "DEFAULT_MAP": "settings", "DEFAULT": "default"}
 
@@ -33,7 +33,7 @@ def config(ctx: typer.Context, *, isolated: Isolated = False, config: Config = N
     for name, (value, source) in sorted(_values(ctx, settings.values).items()):
         shown.add_row(name, Text(_toml(value)), Text(source, "" if source == "default" else "bold"))
     for ignores in settings.ignores:
-        shown.add_row("per-path-ignores", Text(f"{ignores.pattern}: {', '.join(ignores.rules)}"), "settings")
+        shown.add_row("per-path-ignores", Text(printable(f"{ignores.pattern}: {', '.join(ignores.rules)}")), "settings")
     out.print(shown)
 
 
@@ -53,4 +53,4 @@ def _values(ctx: typer.Context, configured: Mapping[str, Any]) -> dict[str, tupl
 
 def _toml(value: Any) -> str:
     """A value as a settings file would say it."""
-    return "" if value is None else json.dumps(value, default=str, ensure_ascii=False)
+    return "" if value is None else printable(quiet_json(json.dumps(value, default=str, ensure_ascii=False)))

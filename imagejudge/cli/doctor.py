@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from rich.table import Table
@@ -17,7 +18,7 @@ from imagejudge.common.text import printable
 from imagejudge.errors import ModelError
 from imagejudge.judge.acceptance import Acceptance, accept
 from imagejudge.judge.answering import HINT
-from imagejudge.judge.engines import model_digest, model_label
+from imagejudge.judge.engines import hashed_files, model_digest, model_label
 
 _LIBRARIES = ("llama-cpp-python", "pillow", "numpy", "pydantic", "typer")
 
@@ -40,8 +41,7 @@ def doctor(*, model: ModelOptions, cache: CacheOptions, isolated: Isolated = Fal
     table.add_row("imagejudge", __version__)
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
     table.add_row("libraries", ", ".join(f"{name} {version(name)}" for name in _LIBRARIES))
-    for title, text in llama.describe().items():
-        table.add_row(title, text)
+    _add_rows(table, llama.describe())
     try:
         if model.model is not None:
             _add_model(table, model, cache)
@@ -53,24 +53,35 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
     choice = model_choice(options)
     files = choice.files()
     with open_cache(cache_options) as cache:
-        digest = model_digest(files, cache)
-    table.add_row("model", model_label(files, digest))
-    table.add_row("asked in the style", files.prompt_style.label)
-    source = "its file's own" if files.chat_template is None else f"{len(files.chat_template):,} characters, given"
-    table.add_row("chat template", source)
-    table.add_row("boxes in the style", files.box_style or "none: it is not asked where things are")
-    for title, path in (("text model", files.model), ("image encoder", files.mmproj)):
-        table.add_row(title, f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})")
+        hashed = hashed_files(files, cache)
+    digest = model_digest(hashed)
+    template = "its file's own" if files.chat_template is None else f"{len(files.chat_template):,} characters, given"
+    *text, encoder = (
+        f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})" for path in files.paths
+    )
+    rows = {
+        "model": model_label(files, digest),
+        "asked in the style": files.prompt_style.label,
+        "chat template": template,
+        "boxes in the style": files.box_style or "none: it is not asked where things are",
+        "text model": "; ".join(text),
+        "image encoder": encoder,
+    }
+    _add_rows(table, rows)
     spec = choice.spec(files, digest)
     found = Acceptance()
     try:
-        with choice.engines(spec, engine_limits(options), beside_progress)[0] as engine:
+        with choice.engines(spec, hashed, engine_limits(options), beside_progress)[0] as engine:
             for step in accept(engine, spec.abilities):
                 found = step
     finally:  # what was found out by then helps to see what is wrong
-        for title, text in found.findings.items():
-            table.add_row(title, printable(text))
+        _add_rows(table, found.findings)
     fit = "it can judge: it answers Yes or No, and sees what it is shown"
-    table.add_row("verdict", "; ".join(found.troubles) or fit)
+    _add_rows(table, {"verdict": "; ".join(found.troubles) or fit})
     if found.troubles:
         raise ModelError(found.troubles[0], HINT)
+
+
+def _add_rows(table: Table, rows: Mapping[str, str]) -> None:
+    for title, text in rows.items():
+        table.add_row(title, printable(text))

@@ -25,6 +25,7 @@ from imagejudge.common.text import clock, printable
 from imagejudge.constitution import Constitution
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
+from imagejudge.judge.frames import where
 from imagejudge.judge.summary import overruled, unmeasured
 from imagejudge.judge.world import is_outside
 from imagejudge.output.text import VERDICT_STYLES
@@ -83,9 +84,9 @@ def explain(
 def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
     rules = {rule.id: rule for rule in constitution.rules}
     style = VERDICT_STYLES[verdict.verdict]
-    frame = "" if verdict.frame is None else f", frame {verdict.frame}{_at(verdict.time)}"
+    frame = "" if verdict.frame is None else f", frame {verdict.frame}{_at(None, verdict.time)}"
     out.print(Text.assemble((printable(verdict.path) + frame, "bold"), ": ", (verdict.verdict, style)))
-    out.print(Text(f"{verdict.model}, {verdict.constitution}, {verdict.method}", "dim"))
+    out.print(Text(printable(f"{verdict.model}, {verdict.constitution}, {verdict.method}"), "dim"))
     if verdict.image is not None:
         out.print(Text(_picture(verdict.image), "dim"))
     if is_outside(verdict.out_of_world):
@@ -93,8 +94,8 @@ def _show(out: Console, verdict: Verdict, constitution: Constitution) -> None:
     for result in verdict.rules:
         out.print()
         status = (result.status, _RULE_STYLES[result.status])
-        out.print(Text.assemble((result.rule, "bold"), ": ", status, _at(result.time), _probe(result)))
-        out.print(Padding(Text(rules[result.rule].text, "dim"), (0, 0, 0, 2)))
+        out.print(Text.assemble((result.rule, "bold"), ": ", status, _at(result.frame, result.time), _probe(result)))
+        out.print(Padding(Text(printable(rules[result.rule].text), "dim"), (0, 0, 0, 2)))
         out.print(Padding(_steps(result), (0, 0, 0, 2)))
 
 
@@ -110,8 +111,9 @@ def _page(verdict: Verdict, constitution: Constitution, limits: Limits) -> str:
     return "".join(page(found, origin, Pictures.INLINE, pictures))
 
 
-def _at(time: float | None) -> str:
-    return "" if time is None else f" at {clock(time)}"
+def _at(frame: int | None, time: float | None) -> str:
+    place = where(frame, time)
+    return f" {place}" if place else ""
 
 
 def _probe(result: RuleResult) -> Text:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.help import Command
 from imagejudge.common import system
+from imagejudge.common.text import printable
 from imagejudge.errors import ModelError
 from imagejudge.models import adding, lock, registry, resolve, store
 from imagejudge.models.registry import Entry
@@ -38,8 +39,8 @@ def list_() -> None:
             _gigabytes(entry.memory),
             _fits(entry.memory, ours) if entry.files else "no",
             _here(entry, state),
-            "" if entry.prompt_style == DIRECT else entry.prompt_style,
-            entry.licence,
+            "" if entry.prompt_style == DIRECT else printable(entry.prompt_style),
+            printable(entry.licence),
         )
     console(sys.stdout, wrap=True).print(shown)
     say("memory", f"{_gigabytes(ours)} in this machine; sizes and licences are what others say", "bold cyan")
@@ -60,7 +61,7 @@ def pull(name: Name) -> None:
         say("interrupted", "what was fetched is kept: run the same command again to resume", "bold yellow")
         raise
     for file, pinned in pin.files.items():
-        typer.echo(f"{pinned.sha256[:12]}  {pinned.bytes / 1e9:6,.2f} GB  {file}")
+        typer.echo(printable(f"{pinned.sha256[:12]}  {pinned.bytes / 1e9:6,.2f} GB  {file}"))
     if lock.read_lock().default == name:
         say("default", f"{name} is used where no --model is given", "bold cyan")
     if entry.prompt_style != DIRECT:
@@ -115,7 +116,7 @@ def verify(
     problems: dict[str, set[str]] = {}
     for model, pin in pins.items():
         for file in store.verify(model, pin):
-            typer.echo(f"{file.problem or 'ok':<7}  {file.sha256[:12]}  {model}  {file.name}")
+            typer.echo(printable(f"{file.problem or 'ok':<7}  {file.sha256[:12]}  {model}  {file.name}"))
             if file.problem:
                 problems.setdefault(model, set()).add(file.problem)
     if problems:

@@ -101,7 +101,7 @@ def _counted(lines: Iterable[Verdict], overview: Overview) -> Iterable[Verdict]:
 def _show(about: Iterable[str], tables: Iterable[Figures]) -> None:
     out = console(sys.stdout, wrap=True)
     for line in about:
-        out.print(Text(line))
+        out.print(Text(printable(line)))
     for each in tables:
         out.print()
         out.print(Text(each.title, "bold"))

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like this one, whatever the case of their letters; None when none is like it."""
     names = {str(each).lower(): str(each) for each in known}
-    found = difflib.get_close_matches(name.lower(), names, n=1)
+    found = difflib.get_close_matches(name.lower(), names, n=1) if names else ()
     return names[found[0]] if found else None
 
 

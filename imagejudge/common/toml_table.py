@@ -54,6 +54,11 @@ class Report:
         """What to write for each key, for complaints about it."""
         self._found: list[tuple[int, str]] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether there are more complaints already than are shown."""
+        return len(self._found) > _MAX_TOLD
+
     def add(self, path: Path, problem: str, instead: str) -> None:
         """Complain of the value at `path`."""
         self._found.append((nearest(self.lines, path), f"{problem}; {instead}"))
@@ -116,9 +121,10 @@ class Table:
         return key in self._values
 
     def _unknown(self, key: str, keys: Collection[str]) -> None:
-        if meant := closest(key, keys):
+        likely = () if self._report.full else keys  # of thousands, looking each up would take longest of all
+        if meant := closest(key, likely):
             self.meant.add(meant)
-        instead = did_you_mean(key, keys, f"valid keys are {', '.join(keys)}")
+        instead = did_you_mean(key, likely, f"valid keys are {', '.join(keys)}")
         self.complain(key, f"unknown key {quote(key)} in {self.what}", instead)
 
     def path(self, key: str) -> Path:

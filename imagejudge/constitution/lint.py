@@ -5,6 +5,7 @@ Knows words and chains; never a file, a model or an image. It guesses from spell
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,8 +152,8 @@ def _about_rule(rule: Rule) -> Iterator[Remark]:
     for statement, role in _roles(rule):
         for code, message in _about_statement(statement.ask, role):
             yield Remark(statement.line, rule.id, code, message)
-        for message in _unknown_objects(statement, rule):
-            yield Remark(statement.line, rule.id, "unknown-object", message)
+    for statement, message in _unknown_objects(rule):
+        yield Remark(statement.line, rule.id, "unknown-object", message)
     for statement, message in _repeated(rule):
         yield Remark(statement.line, rule.id, "duplicate-statement", message)
 
@@ -216,20 +217,32 @@ def _joins_claims(text: str) -> bool:
     return "and" in words and not any(f" {relation} " in f" {' '.join(words)} " for relation in RELATIONS)
 
 
-def _unknown_objects(statement: Statement, rule: Rule) -> Iterator[str]:
+def _unknown_objects(rule: Rule) -> Iterator[tuple[Statement, str]]:
     """Objects that no statement of the rule speaks of; endings may differ."""
-    words = [word for other in (statement, *rule.statements) for word in _PART.findall(_plain(other.ask))]
-    for name in statement.objects:
-        missing = [word for word in _PART.findall(_plain(name)) if not any(_akin(word, known) for known in words)]
-        if missing:
-            instead = did_you_mean(missing[0], words, "write a word of the statement")
-            yield f"object {name!r} is in no statement of the rule; {instead}"
+    stems = {_stem(word) for statement in rule.statements for word in _parts(statement.ask)}
+    beginnings = {beginning for stem in stems for beginning in _beginnings(stem)}
+
+    @functools.cache  # a rule may name 8,000 objects of 30 words each
+    def known(word: str) -> bool:
+        stem = _stem(word)
+        return stem in beginnings or not stems.isdisjoint(_beginnings(stem))
+
+    for statement in rule.statements:
+        for name in statement.objects:
+            missing = next((word for word in _parts(name) if not known(word)), None)
+            if missing is not None:
+                instead = did_you_mean(missing, _parts(statement.ask), "write a word of the statement")
+                yield statement, f"object {name!r} is in no statement of the rule; {instead}"
 
 
-def _akin(word: str, other: str) -> bool:
-    """Whether two words share their stem: `flames` and `flaming`, `knife` and `knives`, `person` and `people`."""
-    left, right = sorted((_stem(word), _stem(other)), key=len)
-    return left == right or (len(left) >= 4 and right.startswith(left) and len(right) - len(left) <= 3)
+def _parts(text: str) -> list[str]:
+    return _PART.findall(_plain(text))
+
+
+def _beginnings(stem: str) -> Iterator[str]:
+    """The stem, and shorter ones that are taken for the same: `flames` and `flaming`, `person` and `personal`."""
+    yield stem
+    yield from (stem[:length] for length in range(max(4, len(stem) - 3), len(stem)))
 
 
 def _stem(word: str) -> str:

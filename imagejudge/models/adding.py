@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from typing import Any
 
 import tomlkit
 from pydantic import ValidationError
+from tomlkit.exceptions import TOMLKitError
 
 from imagejudge.common.atomic_write import write_atomically
-from imagejudge.common.text_file import read_text
+from imagejudge.common.text import printable
 from imagejudge.errors import ModelError
 from imagejudge.models import hub, registry
 from imagejudge.models.registry import Entry
@@ -18,6 +20,8 @@ from imagejudge.models.registry import Entry
 _MODEL_ORDER = ("Q4_K_M", "Q5_K_M", "Q4_K_S", "Q6_K", "Q8_0", "Q4_0", "BF16", "F16", "F32")
 _MMPROJ_ORDER = ("F16", "BF16", "Q8_0", "F32")
 """What is taken first where a repository has several: small and nearly as good, and what llama.cpp runs everywhere."""
+_BOM = "\ufeff"
+_INSTEAD = "write each of its entries below [[models]], or this one by hand"
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 
 
@@ -40,7 +44,7 @@ def entry_of(repository: str, name: str | None, model: str | None, mmproj: str |
             repository=repository,
             model=chosen,
             mmproj=encoder,
-            licence=listing.licence or "see its page",
+            licence=printable(listing.licence or "see its page"),
             **{field: size for field, size in sizes.items() if size},  # type: ignore[arg-type]
         )
     except ValidationError as error:
@@ -50,20 +54,49 @@ def entry_of(repository: str, name: str | None, model: str | None, mmproj: str |
 
 
 def add(entry: Entry) -> None:
-    """Put the entry at the end of the user's list. Raises `ModelError` where that has one of this name, or is wrong."""
+    """Put the entry at the end of the user's list; all else in it stays as it is, comments too.
+
+    Raises `ModelError` where the list has one of this name, is wrong, or would not hold what it holds and the entry.
+    """
     path = registry.user_file()
-    if path.is_file() and entry.name in registry.own_entries():
-        raise ModelError(f"{path} has a model {entry.name} already", "give this one another name, or delete that entry")
+    name = printable(path)
+    text = registry.read_list(path) if path.is_file() else "schema = 1\n"
+    old = registry.parse_list(text, name)
+    if entry.name in {each.name for each in old}:
+        raise ModelError(f"{name} has a model {entry.name} already", "give this one another name, or delete that entry")
+    new = _with_entry(text, entry, name)
+    if len(new.encode()) > registry.MAX_BYTES:
+        hint = "delete entries that are not needed"
+        raise ModelError(f"{name} would be larger than {registry.MAX_BYTES:,} bytes", hint)
+    if _entries(new) != [*old, entry]:
+        raise ModelError(f"{name} is written in a way that cannot be added to", _INSTEAD)
     try:
-        document = (
-            tomlkit.parse(read_text(path, registry.MAX_BYTES)) if path.is_file() else tomlkit.parse("schema = 1\n")
-        )
-        rows = document.setdefault("models", tomlkit.aot())
-        rows.append(tomlkit.item(entry.model_dump(exclude_defaults=True)))
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, tomlkit.dumps(document))
     except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror}", "make it writable") from error
+        raise ModelError(f"{name} cannot be written: {error.strerror}", "make it writable") from error
+    write_atomically(path, new, "make it writable")
+
+
+def _with_entry(text: str, entry: Entry, name: str) -> str:
+    mark = _BOM * text.startswith(_BOM)
+    fields = entry.model_dump(exclude_defaults=True)
+    try:
+        document: Any = tomlkit.parse(text.removeprefix(_BOM))
+        rows = document.setdefault("models", tomlkit.aot())
+        row = tomlkit.table() if isinstance(rows, tomlkit.items.AoT) else tomlkit.inline_table()
+        row.update(fields)
+        rows.append(row)
+        return mark + tomlkit.dumps(document)
+    except TOMLKitError as error:
+        raise ModelError(f"{name} cannot be added to: {error}", _INSTEAD) from error
+
+
+def _entries(text: str) -> list[Entry] | None:
+    """What a list would say; None when it could not be read."""
+    try:
+        return registry.parse_list(text, "")
+    except ModelError:
+        return None
 
 
 def _chosen(repository: str, what: str, files: Iterable[str], named: str | None, order: tuple[str, ...]) -> str:

@@ -26,6 +26,7 @@ TEMPLATE_LIMIT = 256 * 1024
 """Characters of a chat template."""
 _SHOWN = 20
 """Mistakes that are shown at once."""
+_MEND = "correct it, or move it away"
 
 Bytes = Annotated[int, Field(gt=0)]
 # Relative, with forward slashes and without "..": it becomes part of an address and of a path.
@@ -110,11 +111,6 @@ def load_registry() -> dict[str, Entry]:
     return known
 
 
-def own_entries() -> frozenset[str]:
-    """The names in the user's own list. Raises `ModelError` as `load_registry` does."""
-    return frozenset(entry.name for entry in _read(user_file()))
-
-
 def find_entry(name: str) -> Entry:
     """The model of that name. Raises `ModelError` with the nearest one."""
     known = load_registry()
@@ -131,15 +127,24 @@ def nearest(name: str, known: Mapping[str, Entry]) -> str:
     return f"{hint} `imagejudge models list` shows all" if hint else ""
 
 
-def _read(path: Path) -> list[Entry]:
+def read_list(path: Path) -> str:
+    """The text of a list of models, its byte order mark included. Raises `ModelError`."""
     name = printable(path)
     try:
-        document, _ = parse(read_text(path, MAX_BYTES).removeprefix("\ufeff"))
-        return _File.model_validate(document).models
+        return read_text(path, MAX_BYTES)
     except OSError as error:
         raise ModelError(f"{name} cannot be read: {error.strerror}") from error
     except UnreadableError as error:
-        raise ModelError(error.about(name), "correct it, or move it away") from None
+        raise ModelError(error.about(name), _MEND) from None
+
+
+def parse_list(text: str, name: str) -> list[Entry]:
+    """The entries in the text of a list that is called `name`. Raises `ModelError` with every mistake."""
+    try:
+        document, _ = parse(text.removeprefix("\ufeff"))
+        return _File.model_validate(document).models
+    except UnreadableError as error:
+        raise ModelError(error.about(name), _MEND) from None
     except ValidationError as error:
         found = error.errors(include_input=False)
         mistakes = [
@@ -147,6 +152,10 @@ def _read(path: Path) -> list[Entry]:
         ]
         mistakes += [f"{name}: and {len(found) - _SHOWN:,} more"] * (len(found) > _SHOWN)
         raise ModelError("\n".join(mistakes), "docs/models.md explains every field") from error
+
+
+def _read(path: Path) -> list[Entry]:
+    return parse_list(read_list(path), printable(path))
 
 
 def _place(where: tuple[int | str, ...]) -> str:

@@ -72,8 +72,11 @@ def _resolve_files(model: str | None, mmproj: str | None, box_style: str | None)
         model = lock.read_lock().default
     if model is None:
         raise ModelError("no model was chosen", _WAYS_ON)
-    _check_box_style(box_style, model)
+    if box_style is not None and box_style not in BOX_STYLES:
+        hint = did_you_mean(box_style, BOX_STYLES, f"there are: {', '.join(BOX_STYLES)}")
+        raise ModelError(f"`box_style` {box_style} is not known", hint)
     if model == BUILTIN:
+        _refuse_box_style(box_style, model)
         if mmproj is not None:
             raise ModelError("`mmproj` does not go with the built-in model", "leave it out")
         text, eye, world = (_BUILTIN_FOLDER / name for name in ("model.gguf", "mmproj.gguf", "world.npz"))
@@ -81,6 +84,7 @@ def _resolve_files(model: str | None, mmproj: str | None, box_style: str | None)
     if not model.endswith(".gguf"):
         known = registry.load_registry()
         if model in known:
+            _refuse_box_style(box_style, model)
             if mmproj is not None:
                 raise ModelError(f"`mmproj` does not go with {model}, which has its own image encoder", "leave it out")
             return pulled(known[model])
@@ -91,13 +95,8 @@ def _resolve_files(model: str | None, mmproj: str | None, box_style: str | None)
     return _present(ModelFiles(Path(model).stem, Path(model), Path(mmproj), box_style))
 
 
-def _check_box_style(style: str | None, model: str) -> None:
-    if style is None:
-        return
-    if style not in BOX_STYLES:
-        hint = did_you_mean(style, BOX_STYLES, f"there are: {', '.join(BOX_STYLES)}")
-        raise ModelError(f"`box_style` {style} is not known", hint)
-    if not model.endswith(".gguf"):
+def _refuse_box_style(style: str | None, model: str) -> None:
+    if style is not None:
         raise ModelError(f"`box_style` does not go with {model}, of which it is known", "leave it out")
 
 

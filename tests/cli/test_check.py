@@ -84,6 +84,17 @@ def test_warnings_go_to_stderr_and_count_only_when_strict() -> None:
     assert run("good.toml", strict=True)[0] == 0
 
 
+def test_of_many_warnings_the_first_are_shown_and_the_others_counted() -> None:
+    Path("many.toml").write_text(GOOD + "".join(f'[[rules]]\nid = "r{n}"\ntext = "T."\n' for n in range(130)))
+    code, _, err = run("many.toml", "warned.toml", strict=True)
+    told = err.splitlines()
+    assert (code, len(told)) == (1, 103)
+    assert told[0].startswith("many.toml:21: r0: asked whole, ")
+    assert told[99].startswith("many.toml:318: r99: asked whole, ")
+    assert told[100] == "many.toml: and 30 more warnings"
+    assert told[101].startswith("warned.toml:14: ")
+
+
 def test_mistakes_go_to_stderr_and_exit_with_2() -> None:
     code, out, err = run("wrong.toml")
     assert (code, out) == (2, "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest_cli import Run
+from conftest_cli import RULES, Run
 from PIL import Image
 
 NAME = "\x1b[2J\x07\x9b31m\u202egnp\u2066\x7f.png"
@@ -57,3 +60,34 @@ def test_in_every_message(run: Run, folder: Path, arguments: tuple[str, ...]) ->
     shown = done.stdout.decode() + done.stderr.decode()
     assert shown
     assert not ACTING & set(shown)
+
+
+def quiet(run: Run, *arguments: str) -> None:
+    """What the program writes shows the name, and nothing that acts on a terminal."""
+    done = run(*arguments)
+    shown = done.stdout.decode() + done.stderr.decode()
+    assert "gnp" in shown.replace("\n", "").replace(" ", ""), shown
+    assert not ACTING & set(shown)
+
+
+def test_in_tables_about_files_of_strangers(run: Run, folder: Path) -> None:
+    turned = r"\u202egnp\u2066"
+    settings = f'exclude = ["{turned}"]\n[per-path-ignores]\n"{turned}" = ["fire"]\n'
+    (folder / "imagejudge.toml").write_text(settings)
+    quiet(run, "config")
+    run("scan", "images", *BASE, "--isolated", "-o", "verdicts.jsonl")
+    lines = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
+    renamed = (json.dumps(line | {"model": NAME, "constitution": NAME}) for line in lines)
+    (folder / "verdicts.jsonl").write_text("\n".join(renamed) + "\n")
+    quiet(run, "stats", "verdicts.jsonl")
+    quiet(run, "cache", "info", "--cache-dir", f"kept{NAME}")
+
+
+def test_in_tables_about_a_model_and_rules_of_strangers(run: Run, folder: Path, pair: Sequence[str]) -> None:
+    model = shutil.copy(pair[1], folder / f"model{NAME}.gguf")
+    rules = RULES.replace("Should not depict", "Should not depict \u202egnp\u2066")
+    (folder / "rules.toml").write_text(rules, "utf-8")
+    Image.new("RGB", (20, 20), "red").save(folder / "red.png")
+    named = ("--model", str(model), *pair[2:])
+    quiet(run, "explain", "red.png", *named, "--constitution", "rules.toml", "--no-reasoning")
+    quiet(run, "doctor", *named)

@@ -20,6 +20,8 @@ from conftest_cli import PROGRAM, Run
 from models.fixtures import MMPROJ, MODEL, REPOSITORY, hub  # noqa: F401 - a fixture
 from models.hub_server import Hub
 
+from imagejudge.models import registry
+
 NAME = "qwen3-vl-4b"
 
 
@@ -416,6 +418,68 @@ def test_a_repository_is_added_and_pulled(run: Run, hub: Hub, isolated: Path) ->
     assert run("models", "add", "me/Tiny-VL-GGUF", *named).returncode == 0
     assert 'model = "Tiny-VL-F16.gguf"' in own.read_text()
     assert b"large" in run("models", "list").stdout
+
+
+ROW = '{ name = "old", repository = "me/old", licence = "MIT" }'
+TABLE = '[[models]]\nname = "old"\nrepository = "me/old"\nlicence = "MIT"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "schema = 1\nmodels = []\n",
+        f"schema = 1\nmodels = [ {ROW}, ]\n",
+        f"schema = 1\nmodels = [\n  {ROW}, # Ours.\n  # and more\n]\n",
+        f"schema = 1\n{TABLE}# The end.\n",
+        f"\ufeff# Ours.\nschema = 1\n{TABLE}",
+        f"\ufeffschema = 1\r\nmodels = [\r\n{ROW}\r\n]\r\n",
+    ],
+)
+def test_a_list_is_added_to_however_it_is_written(run: Run, hub: Hub, isolated: Path, text: str) -> None:
+    own = own_list(isolated, text)
+    for name in ("new-Q4_K_M.gguf", "mmproj.gguf"):
+        hub.add("me/new", name, b"GGUF")
+    done = run("models", "add", "me/new")
+    assert done.returncode == 0, done.stderr.decode()
+    written = own.read_bytes().decode()
+    assert written.startswith("\ufeff") == text.startswith("\ufeff")
+    assert [line for line in written.splitlines() if "#" in line] == [line for line in text.splitlines() if "#" in line]
+    listed = run("models", "list").stdout.decode()
+    assert [f"\n{name} " in listed for name in ("old", "new")] == ["old" in text, True]
+
+
+def own_list(isolated: Path, text: str) -> Path:
+    own = isolated / "config" / "imagejudge" / "models.toml"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(text.encode())
+    return own
+
+
+def test_a_list_that_would_be_too_large_stays_as_it_is(run: Run, hub: Hub, isolated: Path) -> None:
+    text = f"schema = 1\n# {'x' * (registry.MAX_BYTES - 20)}\n"
+    own = own_list(isolated, text)
+    for name in ("new-Q4_K_M.gguf", "mmproj.gguf"):
+        hub.add("me/new", name, b"GGUF")
+    refused(run, "add", "me/new", words="models.toml would be larger than 1,000,000 bytes")
+    assert own.read_text() == text
+
+
+def test_what_strangers_write_does_not_reach_the_terminal(run: Run, hub: Hub, isolated: Path, pins: Path) -> None:
+    """A model card's licence, and what stands in a list or a lock file from somebody else."""
+    for name in ("new-Q4_K_M.gguf", "mmproj.gguf"):
+        hub.add("me/new", name, b"GGUF")
+    hub.card = {"license": "mit\x1b]0;owned\x07\x9b31m\u202e\ud800"}
+    assert run("models", "add", "me/new").returncode == 0
+    own = isolated / "config" / "imagejudge" / "models.toml"
+    assert r'licence = "mit\\x1b]0;owned\\x07\\x9b31m\\u202e\\ud800"' in own.read_text("utf-8")
+    assert run("models", "pull", "new").returncode == 0
+    pins.write_text(pins.read_text("utf-8").replace("[models.new", r'[models."n\u001b[2J"'), "utf-8")
+    with own.open("a") as opened:
+        opened.write(TABLE + r'prompt_style = "\u202e.toml"' + "\n" + TABLE.replace("MIT", r"\u001b[2J"))
+    for command in ("list", "verify"):
+        shown = run("models", command).stdout
+        assert rb"\x1b[2J" in shown.replace(b"\n", b"").replace(b" ", b"")
+        assert not set("\x1b\x07\x9b\u202e") & set(shown.decode())
 
 
 def test_a_repository_without_a_pair_is_not_added(run: Run, hub: Hub, isolated: Path) -> None:

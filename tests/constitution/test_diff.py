@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -93,6 +94,22 @@ def test_other_objects_are_a_change() -> None:
         (Mark.OLD, Line("unless", SUIT.ask)),
         (Mark.NEW, Line("unless", SUIT.ask, ("suit",))),
     )
+
+
+def test_a_statement_that_stands_there_again_is_told_apart_from_the_first() -> None:
+    (change,) = compare(changed(unless=(SUIT, PERSON, SUIT)), changed(unless=(SUIT, SUIT, PERSON, SUIT)))
+    assert [mark.value for mark, line in change.lines if line.label == "unless"] == [" ", "+", " ", " "]
+
+
+def test_chains_as_long_as_they_may_be_that_repeat_themselves_are_compared_at_once() -> None:
+    def chain(other: str) -> tuple[Precondition, ...]:
+        asks = [f"{other} {number}." if number % 2 else "A." for number in range(1024)]
+        return tuple(Precondition(tuple(map(Statement, asks[start : start + 32]))) for start in range(0, 1024, 32))
+
+    started = time.process_time()
+    (change,) = compare(changed(preconditions=chain("B")), changed(preconditions=chain("C")))
+    assert time.process_time() - started < 5
+    assert [mark for mark, _ in change.lines].count(Mark.OLD) == 512
 
 
 def test_thresholds_come_first() -> None:

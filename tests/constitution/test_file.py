@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -497,6 +498,17 @@ def test_files_that_cannot_be_text(tmp_path: Path, data: bytes, message: str) ->
     with pytest.raises(ConstitutionError) as caught:
         load_constitution(file)
     assert caught.value.message.startswith(f"{file}{message}")
+
+
+def test_unknown_keys_without_number_are_told_at_once() -> None:
+    """Looking for the name that each may stand for took ten seconds."""
+    started = time.process_time()
+    with pytest.raises(ConstitutionError) as caught:
+        parse_constitution(HEAD + "".join(f"nam{number} = 1\n" for number in range(60_000)), "c.toml")
+    assert time.process_time() - started < 5
+    told = caught.value.message.splitlines()
+    assert told[1].endswith("unknown key 'nam0' in the file; did you mean 'name'?")
+    assert (told[-1], len(told)) == ("c.toml: and 59,901 more mistakes", 101)
 
 
 def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -134,6 +135,26 @@ def test_unknown_objects() -> None:
         "object 'zzz' is in no statement of the rule; write a word of the statement"
     ]
     assert len(about("A red light is visible.", "traffic light")) == 1
+    assert len(about("A carpet is visible.", "car")) == 1, "too short to be its stem"
+    assert len(about("A car is visible.", "carpet")) == 1
+    assert len(about("A flamethrower is visible.", "flame")) == 1, "more than an ending is between them"
+    assert len(about("A flame is visible.", "flamethrower")) == 1
+
+
+def test_only_the_words_of_the_statement_itself_are_offered() -> None:
+    (remark,) = about("A dog is visible.", "flaems", other="Flames touch a body.")
+    assert remark.endswith("; write a word of the statement")
+
+
+def test_a_rule_as_large_as_one_may_be_is_read_at_once() -> None:
+    """1,024 statements of 150 words, each with eight objects of which nothing is known: a file of 600 kB."""
+    words = " ".join(chr(ord("a") + number % 26) for number in range(150))
+    objects = tuple(" ".join(f"{start}{end}" for end in "0123456789" * 2) for start in "pqrstuvw")
+    chain = tuple(Precondition((Statement(f"{words}.", objects),) * 32) for _ in range(32))
+    started = time.process_time()
+    found = lint_constitution(Constitution("n", "1", (Rule("r", "T.", preconditions=chain),)))
+    assert time.process_time() - started < 10
+    assert sum(remark.code == "unknown-object" for remark in found) == 8 * 1024
 
 
 @pytest.mark.parametrize(
