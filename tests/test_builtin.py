@@ -21,7 +21,7 @@ from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method
-from imagejudge.judge.engines import ENGINE, world_of
+from imagejudge.judge.engines import ENGINE, hashed_files, world_of
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scanner import Scanner
 from imagejudge.verdict import By, Outcome, RuleStatus, Verdict
@@ -44,7 +44,7 @@ def judged(
     files = models.resolve_model(models.BUILTIN, None)
     options = {"model": str(files.model), "mmproj": str(files.mmproj), "box_style": files.box_style}
     rules = rules or load_constitution(find_constitution("stickers"))
-    plan = Plan(rules, method, "builtin", "builtin", Limits(), world=world_of(files, cache))
+    plan = Plan(rules, method, "builtin", "builtin", Limits(), world=world_of(files, hashed_files(files, cache)))
     refs = [ImageRef(str(path)) for path in names or [EXAMPLES / row["path"] for row in LABELS]]
     with EngineProcess(ENGINE, options, EngineLimits()) as engine:
         return {Path(verdict.path).name: verdict for verdict in Scanner(plan, cache, [engine]).run(refs)}

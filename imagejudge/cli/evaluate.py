@@ -29,7 +29,6 @@ from imagejudge.common.text import counted, quiet_json
 from imagejudge.errors import UsageError
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.signed import name_of
-from imagejudge.judge.engines import file_digests
 from imagejudge.judge.judge import Judge
 
 if TYPE_CHECKING:
@@ -305,12 +304,11 @@ def run(trial: Trial, dataset: Dataset, *, quiet: bool) -> list[TrialResult]:
 
 def _identity(judge: Judge, model: ModelOptions, images: ImageOptions) -> dict[str, Any]:
     constitution = judge.plan.constitution
-    files = judge.files
     return {
         "model": judge.plan.model,
         "model_files": [
-            {"name": path.name, "sha256": digest, "quantisation": quantisation(path)}
-            for path, digest in zip((files.model, files.mmproj), file_digests(files, judge.cache), strict=True)
+            {"name": file.path.name, "sha256": file.digest, "quantisation": quantisation(file.path)}
+            for file in judge.hashed
         ],
         "prompt_style": judge.spec.settings["prompt_style"],
         "constitution": constitution.label,

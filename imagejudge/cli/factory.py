@@ -27,7 +27,7 @@ from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits as ImageLimits
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.embedder import Embedder, VectorSource, embedding_plan
-from imagejudge.judge.engines import ENGINE, ModelChoice, model_digest, model_label
+from imagejudge.judge.engines import ENGINE, ModelChoice, hashed_files, model_digest, model_label
 from imagejudge.judge.judge import Judge
 
 
@@ -113,10 +113,11 @@ def prepared_embedder(
     choice = model_choice(model)
     files = choice.files()
     with open_cache(cache_options) as kept:
-        digest = model_digest(files, kept)
+        hashed = hashed_files(files, kept)
+        digest = model_digest(hashed)
         spec = choice.spec(files, digest)
         label = model_label(files, digest)
-        engines = choice.engines(spec, engine_limits(model), _silent if quiet else beside_progress)
+        engines = choice.engines(spec, hashed, engine_limits(model), _silent if quiet else beside_progress)
         with contextlib.closing(Embedder(embedding_plan(label, spec.key, limits), kept, engines)) as embedder:
             yield embedder, VectorSource(label, digest, spec.settings)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagejudge.common.hashed_file import HashedFile
 from imagejudge.engine.allowance import Allowance, gigabytes, resident, room_hint, unloadable
 from imagejudge.engine.base import Answer, Engine, Reasoning, View
 from imagejudge.engine.child import Child
@@ -46,6 +47,9 @@ class EngineProcess(Engine):
     `factory` is `module:function`; the child calls it with `options`, which must be JSON. A view is good until the next
     call of `view`. Raises `EngineFailure` for what costs one image, `ModelError` when the engine refuses to start.
 
+    `files` are what the child opens, as they were when their digests were taken. An engine of other content than that
+    answers nothing: a child whose files look changed is replaced, and where they did change, that is a `ModelError`.
+
     What is asked first goes to the child right behind the picture, so that it need not idle in between. `notify` is
     called, in a thread of its own, when loading takes long.
     """
@@ -56,11 +60,13 @@ class EngineProcess(Engine):
         options: Mapping[str, Any],
         limits: Limits,
         notify: Callable[[str], None] = lambda message: None,
+        files: Sequence[HashedFile] = (),
     ) -> None:
         self._factory = factory
         self._options = dict(options)
         self._limits = limits
         self._notify = notify
+        self._files = list(files)
         self._child: Child | None = None
         self._pictures = 0
         self._deadline = 0.0
@@ -71,7 +77,8 @@ class EngineProcess(Engine):
 
     def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
         """Hand a picture to the child, starting or replacing it where needed."""
-        if self._child is not None and self._pictures >= self._limits.pictures:
+        # llama.cpp maps weights into memory, so that what is written over a file is read by a child that runs already.
+        if self._child is not None and (self._pictures >= self._limits.pictures or self._touched() is not None):
             self._stop()
         loaded = self._child is not None
         child = self._child or self._start()
@@ -109,7 +116,10 @@ class EngineProcess(Engine):
         self._child = child = Child()  # known before its process is there, so that `close` can end that at any time
         self._pictures = 0
         try:
+            self._recognise_files()
             reply = self._loaded(child)
+            if (file := self._touched()) is not None:  # which of two contents was loaded cannot be told
+                raise _changed(file)
             if self._closed:  # meanwhile, and perhaps before there was a process that could be ended
                 raise EngineFailure("engine-error", "the engine was closed")
         except BaseException as failure:
@@ -128,6 +138,16 @@ class EngineProcess(Engine):
             message, hint = reply["refused"]
             raise ModelError(message, room_hint(message) or hint)
         return child
+
+    def _touched(self) -> HashedFile | None:
+        """One of the files that does not look as it did."""
+        return next((file for file in self._files if not file.untouched), None)
+
+    def _recognise_files(self) -> None:
+        for number, file in enumerate(self._files):
+            if (same := file.recognised()) is None:
+                raise _changed(file)
+            self._files[number] = same
 
     def _loaded(self, child: Child) -> dict[str, Any]:
         """What a new child says when it has loaded the model, or cannot."""
@@ -179,6 +199,13 @@ class EngineProcess(Engine):
         number = next(self._numbers)
         tokens = self._call(child, {"do": edit, "view": view, "new": number, "box": dataclasses.asdict(box)})
         return _WorkerView(self, child, number, tokens)
+
+
+def _changed(file: HashedFile) -> ModelError:
+    return ModelError(
+        f"{file.path} changed since this run began, and verdicts name the model by what was in it then",
+        "run the command again when the file is whole",
+    )
 
 
 @dataclass(frozen=True, slots=True)

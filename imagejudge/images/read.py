@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import BinaryIO, Final, Literal, NamedTuple, TypeVar
 
+from imagejudge.common.hashed_file import SETTLED
 from imagejudge.errors import UsageError
 from imagejudge.images.remote import (
     RangeFile,
@@ -29,8 +30,6 @@ from imagejudge.images.remote import (
 )
 from imagejudge.images.special_files import is_special
 
-_SETTLED: Final = 2_000_000_000
-"""Nanoseconds after which a change would show in a file's times: some file systems count in steps of 2 s."""
 _EVERY: Final = 1.0
 _TRIES: Final = 3
 """How often a file is read that changes meanwhile."""
@@ -88,7 +87,7 @@ class Stamp(NamedTuple):
 
     def settled(self, now: int) -> Stamp | None:
         """None where the file was written so short a time before `now` (in ns) that another change might not show."""
-        return self if self.changed < now - _SETTLED else None
+        return self if self.changed < now - SETTLED else None
 
 
 def stamp_now(path: str) -> Stamp | None:

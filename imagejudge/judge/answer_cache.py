@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 
 import platformdirs
 
+from imagejudge.common.hashed_file import HashedFile, State
 from imagejudge.common.text import counted
 from imagejudge.judge.cached_view import AnswerKey, ImageAnswers
 
@@ -30,11 +32,15 @@ _MOST_WAITING = 100_000
 """Replies that wait in memory for the file to be free."""
 
 _TABLES = """
-CREATE TABLE answers (
+CREATE TABLE IF NOT EXISTS answers (
     model TEXT, image TEXT, part TEXT, prompt BLOB, reply TEXT, PRIMARY KEY (model, image, part, prompt)
 ) WITHOUT ROWID;
-CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, digest TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, digest TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hashed (path BLOB PRIMARY KEY, state TEXT, digest TEXT) WITHOUT ROWID;
 """
+"""Version 0.1.0, which may use the same file, fails without `files`. A path is its bytes, as not all are text."""
 
 _README = """This folder belongs to imagejudge: what models answered about images, kept so that nothing is asked twice.
 It holds no images, and no file names but those of models. It may be deleted at any time.
@@ -158,27 +164,29 @@ class Cache:
 
         self._waiting = self._try(insert, [])
 
-    def file_digest(self, path: Path) -> str | None:
-        """The digest a file had, if its size and time of change are still the same."""
-        return self._value("SELECT digest FROM files WHERE path=? AND size=? AND modified=?", _stamp(path))
+    def hashed_file(self, path: Path) -> HashedFile | None:
+        """A file with the digest it had, if it is still in the same state."""
+        if (state := State.now(path)) is None:
+            return None
+        query, key = "SELECT digest FROM hashed WHERE path=? AND state=?", _row(path, state)
+        row = self._try(lambda db: db.execute(query, key).fetchone(), None)
+        return HashedFile(path, state, row[0]) if row else None
 
-    def keep_file_digest(self, path: Path, digest: str) -> None:
-        """Remember a file's digest."""
-        row = (*_stamp(path), digest)
+    def keep_hashed_file(self, file: HashedFile) -> None:
+        """Remember a file's digest, unless another content might come to have the same state."""
+        if not file.settled:
+            return
+        row = (*_row(file.path, file.state), file.digest)
 
         def insert(db: sqlite3.Connection) -> None:
             try:
                 with db:
-                    db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
+                    db.execute("INSERT OR REPLACE INTO hashed VALUES (?, ?, ?)", row)
             except sqlite3.OperationalError as error:
                 if not _is_held(error):  # else the file is read again at the next start, no more
                     raise
 
         self._try(insert, None)
-
-    def _value(self, query: str, key: tuple[Any, ...]) -> str | None:
-        row = self._try(lambda db: db.execute(query, key).fetchone(), None)
-        return row[0] if row else None
 
     def info(self) -> CacheInfo:
         """Count what is kept."""
@@ -194,7 +202,7 @@ class Cache:
 
         def delete(db: sqlite3.Connection) -> bool:
             with db:
-                for table in ("answers", "files"):
+                for table in ("answers", "files", "hashed"):
                     db.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
             db.execute("VACUUM")
             return True
@@ -234,9 +242,8 @@ def _is_held(error: Exception) -> bool:
     return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in busy
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
-    stat = path.stat()
-    return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+def _row(path: Path, state: State) -> tuple[bytes, str]:
+    return os.fsencode(path.resolve()), " ".join(map(str, state))  # an inode's number may be too large for SQLite
 
 
 def _set_aside(path: Path) -> Path:
@@ -263,13 +270,12 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         # A power cut may lose the last answers, never the file: they can be asked again.
         db.execute("PRAGMA synchronous=NORMAL")
-        if version == 0:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name='hashed'").fetchone():
             with db:
                 db.execute("BEGIN IMMEDIATE")
-                if not db.execute("SELECT 1 FROM sqlite_master WHERE name='answers'").fetchone():
-                    for statement in _TABLES.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version={_VERSION}")
+                for statement in _TABLES.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={_VERSION}")
     except BaseException:
         db.close()
         raise

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from imagejudge import models
 from imagejudge.common import system
+from imagejudge.common.hashed_file import HashedFile
 from imagejudge.engine.process import EngineProcess, Limits
 from imagejudge.engine.spec import BESIDE_IMAGE, CONTEXT, EngineSpec
 from imagejudge.errors import ModelError
@@ -85,14 +87,19 @@ class ModelChoice:
             decoder=DECODE_VERSION,
         )
 
-    def engines(self, spec: EngineSpec, limits: Limits, notify: Callable[[str], None]) -> list[EngineProcess]:
-        """One for each GPU named, or as many as asked for on one device. `notify` hears of it when loading is slow."""
+    def engines(
+        self, spec: EngineSpec, hashed: Sequence[HashedFile], limits: Limits, notify: Callable[[str], None]
+    ) -> list[EngineProcess]:
+        """One for each GPU named, or as many as asked for on one device, all with the files that were hashed.
+
+        `notify` hears of it when loading is slow.
+        """
         gpus = [self.main_gpu] * self.workers if self.gpus is None else self.gpus
         threads = spec.threads
         if threads is None and len(gpus) > 1:
             threads = max(1, system.threads() // len(gpus))
         each = (dataclasses.replace(spec, main_gpu=gpu, threads=threads) for gpu in gpus)
-        return [EngineProcess(ENGINE, one.options, limits, notify) for one in each]
+        return [EngineProcess(ENGINE, one.options, limits, notify, hashed) for one in each]
 
 
 def model_label(files: models.ModelFiles, digest: str) -> str:
@@ -101,26 +108,23 @@ def model_label(files: models.ModelFiles, digest: str) -> str:
     return f"{files.name}@{digest[:12]}{style}"
 
 
-def world_of(files: models.ModelFiles, cache: Cache) -> World | None:
+def world_of(files: models.ModelFiles, hashed: Sequence[HashedFile]) -> World | None:
     """What tells which pictures the model was not made for; None where nothing does."""
-    if files.world is None:
-        return None
-    _, encoder = file_digests(files, cache)
-    return World(files.world, models.file_digest(files.world), encoder)
+    return None if files.world is None else World(files.world, encoder=hashed[-1].digest)
 
 
-def model_digest(files: models.ModelFiles, cache: Cache) -> str:
+def model_digest(hashed: Sequence[HashedFile]) -> str:
     """The model's digest."""
-    return models.whole_digest(file_digests(files, cache))
+    return models.whole_digest(file.digest for file in hashed)
 
 
-def file_digests(files: models.ModelFiles, cache: Cache) -> list[str]:
-    """Of text model and image encoder; a large file is read once and then known by its size and time of change."""
-    digests = []
-    for path in (files.model, files.mmproj):
-        digest = cache.file_digest(path)
-        if digest is None:
-            digest = models.file_digest(path)
-            cache.keep_file_digest(path, digest)
-        digests.append(digest)
-    return digests
+def hashed_files(files: models.ModelFiles, cache: Cache) -> list[HashedFile]:
+    """All of the model's files, the image encoder last; a large one is read once and then known by its state."""
+    found = []
+    for path in map(Path.absolute, files.paths):  # looked at again wherever the current folder is by then
+        file = cache.hashed_file(path)
+        if file is None:
+            file = models.hashed(path)
+            cache.keep_hashed_file(file)
+        found.append(file)
+    return found

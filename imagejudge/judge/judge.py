@@ -24,7 +24,7 @@ from imagejudge.images.shards import expand
 from imagejudge.images.signed import name_of
 from imagejudge.judge.answer_cache import Cache, default_folder
 from imagejudge.judge.clue import Method
-from imagejudge.judge.engines import ModelChoice, model_digest, model_label, world_of
+from imagejudge.judge.engines import ModelChoice, hashed_files, model_digest, model_label, world_of
 from imagejudge.judge.gate import Gate, usable
 from imagejudge.judge.plan import Plan, judging_settings
 from imagejudge.judge.probe import Probes
@@ -86,10 +86,11 @@ class Judge:
         self.files = self.choice.files()
         self.cache = Cache(_folder(cache_folder) if keep_answers else None, warn)
         try:
-            digest = model_digest(self.files, self.cache)
+            self.hashed = hashed_files(self.files, self.cache)
+            digest = model_digest(self.hashed)
             self.spec = self.choice.spec(self.files, digest)
             label = model_label(self.files, digest)
-            world = world_of(self.files, self.cache)
+            world = world_of(self.files, self.hashed)
             gate = None
             if probe is not None:
                 probes = probe if isinstance(probe, Probes) else read_probes(Path(probe))
@@ -207,7 +208,7 @@ class Judge:
             self._busy.release()
 
     def _new_engines(self) -> list[EngineProcess]:
-        return self.choice.engines(self.spec, self._limits, self._notify)
+        return self.choice.engines(self.spec, self.hashed, self._limits, self._notify)
 
     def close(self) -> None:
         """End the engines, and a scan that is under way; may be called twice."""

@@ -5,6 +5,8 @@ Such a file belongs to one image encoder. What lies too far out is not asked abo
 
 from __future__ import annotations
 
+import hashlib
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +36,7 @@ def _told(shape: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class World:
-    """The network in a file of numpy arrays, which is read when it is first needed.
+    """The network in a file of numpy arrays, which is read once, when it is first needed.
 
     `mean` and `scale` standardise each token; `each` (features, width) with `each_bias` and a ReLU makes a few features
     of it; `hidden` (units, tokens * features) with `hidden_bias` and a ReLU looks at those of all tokens; and the
@@ -42,8 +44,6 @@ class World:
     """
 
     path: Path
-    digest: str
-    """SHA-256 of the file, in hex."""
     encoder: str
     """SHA-256 of the image encoder that is in use, in hex."""
 
@@ -51,6 +51,11 @@ class World:
     def settings(self) -> dict[str, str]:
         """For the verdict line."""
         return {"world": self.digest[:12]}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file, in hex. Raises `ModelError` where it cannot be read."""
+        return hashlib.sha256(self._content).hexdigest()
 
     def distance(self, tokens: EncodedTokens) -> float:
         """In [0, 1]; below `OUTSIDE` it is a picture as the model was made for.
@@ -72,13 +77,20 @@ class World:
         return round(float(0.5 + half), 4)
 
     @cached_property
+    def _content(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.path} cannot be read: {error.strerror}", "install imagejudge again") from error
+
+    @cached_property
     def _arrays(self) -> dict[str, NDArray[Any]]:
         from zipfile import BadZipFile
 
         import numpy as np
 
         try:
-            with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            with np.load(io.BytesIO(self._content), allow_pickle=False) as file:
                 arrays = {name: file[name].astype(np.float32) for name in _ARRAYS}
                 fitted = str(file["encoder"])
         except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:

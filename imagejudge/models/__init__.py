@@ -3,7 +3,7 @@
 Knows nothing of how models are run.
 """
 
-from imagejudge.models.files import ModelFiles, file_digest, whole_digest
+from imagejudge.models.files import ModelFiles, file_digest, hashed, whole_digest
 from imagejudge.models.resolve import BUILTIN, BUILTIN_NOTE, read_template, resolve_model, resolve_writer
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "BUILTIN_NOTE",
     "ModelFiles",
     "file_digest",
+    "hashed",
     "read_template",
     "resolve_model",
     "resolve_writer",

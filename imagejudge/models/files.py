@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagejudge.common.hashed_file import HashedFile, hash_file
 from imagejudge.errors import ModelError
 from imagejudge.prompts import HOUSE, PromptStyle
 
@@ -31,6 +33,18 @@ class ModelFiles:
     world: Path | None = None
     """The file that tells how far a picture lies from what this model was made for; None: it has none."""
 
+    @property
+    def paths(self) -> list[Path]:
+        """All that llama.cpp opens: the text model, in however many parts, and last the image encoder."""
+        return [self.model, *_other_parts(self.model), self.mmproj]
+
+
+def _other_parts(model: Path) -> Iterator[Path]:
+    """Those of a text model in several files, which llama.cpp finds by their names when it is given the first."""
+    if parts := re.fullmatch(r"(.*-)00001(-of-(\d{5})\.gguf)", model.name, re.DOTALL):
+        for number in range(2, int(parts[3]) + 1):
+            yield model.with_name(f"{parts[1]}{number:05}{parts[2]}")
+
 
 def whole_digest(digests: Iterable[str]) -> str:
     """One digest for a model, from those of its files."""
@@ -38,9 +52,13 @@ def whole_digest(digests: Iterable[str]) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of one file, in hex."""
+    """SHA-256 of one file, in hex. Raises `ModelError`."""
+    return hashed(path).digest
+
+
+def hashed(path: Path) -> HashedFile:
+    """One file with its digest. Raises `ModelError` where it cannot be read, or changes meanwhile."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error

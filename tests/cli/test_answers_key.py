@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +34,13 @@ def test_what_was_never_asked_is_not_taken_for_no(run: Run, first: tuple[str | P
     again = run(*SCAN, "--model", "builtin")
     assert (again.returncode, json.loads(again.stdout)["verdict"]) == (1, "unsafe")
     assert figures(again.stdout) == figures(fresh.stdout)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes only there")
+def test_a_model_at_a_path_that_is_no_text(run: Run, tmp_path: Path, pair: Sequence[str], rules: Sequence[str]) -> None:
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    model, mmproj = (shutil.copy(path, folder) for path in (pair[1], pair[3]))
+    for _ in range(2):
+        done = run("scan", BLEEDING, "--model", model, "--mmproj", mmproj, *rules)
+        assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "unsure"), done.stderr

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from imagejudge.common.hashed_file import hash_file
 from imagejudge.engine import process as worker_module
 from imagejudge.engine.process import EngineProcess, Limits
 from imagejudge.errors import EngineFailure, ModelError
@@ -160,6 +161,57 @@ def test_the_child_is_replaced_after_some_pictures(make_worker: MakeWorker) -> N
         (child,) = engines()
         processes.append(child.pid)
     assert [processes.count(pid) for pid in dict.fromkeys(processes)] == [3, 3, 1]
+
+
+def touched(path: Path) -> None:
+    path.chmod(0o600)
+
+
+def replaced(path: Path) -> None:
+    path.with_suffix(".new").write_bytes(b"GGUF2")
+    path.with_suffix(".new").replace(path)
+
+
+@pytest.mark.parametrize("change", [replaced, Path.unlink])
+@pytest.mark.parametrize("pictures", [1, 1000])
+def test_a_file_that_changed_ends_the_run(tmp_path: Path, change: Callable[[Path], None], pictures: int) -> None:
+    files = [tmp_path / name for name in ("model.gguf", "mmproj.gguf")]
+    for file in files:
+        file.write_bytes(b"GGUF1")
+    with EngineProcess(
+        "engines:brightness", {}, Limits(pictures=pictures), files=list(map(hash_file, files))
+    ) as worker:
+        ask(worker)
+        change(files[1])
+        with pytest.raises(ModelError, match=r"mmproj\.gguf changed since this run began"):
+            ask(worker)
+        assert engines() == []
+
+
+def test_a_file_that_only_looks_changed_is_hashed_and_loaded_again_once(tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF1")
+    with EngineProcess("engines:brightness", {}, Limits(), files=[hash_file(file)]) as worker:
+        processes = []
+        for change in (None, touched, None):
+            if change is not None:
+                change(file)
+            ask(worker)
+            processes += engines()
+        assert [processes.index(process) for process in processes] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("change", [replaced, touched], ids=["replaced", "touched"])
+def test_a_file_that_changes_while_it_is_loaded_ends_the_run(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF1")
+    with EngineProcess("engines:dawdling", {"load": 1}, Limits(), files=[hash_file(file)]) as worker:
+        late = threading.Timer(0.5, change, [file])
+        late.start()
+        with pytest.raises(ModelError, match="changed since this run began"):
+            ask(worker)
+        late.join()
+        assert engines() == []
 
 
 def test_an_engine_that_refuses_says_why(make_worker: MakeWorker) -> None:

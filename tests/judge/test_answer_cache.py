@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
+import os
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from imagejudge.common.hashed_file import hash_file
 from imagejudge.engine.base import Abilities, Answer, Reasoning, View
 from imagejudge.engine.scripted import Scripted
 from imagejudge.images.picture import Box, Picture
@@ -132,14 +136,43 @@ def test_info_and_clear(tmp_path: Path) -> None:
     assert (cache.info().answers, cache.info().images) == (0, 0)
 
 
-def test_a_file_digest_holds_while_the_file_is_the_same(tmp_path: Path) -> None:
-    cache, file = Cache(tmp_path / "cache"), tmp_path / "model.gguf"
-    file.write_bytes(b"GGUF")
-    assert cache.file_digest(file) is None
-    cache.keep_file_digest(file, "abc")
-    assert cache.file_digest(file) == "abc"
-    file.write_bytes(b"GGUF2")
-    assert cache.file_digest(file) is None
+@pytest.mark.parametrize("name", [b"model.gguf", b"caf\xe9.gguf"])
+def test_a_file_digest_holds_while_the_file_is_the_same(tmp_path: Path, name: bytes) -> None:
+    cache, path = Cache(tmp_path / "cache"), tmp_path / os.fsdecode(name)
+    path.write_bytes(b"GGUF1")
+    assert cache.hashed_file(path) is None
+    file = dataclasses.replace(hash_file(path), settled=True)
+    cache.keep_hashed_file(file)
+    assert cache.hashed_file(path) == file
+    other = tmp_path / "other"
+    other.write_bytes(b"GGUF2")
+    shutil.copystat(path, other)
+    other.replace(path)
+    assert cache.hashed_file(path) is None, "size and date are the same"
+    path.unlink()
+    assert cache.hashed_file(path) is None
+    assert cache.note is None
+
+
+def test_a_digest_of_what_was_just_written_is_not_kept(tmp_path: Path) -> None:
+    cache, path = Cache(tmp_path / "cache"), tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    cache.keep_hashed_file(hash_file(path))
+    assert cache.hashed_file(path) is None
+
+
+def test_a_file_of_version_0_1_keeps_its_answers(tmp_path: Path) -> None:
+    cache, memory = Cache(tmp_path), ImageAnswers()
+    view(engine(), memory).ask([A])
+    cache.save("m", "i", memory)
+    cache.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "answers.sqlite")) as db, db:
+        db.execute("DROP TABLE hashed")
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    cache, file = Cache(tmp_path), dataclasses.replace(hash_file(path), settled=True)
+    cache.keep_hashed_file(file)
+    assert (cache.note, cache.info().answers, cache.hashed_file(path)) == (None, 1, file)
 
 
 @pytest.mark.parametrize("damage", ["no database", "older version", "cut off"])

@@ -6,10 +6,12 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -294,6 +296,78 @@ def test_answers_are_kept_where_it_is_said(make: Make, tmp_path: Path) -> None:
     assert verdict.verdict is Outcome.UNSAFE
 
 
+@pytest.fixture
+def copied(tmp_path: Path) -> ModelChoice:
+    """The built-in model's files, where they may be changed."""
+    folder = Path(imagejudge.__file__).parent / "builtin"
+    paths = [shutil.copy(folder / name, tmp_path) for name in ("model.gguf", "mmproj.gguf")]
+    for path in paths:
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # as reproducible archives have it
+    return ModelChoice(*map(str, paths))
+
+
+def retrained(path: str) -> Path:
+    """Another model with the size and the date of the one at a path, beside it."""
+    other, content = Path(path).with_suffix(".new"), bytearray(Path(path).read_bytes())
+    content[-1] ^= 1
+    other.write_bytes(content)
+    shutil.copystat(path, other)
+    return other
+
+
+@pytest.mark.parametrize("half", ["model", "mmproj"])
+@pytest.mark.parametrize("way", ["replaced", "written over"])
+def test_no_answer_of_another_model_stands_under_the_name_of_the_first(
+    make: Make, tmp_path: Path, copied: ModelChoice, half: str, way: str
+) -> None:
+    path = getattr(copied, half)
+    with make(model=copied, keep_answers=True, cache_folder=tmp_path / "kept") as judge:
+        judge.judge(picture())
+        if way == "replaced":
+            retrained(path).replace(path)
+        else:
+            Path(path).write_bytes(retrained(path).read_bytes())
+        with pytest.raises(ModelError, match="changed since this run began") as error:
+            judge.judge(picture(DARK))
+        assert (Path(path).name in error.value.message, "again" in error.value.hint) == (True, True)
+        assert judge.judge(picture()).verdict is Outcome.UNSAFE, "what is known needs no model"
+        assert judge.cache.info().images == 2, "one, and none at all"
+        first = judge.plan.model
+    with make(model=copied, keep_answers=True, cache_folder=tmp_path / "kept") as judge:
+        assert judge.plan.model != first
+
+
+def test_a_model_that_is_linked_or_touched_is_still_the_same(
+    make: Make, tmp_path: Path, copied: ModelChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert copied.model is not None
+    monkeypatch.chdir(tmp_path)
+    with make(model=ModelChoice("model.gguf", "mmproj.gguf")) as judge:
+        judge.judge(picture())
+        monkeypatch.chdir("/")
+        (tmp_path / "backup.gguf").hardlink_to(copied.model)
+        assert judge.judge(picture(DARK)).verdict is Outcome.SAFE
+        (child,) = children()
+        assert judge.judge(picture((1, 0, 0))).verdict is Outcome.SAFE
+        assert children() == [child], "loaded again once, no more"
+
+
+def test_another_model_of_the_same_size_and_date_has_another_name(
+    make: Make, tmp_path: Path, copied: ModelChoice
+) -> None:
+    assert copied.model is not None
+
+    def name() -> str:
+        with make(model=copied, keep_answers=True, cache_folder=tmp_path / "kept") as judge:
+            return judge.plan.model
+
+    other = retrained(copied.model)
+    time.sleep(2.1)  # what was just written is not remembered
+    before = name()
+    other.replace(copied.model)
+    assert name() != before
+
+
 def test_an_argument_that_is_wrong_leaves_no_cache_open(rules: Path) -> None:
     with pytest.raises(ModelError):
         Judge(rules, model="no such model")
@@ -306,7 +380,7 @@ def test_an_argument_that_is_wrong_leaves_no_cache_open(rules: Path) -> None:
 
 def test_each_gpu_gets_an_engine_and_its_share_of_threads() -> None:
     choice = ModelChoice("builtin", gpus=(0, 3), threads=None)
-    made = choice.engines(choice.spec(choice.files(), ""), EngineLimits(), print)
+    made = choice.engines(choice.spec(choice.files(), ""), [], EngineLimits(), print)
     assert [engine._options["main_gpu"] for engine in made] == [0, 3]
     assert {engine._options["threads"] for engine in made} != {None}
 

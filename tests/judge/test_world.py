@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def write_world(path: Path, weights: tuple[float, float, float], bias: float, en
     each = {"mean": np.zeros(3), "scale": np.ones(3), "each": np.array([weights]), "each_bias": np.zeros(1)}
     hidden = {"hidden": np.ones((1, 1)), "hidden_bias": np.zeros(1)}
     np.savez(path, encoder=np.array(encoder), out=np.ones(1), out_bias=np.array(bias), **each, **hidden)
-    return World(path, "ab" * 32, "eye")
+    return World(path, "eye")
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def plan(world: World | None, gate: Gate | None = None, rules: Constitution = RULES) -> Plan:
-    settings = {"arithmetic": 2, **(world.settings if world else {})}
+    settings = {"arithmetic": 3, **(world.settings if world else {})}
     return Plan(rules, Method(), "fake@1", "fake", Limits(), settings=settings, world=world, gate=gate)
 
 
@@ -80,7 +81,16 @@ def test_a_file_of_another_encoder_and_one_that_is_none_are_refused(tmp_path: Pa
     torn = tmp_path / "torn.npz"
     torn.write_bytes((tmp_path / "w.npz").read_bytes()[:300])
     with pytest.raises(ModelError, match=r"torn\.npz cannot be read"):
-        World(torn, "", "eye").distance(tokens)
+        World(torn, "eye").distance(tokens)
+
+
+def test_a_file_that_is_replaced_meanwhile_changes_neither_digest_nor_distances(tmp_path: Path) -> None:
+    tokens = np.zeros((1, 3), np.float32)
+    world = write_world(tmp_path / "w.npz", (1, 0, 0), 2)
+    digest = hashlib.sha256(world.path.read_bytes()).hexdigest()
+    assert world.digest == digest
+    write_world(world.path, (1, 0, 0), -2)
+    assert (world.distance(tokens), world.digest) == (pytest.approx(1 / (1 + np.exp(-2)), abs=1e-4), digest)
 
 
 def test_a_file_without_one_of_its_arrays_is_refused(tmp_path: Path) -> None:
@@ -89,7 +99,7 @@ def test_a_file_without_one_of_its_arrays_is_refused(tmp_path: Path) -> None:
     with np.load(path) as file:
         np.savez(path, **{name: file[name] for name in file.files if name != "hidden_bias"})
     with pytest.raises(ModelError, match=r"w\.npz cannot be read"):
-        World(path, "ab" * 32, "eye").distance(np.zeros((1, 3), np.float32))
+        World(path, "eye").distance(np.zeros((1, 3), np.float32))
 
 
 def test_tokens_of_another_shape_are_refused(world: World) -> None:
@@ -110,7 +120,7 @@ def test_nothing_is_asked_about_what_is_out_of_the_world(folder: Path, world: Wo
     assert {result.status for result in pink.rules} == {RuleStatus.UNSURE}
     assert {step.status for result in pink.rules for step in result.steps} == {StepStatus.NOT_ASKED}
     assert pink.settings is not None
-    assert pink.settings["world"] == "abababababab"
+    assert pink.settings["world"] == world.digest[:12]
     assert judged(pink) == {}, "it is no label for a probe"
 
 
@@ -129,7 +139,7 @@ def test_the_distance_is_kept(folder: Path, tmp_path: Path, world: World) -> Non
     again = scan(folder, plan(world), model, cache)
     assert (model.embedded, len(model.waves)) == (3, waves)
     assert [each.out_of_world for each in again] == [each.out_of_world for each in first]
-    scan(folder, plan(World(world.path, "cd" * 32, "eye")), model, cache)
+    scan(folder, plan(write_world(world.path, (0, 0, 6), -4)), model, cache)
     assert model.embedded == 6, "another file tells other distances"
     cache.close()
 
@@ -149,7 +159,7 @@ def test_an_animation_is_looked_at_frame_by_frame(tmp_path: Path, world: World) 
     for name, (one, other) in mixes.items():
         frames[one].save(folder / f"{name}.webp", save_all=True, append_images=[frames[other]], lossless=True)
     unsure, unsafe = scan(folder, plan(world), engine())
-    assert (unsure.verdict, unsure.frame, unsure.rationale) == (Outcome.UNSURE, 1, "out of its world: 0.95")
+    assert (unsure.verdict, unsure.frame, unsure.rationale) == (Outcome.UNSURE, 1, "in frame 1: out of its world: 0.95")
     assert (unsafe.verdict, unsafe.frame, unsafe.out_of_world) == (Outcome.UNSAFE, 1, pytest.approx(0.047, abs=1e-3))
 
 
@@ -160,7 +170,7 @@ def test_rejudging_leaves_it_out_of_the_world(folder: Path, world: World) -> Non
     assert (again.verdict, again.rationale) == (Outcome.UNSURE, "out of its world: 0.95")
     assert [(result.rule, result.status) for result in again.rules] == [("no-red", RuleStatus.UNSURE)]
     assert again.settings is not None
-    assert again.settings["world"] == "abababababab"
+    assert again.settings["world"] == world.digest[:12]
 
 
 def test_no_rule_is_unsure_where_none_is_applied(folder: Path, world: World) -> None:

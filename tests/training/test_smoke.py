@@ -111,7 +111,7 @@ def test_what_tells_the_world_is_fitted_and_written_as_the_program_reads_it(
     fit = world_stage.fit
     monkeypatch.setattr(world_stage, "fit", lambda network, *rest: (networks.append(network), fit(network, *rest)))
     world_stage.train_world(Config("world", tmp_path, 3, 16, 2e-3), tmp_path, photographs.parent)
-    world = World(tmp_path / "world.npz", "", file_digest(tmp_path / "mmproj.gguf"))
+    world = World(tmp_path / "world.npz", file_digest(tmp_path / "mmproj.gguf"))
     maps = random.normal(0, 3, (20, 64, 192)).astype(np.float16)
     end = networks[0].out.bias.item() - float(np.load(tmp_path / "world.npz")["out_bias"])
     for tokens, logit in zip(maps, networks[0].logits(maps), strict=True):

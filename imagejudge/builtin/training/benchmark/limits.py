@@ -100,7 +100,7 @@ def photograph(path: Path) -> Pixels:
 def world_of(folder: Path) -> World | None:
     """What tells which pictures the pair in a folder was not made for; None where it has no such file."""
     path = folder / "world.npz"
-    return World(path, file_digest(path), file_digest(folder / "mmproj.gguf")) if path.exists() else None
+    return World(path, file_digest(folder / "mmproj.gguf")) if path.exists() else None
 
 
 def measure_stickers(
