@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import itertools
 import json
 from collections.abc import Mapping
 from enum import StrEnum
 from operator import attrgetter
-from typing import Annotated, Any, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from imagejudge.common.field_docs import describe
 from imagejudge.common.text import quiet_json
 from imagejudge.constitution import Severity
 
@@ -85,6 +83,15 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
 
+class WholeAnswer(_Row):
+    """What the model answered of the whole picture, where a step tells what it answered of a crop."""
+
+    gap: float
+    """logit(Yes) - logit(No), in nats."""
+    off_mass: Probability
+    """Probability of every first token that is neither Yes nor No."""
+
+
 class Step(_Row):
     """One statement of a rule and what the model made of it."""
 
@@ -107,6 +114,9 @@ class Step(_Row):
     """Probability of every first token that is neither Yes nor No."""
     rationale: str | None
     """The model's own sentence, when it reasoned."""
+    whole: WholeAnswer | None = None
+    """Of the whole picture, where its region was so small that `p_yes`, `gap` and `off_mass` are of a crop; null where
+    they are of the whole picture themselves, and in lines of versions that did not say."""
 
     @classmethod
     def not_asked(cls, ask: str, item: int | None) -> Self:
@@ -133,6 +143,9 @@ class ProbeScore(_Row):
     log_odds: float
     threshold: float | None
     """Log odds below which the rule is not asked; null where it always is: too few of its violations are known."""
+    digest: str | None = None
+    """First 12 digits of a SHA-256 over all that decides whether the rule is violated, as it was when the probe was
+    made; null in lines of versions that did not say."""
 
     @property
     def certainly_not(self) -> bool:
@@ -141,7 +154,7 @@ class ProbeScore(_Row):
 
 
 class RuleResult(_Row):
-    """One rule applied to one image; of a video, to the frame in which most speaks for a violation."""
+    """One rule applied to one image; of several frames, to the one in which most speaks for a violation."""
 
     rule: str
     status: RuleStatus
@@ -150,6 +163,9 @@ class RuleResult(_Row):
     """Where things were found that its statements are about; they are looked for only where that can decide."""
     accepted: bool = False
     """Someone looked at what this rule found in this image and accepted it (a baseline): it does not count."""
+    frame: Annotated[int, Field(ge=0)] | None = None
+    """Index of that frame of an animation or a video; null for still images, and where a line of a version that did not
+    say is about one frame alone."""
     time: Seconds | None = None
     """When that frame of a video is shown, in seconds; null for images."""
     by: Literal["probe"] | None = None
@@ -268,7 +284,7 @@ class Verdict(_Row):
     file: FileStamp | None = None
     """Tells whether the file is still the one that was read; null where it could not, or had just been written."""
     frame: Annotated[int, Field(ge=0)] | None = None
-    """Index of the frame this line is about, for an animation or a video: its worst sampled one."""
+    """Index of the worst sampled frame of an animation or a video; null for still images."""
     verdict: Outcome
     rationale: str
     violations: tuple[Violation, ...] = ()
@@ -329,22 +345,5 @@ def verdict_of(line: bytes) -> Verdict:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) that every verdict line follows."""
     schema = Verdict.model_json_schema(mode="serialization")
-    rows = {row.__name__: row for row in _Row.__subclasses__()}
-    for name, part in ((Verdict.__name__, schema), *schema["$defs"].items()):
-        for field, words in _docs(rows[name]).items() if name in rows else ():
-            part["properties"][field.rstrip("_")]["description"] = words
+    describe(schema, _Row.__subclasses__())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _docs(row: type[_Row]) -> dict[str, str]:
-    """What stands below each field. Pydantic would read it whenever this module is imported, which takes a while."""
-    body = cast("ast.ClassDef", ast.parse(inspect.getsource(row)).body[0]).body
-    return {
-        field.target.id: inspect.cleandoc(words.value.value)
-        for field, words in itertools.pairwise(body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(words, ast.Expr)
-        and isinstance(words.value, ast.Constant)
-        and isinstance(words.value.value, str)
-    }

@@ -19,9 +19,9 @@ from imagejudge.engine.base import Answer, Reasoning, View
 from imagejudge.images.picture import Box
 from imagejudge.judge.claims import Case, Claim, Item, cases_of
 from imagejudge.prompts import Question
-from imagejudge.verdict import By, Region, RuleResult, RuleStatus, Step, StepStatus
+from imagejudge.verdict import By, Region, RuleResult, RuleStatus, Step, StepStatus, WholeAnswer
 
-ARITHMETIC = 2
+ARITHMETIC = 3
 """Version of what follows from answers. Verdict lines name it: raise it where the same answers come to mean another
 verdict."""
 CONFIDENT = 0.05
@@ -71,7 +71,7 @@ class _Finding(NamedTuple):
     box: Box | None = None
     """Where what it is about was found."""
     seen: View | None = None
-    """The view reasoning should use, when it is not the whole picture."""
+    """The crop that `answer` is of and reasoning should use, when that is not the whole picture."""
 
 
 def judge(
@@ -122,7 +122,8 @@ class Inquiry:
         self._thresholds = constitution.thresholds
         self._method = method
         self._left = left
-        self._answers: dict[Question, Answer] = {}
+        self.answers: dict[Question, Answer] = {}
+        """To questions about the whole picture."""
         self.findings: dict[Claim, _Finding] = {}
 
     def results(self) -> tuple[RuleResult, ...]:
@@ -136,13 +137,13 @@ class Inquiry:
     @property
     def asked(self) -> int:
         """Questions about the whole picture."""
-        return len(self._answers)
+        return len(self.answers)
 
     @property
     def spared(self) -> int:
         """Questions that were not asked, as far as chains of rules that were left out begin with them."""
         first = {claim.question for case in self.cases if case.rule.id in self._left for claim in case.chain[0]}
-        return len(first - self._answers.keys())
+        return len(first - self.answers.keys())
 
     def status(self, item: Item) -> StepStatus:
         """Three-valued OR of an item's claims; a claim that was not asked counts as unsure."""
@@ -196,11 +197,11 @@ class Inquiry:
 
     def _ask(self, claims: Iterable[Claim]) -> None:
         new = list(dict.fromkeys(claim for claim in claims if claim not in self.findings))
-        questions = [q for q in dict.fromkeys(claim.question for claim in new) if q not in self._answers]
+        questions = [q for q in dict.fromkeys(claim.question for claim in new) if q not in self.answers]
         if questions:
-            self._answers.update(zip(questions, self._view.ask(questions), strict=True))
+            self.answers.update(zip(questions, self._view.ask(questions), strict=True))
         for claim in new:
-            self.findings[claim] = self._weigh(claim, self._answers[claim.question])
+            self.findings[claim] = self._weigh(claim, self.answers[claim.question])
 
     def _weigh(self, claim: Claim, answer: Answer) -> _Finding:
         """Decide by arithmetic alone, or leave the claim open."""
@@ -238,7 +239,7 @@ class Inquiry:
             rest = self._view.without(box).ask([claim.question])[0]
             if not rest.measured:
                 return finding
-            whole = self._answers[claim.question].p_yes
+            whole = self.answers[claim.question].p_yes
             finding = finding._replace(centric=rest.p_yes)
             if whole - rest.p_yes > (claim.thresholds or self._thresholds).centric:
                 finding = finding._replace(status=StepStatus.SATISFIED, by=By.CENTRIC, open=False)
@@ -283,6 +284,11 @@ def _regions(case: Case, inquiry: Inquiry) -> Iterator[Region]:
             yield Region(ask=claim.question.subject, **sides)
 
 
+def box_of(region: Region) -> Box:
+    """The region as it was found, but for how sure the model was of it."""
+    return Box(region.left, region.top, region.right, region.bottom)
+
+
 def _status(case: Case, inquiry: Inquiry) -> RuleStatus:
     if not inquiry.may_hold(case.chain):
         return RuleStatus.CLEAR
@@ -297,6 +303,7 @@ def _step(claim: Claim, item: int | None, inquiry: Inquiry) -> Step:
     finding = inquiry.findings.get(claim)
     if finding is None:
         return _not_asked(claim.question.subject, item)
+    whole = None if finding.seen is None else inquiry.answers[claim.question]
     return Step(
         ask=claim.question.subject,
         item=item,
@@ -308,6 +315,7 @@ def _step(claim: Claim, item: int | None, inquiry: Inquiry) -> Step:
         centric=finding.centric,
         off_mass=finding.answer.off_mass,
         rationale=finding.rationale,
+        whole=None if whole is None else WholeAnswer(gap=whole.gap, off_mass=whole.off_mass),
     )
 
 

@@ -10,16 +10,14 @@ from imagejudge import __version__
 from imagejudge.errors import EngineFailure
 from imagejudge.images.read import Stamp, Unreadable, stamp_now
 from imagejudge.images.ref import ImageRef
-from imagejudge.judge.opened_image import OpenedImage, R, SampledFrame
+from imagejudge.judge.frames import FrameFindings, sum_up
+from imagejudge.judge.opened_image import OpenedImage, R
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.summary import Summary
-from imagejudge.judge.video import FrameFindings, sum_up
 from imagejudge.verdict import Failure, FileStamp, Outcome, Probing, RuleResult, Sampling, Timing, Verdict
 
 Trouble: TypeAlias = Unreadable | EngineFailure
 """Why an image cannot be judged."""
-
-_RANK = {Outcome.SAFE: 0, Outcome.UNSURE: 1, Outcome.UNSAFE: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,6 @@ class Found:
     out_of_world: float | None = None
     """How far the picture lies from what the model was made for; None where nothing tells."""
 
-    @property
-    def badness(self) -> tuple[int, int]:
-        """The worse, the greater."""
-        return _RANK[self.summary.outcome], len(self.summary.violations)
-
 
 def verdict_on(
     image: OpenedImage[R],
@@ -45,16 +38,23 @@ def verdict_on(
     seconds: Timing | None = None,
     probing: Probing | None = None,
 ) -> Verdict:
-    """The verdict of an image is that of its worst frame; `found` is by the index of the frame.
+    """The verdict on a file is drawn from all its sampled frames, rule by rule; `found` is by the index of the frame.
 
-    That of a video is drawn from all its frames, rule by rule.
+    What a line tells of one frame alone is that of the worst.
     """
-    of_video: dict[str, Any] = {}
+    frames = [
+        FrameFindings(each.index, each.time, found[each.index].results, found[each.index].summary)
+        for each in image.frames
+    ]
+    place = max(range(len(frames)), key=lambda each: frames[each].badness)
+    frame, worst = image.frames[place], frames[place]
+    results, summary = worst.results, worst.summary
+    is_one_of_several = image.facts.frames > 1 or image.step is not None
+    if is_one_of_several:
+        results, summary = sum_up(frames, worst, image.step, image.facts.duration or 0.0)
+    sampled = None
     if image.step is not None:
-        frame, results, summary, of_video = _watched(image, found, plan, image.step)
-    else:
-        frame = max(image.frames, key=lambda each: found[each.index].badness)
-        results, summary = found[frame.index].results, found[frame.index].summary
+        sampled = Sampling(method=plan.limits.video_method, seconds=image.step, frames=len(frames))
     of_frame = {"ground": frame.ground, "tokens": image.answers.tokens(frame.part)}
     return _verdict(
         plan,
@@ -62,32 +62,19 @@ def verdict_on(
         image.stamp,
         path=image.ref.path,
         sha256=image.sha256,
-        frame=frame.index if image.facts.frames > 1 or of_video else None,
+        frame=frame.index if is_one_of_several else None,
         verdict=summary.outcome,
         rationale=summary.rationale,
         violations=summary.violations,
         rules=results,
         image=image.facts.model_copy(update=of_frame),
+        time=frame.time,
+        sampled=sampled,
         fields=image.ref.fields,
         probing=probing,
         out_of_world=found[frame.index].out_of_world,
         seconds=seconds or Timing(),
-        **of_video,
     )
-
-
-def _watched(
-    image: OpenedImage[R], found: Mapping[int, Found], plan: Plan, step: float
-) -> tuple[SampledFrame, tuple[RuleResult, ...], Summary, dict[str, Any]]:
-    """Of a video: its worst frame, each rule, what follows, and what its line has besides that of an image."""
-    frames = {
-        frame.index: FrameFindings(frame.time or 0.0, found[frame.index].results, found[frame.index].summary)
-        for frame in image.frames
-    }
-    worst = max(image.frames, key=lambda each: (found[each.index].badness, frames[each.index].strength()))
-    results, summary = sum_up(list(frames.values()), frames[worst.index], step, image.facts.duration or 0.0)
-    sampled = Sampling(method=plan.limits.video_method, seconds=step, frames=len(frames))
-    return worst, results, summary, {"time": worst.time, "sampled": sampled}
 
 
 def error_verdict(ref: ImageRef, why: Trouble, image: OpenedImage[R] | None, plan: Plan, method: str) -> Verdict:

@@ -12,7 +12,7 @@ from typing import Self
 from imagejudge.constitution import Constitution
 from imagejudge.engine.embedding import Embedding
 from imagejudge.errors import UsageError
-from imagejudge.judge.probe import Probes
+from imagejudge.judge.probe import Probe, Probes, Score
 from imagejudge.judge.probe_file import digest_of
 from imagejudge.verdict import ProbeScore
 
@@ -55,10 +55,16 @@ class Gate:
 
     def scores(self, vector: Embedding) -> dict[str, ProbeScore]:
         """What each rule's probe makes of a picture with this embedding."""
-        return {
-            rule: ProbeScore(p=score.probability, log_odds=score.log_odds, threshold=self.thresholds.get(rule))
-            for rule, score in self.probes.scores(vector).items()
-        }
+        scores = self.probes.scores(vector)
+        return {probe.rule: self._told(probe, scores[probe.rule]) for probe in self.probes.probes}
+
+    def _told(self, probe: Probe, score: Score) -> ProbeScore:
+        return ProbeScore(
+            p=score.probability,
+            log_odds=score.log_odds,
+            threshold=self.thresholds.get(probe.rule),
+            digest=probe.digest[:12],
+        )
 
 
 def usable(probes: Probes, constitution: Constitution) -> tuple[Probes, Mapping[str, str]]:

@@ -173,18 +173,27 @@ class Probes:
         weights are all 0 says the same of every image: its rule has no threshold. Raises `UsageError` where nothing can
         be promised.
         """
-        telling = [probe for probe in self.probes if any(probe.weights)]
-        found = {probe.rule: threshold(probe.held_out, recall) for probe in telling if probe.promises(recall)}
-        rest = [probe for probe in telling if probe.rule not in found]
+        found = {probe.rule: threshold(probe.held_out, recall) for probe in self._telling if probe.promises(recall)}
+        rest = [probe for probe in self._telling if probe.rule not in found]
         together = [score for probe in rest for score in probe.held_out]
         if misses_allowed(len(together), recall) is not None:
             found |= dict.fromkeys((probe.rule for probe in rest), threshold(together, recall))
         if not found:
+            lower = f", or ask for at most {self.highest_recall:g}" if together else ""
             raise UsageError(
                 f"a recall of {recall:g} cannot be promised by {counted(len(together), 'image')} that violate a rule",
-                f"distil from at least {needed(recall)}, or ask for at most {highest(len(together)):.3f}",
+                f"distil from at least {needed(recall)}{lower}",
             )
         return found
+
+    @property
+    def highest_recall(self) -> float:
+        """The highest that `thresholds` takes, in thousandths: the one that all rules promise together."""
+        return highest(sum(len(probe.held_out) for probe in self._telling))
+
+    @cached_property
+    def _telling(self) -> tuple[Probe, ...]:
+        return tuple(probe for probe in self.probes if any(probe.weights))
 
     @cached_property
     def _arrays(self) -> tuple[NDArray[Any], ...]:
@@ -236,8 +245,8 @@ def misses_allowed(count: int, recall: float) -> int | None:
 
 
 def highest(count: int) -> float:
-    """The highest recall that so many held-out images can promise."""
-    return (1 - CONFIDENCE) ** (1 / count) if count else 0.0
+    """The highest recall that so many held-out images can promise, in thousandths: rounded up, it would be refused."""
+    return math.floor((1 - CONFIDENCE) ** (1 / count) * 1000) / 1000 if count else 0.0
 
 
 def needed(recall: float) -> int:

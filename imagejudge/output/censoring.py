@@ -9,6 +9,7 @@ from imagejudge.common.placing import ContentChanged
 from imagejudge.images.censor import censored
 from imagejudge.images.picture import Box
 from imagejudge.images.read import Limits, Unreadable, read_image
+from imagejudge.output.findings import located
 from imagejudge.verdict import RuleResult, RuleStatus, StepStatus, Verdict
 
 
@@ -43,12 +44,12 @@ def _limits_of(verdict: Verdict, size: int) -> Limits:
 
 def regions_of(verdict: Verdict) -> tuple[Box, ...]:
     """Where what an image violates was found; none, which means all of it, unless that is known of each rule."""
-    found = [tuple(_held(result)) for result in verdict.rules if result.status is RuleStatus.VIOLATED]
+    found = [tuple(_held(verdict, result)) for result in verdict.rules if result.status is RuleStatus.VIOLATED]
     return tuple(box for boxes in found for box in boxes) if all(found) else ()
 
 
-def _held(result: RuleResult) -> Iterator[Box]:
+def _held(verdict: Verdict, result: RuleResult) -> Iterator[Box]:
     held = {step.ask for step in result.steps if step.status is StepStatus.SATISFIED}
-    for region in result.regions:
+    for region in located(verdict, result):
         if region.ask in held and region.left < region.right and region.top < region.bottom:
             yield Box(region.left, region.top, region.right, region.bottom)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from imagejudge.common.text import clock, printable
 from imagejudge.constitution import Severity
+from imagejudge.judge.frames import where
 from imagejudge.judge.summary import unmeasured
 from imagejudge.judge.world import is_outside
-from imagejudge.verdict import RuleResult, RuleStatus, Step, StepStatus, Verdict, Violation
+from imagejudge.verdict import Region, RuleResult, RuleStatus, Step, StepStatus, Verdict, Violation
 
 _SPANS = 3
 """Times that a message tells."""
@@ -30,16 +31,16 @@ class Finding:
 
 def findings(verdict: Verdict) -> Iterator[Finding]:
     """First what is violated, then what is undecided."""
+    results = {result.rule: result for result in verdict.rules} if verdict.violations else {}
     for violation in verdict.violations:
-        message = " ".join(filter(None, (_times(violation), violation.rationale)))
+        message = (_times(violation) or _at(results.get(violation.rule))) + violation.rationale
         yield Finding(violation.rule, violation.severity, printable(message), violation.accepted)
     unsure = [result for result in verdict.rules if result.status is RuleStatus.UNSURE]
     if unsure and is_outside(verdict.out_of_world):  # once, not for each rule: a list that is cut has room for others
         yield Finding(None, None, printable(verdict.rationale), all(result.accepted for result in unsure))
         return
     for result in unsure:
-        at = "" if result.time is None else f"At {clock(result.time)}: "
-        yield Finding(result.rule, None, printable(at + _doubt(result)), result.accepted)
+        yield Finding(result.rule, None, printable(_at(result) + _doubt(result)), result.accepted)
 
 
 def settled(verdict: Verdict) -> bool:
@@ -47,11 +48,27 @@ def settled(verdict: Verdict) -> bool:
     return verdict.error is None and all(finding.accepted for finding in findings(verdict))
 
 
+def is_of_its_frame(verdict: Verdict, result: RuleResult) -> bool:
+    """Whether a rule is told of the frame that its line is about, which is the one that pictures show."""
+    return result.time == verdict.time and result.frame in (verdict.frame, None)
+
+
+def located(verdict: Verdict, result: RuleResult) -> tuple[Region, ...]:
+    """Where things were found that a rule is about, in the frame that its line is about."""
+    return result.regions if is_of_its_frame(verdict, result) else ()
+
+
+def _at(result: RuleResult | None) -> str:
+    """Which frame tells most of a rule; empty for still images."""
+    place = where(result.frame, result.time) if result else ""
+    return f"{place.capitalize()}: " if place else ""
+
+
 def _times(violation: Violation) -> str:
     """When a rule is violated in a video; empty for images."""
     spans = [f"{clock(span.start)} to {clock(span.end)}" for span in violation.spans or ()]
     more = f" and {len(spans) - _SPANS} times more" if len(spans) > _SPANS else ""
-    return f"From {', '.join(spans[:_SPANS])}{more}:" if spans else ""
+    return f"From {', '.join(spans[:_SPANS])}{more}: " if spans else ""
 
 
 def _doubt(result: RuleResult) -> str:

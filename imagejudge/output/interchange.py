@@ -17,6 +17,7 @@ from xml.sax.saxutils import quoteattr
 from imagejudge.images.names import is_shard, shard_of
 from imagejudge.images.remote import is_address
 from imagejudge.judge.scores import image_score
+from imagejudge.output.findings import located
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
 LOCAL_FILES = "/data/local-files/?d="
@@ -144,7 +145,7 @@ def _rectangles(verdict: Verdict) -> Iterator[dict[str, Any]]:
     size = {"original_width": verdict.image.width, "original_height": verdict.image.height, "image_rotation": 0}
     number = 0
     for result in verdict.rules:
-        for region in result.regions if result.status is RuleStatus.VIOLATED else ():
+        for region in located(verdict, result) if result.status is RuleStatus.VIOLATED else ():
             sides = {"x": region.left, "y": region.top}
             sides |= {"width": region.right - region.left, "height": region.bottom - region.top}
             value = {**{name: 100 * side for name, side in sides.items()}, "rotation": 0}

@@ -139,6 +139,20 @@ def test_tasks_carry_the_verdict_as_a_prediction(run: Run, judged: Path) -> None
     assert {"image", *results} == set(names)
 
 
+def test_no_task_has_a_box_of_another_frame(run: Run, judged: Path) -> None:
+    moving = ImageFacts(width=640, height=480, format="WEBP", frames=9)
+    found = [
+        RuleResult(rule=rule, status=RuleStatus.VIOLATED, steps=(), regions=(REGION,), frame=frame)
+        for rule, frame in (("dice", 0), ("fire", 8))
+    ]
+    line = verdict("photos/a b.png", Outcome.UNSAFE, *found, image=moving, frame=8)
+    (judged / "v.jsonl").write_bytes(line_of(line))
+    assert run("convert", "v.jsonl", "--to", "label-studio", "-o", "tasks.json").returncode == 0
+    (task,) = json.loads((judged / "tasks.json").read_text())
+    results = [each for each in task["predictions"][0]["result"] if each["from_name"] == "region"]
+    assert [each["value"]["rectanglelabels"] for each in results] == [["fire"]]
+
+
 def test_label_studio_s_own_check_passes(run: Run, judged: Path) -> None:
     sdk = pytest.importorskip("label_studio_sdk.label_interface", reason="label-studio-sdk is not installed")
     assert run("convert", "v.jsonl", "--to", "label-studio", "-o", "tasks.json").returncode == 0

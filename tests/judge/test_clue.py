@@ -223,6 +223,8 @@ def test_a_small_region_is_looked_at_in_a_crop() -> None:
     step = only_step(result)
     assert (step.status, step.by) == (StepStatus.SATISFIED, By.PRIOR)
     assert step.p_yes == pytest.approx(0.95)
+    assert step.whole is not None
+    assert step.whole.gap == certain(0.6).gap
     assert result.regions == (Region(ask="A", left=0.5, top=0.5, right=0.55, bottom=0.55),)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def plan(gate: Gate | None, rules: Constitution = RULES) -> Plan:
         "fake@1",
         "fake",
         Limits(),
-        settings={**(gate.settings if gate else {}), "arithmetic": 2},
+        settings={**(gate.settings if gate else {}), "arithmetic": 3},
         gate=gate,
     )
 
@@ -139,7 +140,7 @@ def test_rules_without_a_probe_are_asked_as_ever(folder: Path) -> None:
 def test_answers_to_other_rules_decide_where_they_can(folder: Path) -> None:
     rules = Constitution("colours", "1", (RED, PURPLE))
     model = engine()
-    gate = Gate.of(probes((PURPLE, (0, 0, 0)), rules=rules), 0.9, 0.0)
+    gate = Gate.of(probes((PURPLE, (0.1, 0, 0)), rules=rules), 0.9, 0.0)
     black, red, _ = scan(folder, gate, model, rules)
     assert asked(model) == [["It is red."]] * 3
     assert (black.rules[1].by, red.rules[1].by) == (None, "probe")
@@ -161,7 +162,7 @@ def test_kept_answers_and_vectors_serve_scans_with_and_without_probes(folder: Pa
 
 
 def test_audited_images_are_asked_in_full_and_keep_their_scores(folder: Path) -> None:
-    blind = probes((RED, (0, 0, 0)), (BLUE, (0, 0, 1)))
+    blind = probes((RED, (0.1, 0, 0)), (BLUE, (0, 0, 1)))
     model = engine()
     found = scan(folder, Gate.of(blind, 0.9, 1.0), model)
     assert asked(model) == [["It is red.", "It is blue."]] * 3
@@ -207,17 +208,31 @@ def test_an_animation_leaves_a_rule_out_frame_by_frame(folder: Path) -> None:
 
 def test_other_rules_leave_a_skipped_rule_as_it_was(folder: Path) -> None:
     black, red, _ = scan(folder, Gate.of(BOTH, 0.9, 0.0), engine())
-    strict = dataclasses.replace(RULES, thresholds=Thresholds(satisfied=0.5))
-    again = Rejudge(plan(None, strict))
+    milder = tuple(dataclasses.replace(each, severity=Severity.LOW) for each in RULES.rules)
+    again = Rejudge(plan(None, Constitution("colours", "2", milder)))
     assert again.judge(black).rules == black.rules
     new = again.judge(red)
     assert new.rules[1] == red.rules[1]
     assert left_to_probes(new) == {"no-blue"}
     assert new.settings is not None
     assert new.settings["probe"] == red.settings["probe"]
-    changed = Constitution("colours", "2", (RED, rule("no-blue", "It is as blue as the sky.")))
-    with pytest.raises(Unrecorded, match="no-blue, which was left to its probe and has changed"):
-        Rejudge(plan(None, changed)).judge(black)
+
+
+def test_a_changed_rule_is_not_left_to_the_probe_of_the_old_one(folder: Path) -> None:
+    black, red, pink = scan(folder, Gate.of(BOTH, 0.9, 0.0), engine())
+    stricter = Constitution("colours", "2", (RED, dataclasses.replace(BLUE, thresholds=Thresholds(satisfied=0.5))))
+    reworded = Constitution("colours", "2", (RED, rule("no-blue", "It is as blue as the sky.")))
+    for changed in (stricter, reworded):
+        with pytest.raises(Unrecorded, match="no-blue, which was left to its probe and may have changed"):
+            Rejudge(plan(None, changed)).judge(black)
+    again = Rejudge(plan(None, stricter)).judge(pink)
+    assert [each.status for each in again.rules] == [RuleStatus.VIOLATED] * 2, "which had been asked"
+    line = json.loads(line_of(red))
+    for each in line["rules"]:
+        del each["probe"]["digest"]
+    earlier = Verdict.model_validate(line)
+    with pytest.raises(Unrecorded, match="no-blue"):
+        Rejudge(plan(None)).judge(earlier)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,11 @@ def test_what_is_needed_is_what_is_enough(recall: float) -> None:
     assert highest(count) >= recall > highest(count - 1)
 
 
+@pytest.mark.parametrize("count", [10, 28, 58, 60, 298, 3000])
+def test_the_highest_recall_can_be_asked_for_as_it_is_written(count: int) -> None:
+    assert misses_allowed(count, float(f"{highest(count):g}")) == 0
+
+
 @pytest.mark.parametrize(("count", "recall"), [(60, 0.95), (120, 0.95), (300, 0.99), (200, 0.9)])
 def test_promises_are_kept_as_often_as_they_say(count: int, recall: float) -> None:
     chance = np.random.default_rng(1)
@@ -111,8 +116,9 @@ def test_a_recall_that_is_shared_is_no_promise_of_a_lower_one_alone() -> None:
 def test_a_probe_that_says_the_same_of_every_image_skips_none() -> None:
     blind = probe("blind", weights=(0.0,) * 9, bias=-1.6, held_out=(-1.5,) * 60)
     assert probes(blind, probe("more", held_out=(9.0,) * 60)).thresholds(0.95) == {"more": 9.0}
-    with pytest.raises(UsageError, match="cannot be promised by 0 images"):
+    with pytest.raises(UsageError, match="cannot be promised by 0 images") as failed:
         probes(blind).thresholds(0.95)
+    assert failed.value.hint == "distil from at least 59"
 
 
 def test_another_model_and_other_settings_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import itertools
+import json
 import os
 import pkgutil
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from PIL import Image
 
@@ -30,8 +32,9 @@ from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.clue import Method, inquire
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.scanner import Scanner
+from imagejudge.output.findings import findings
 from imagejudge.prompts import Question
-from imagejudge.verdict import Outcome, Verdict
+from imagejudge.verdict import Outcome, RuleStatus, Verdict, json_schema, line_of, verdict_of
 
 RED = Rule(
     "no-red",
@@ -223,15 +226,62 @@ def test_a_file_that_changes_while_it_is_read_is_not_judged_by_halves(
     assert (error.kind, error.message) == ("io", "the file changed while it was read; wait until it is written")
 
 
+def animate(folder: Path, *shades: tuple[int, int, int], name: str = "a.gif") -> None:
+    frames = [Image.new("RGB", (4, 4), shade) for shade in shades]
+    frames[0].save(folder / name, save_all=True, append_images=frames[1:], duration=100, loop=0)
+
+
 def test_a_worst_frame_speaks_for_an_animation(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 140, 255, 0)]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    animate(tmp_path, (0, 0, 0), (140, 0, 0), (255, 0, 0), (0, 0, 0))
     (verdict,) = scan(tmp_path)
     assert (verdict.verdict, verdict.frame) == (Outcome.UNSAFE, 2)
     assert verdict.image is not None
     assert verdict.image.frames == 4
     (first_only,) = scan(tmp_path, the_plan=plan(frames=1))
     assert (first_only.verdict, first_only.frame) == (Outcome.SAFE, 0)
+    assert {result.frame for result in first_only.rules} == {0}
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tiff"])
+def test_what_any_sampled_frame_violates_is_in_the_line(tmp_path: Path, name: str) -> None:
+    """Also what is more severe than all that the frame shows which violates most rules."""
+    blue, red, pages = (0, 0, 255), (255, 0, 0), [dataclasses.replace(BLUE, id=each) for each in ("sky", "sea")]
+    animate(tmp_path, (0, 0, 0), blue, (0, 0, 0), red, name=name)
+    (verdict,) = scan(tmp_path, the_plan=plan(RED, *pages))
+    assert (verdict.verdict, verdict.frame, verdict.time) == (Outcome.UNSAFE, 3, None)
+    assert [(each.rule, each.severity, each.spans) for each in verdict.violations] == [
+        ("no-red", Severity.HIGH, None),
+        ("sky", Severity.MEDIUM, None),
+        ("sea", Severity.MEDIUM, None),
+    ]
+    assert [(each.rule, each.status, each.frame, each.time) for each in verdict.rules] == [
+        ("no-red", RuleStatus.VIOLATED, 3, None),
+        ("sky", RuleStatus.VIOLATED, 1, None),
+        ("sea", RuleStatus.VIOLATED, 1, None),
+    ]
+    assert verdict.rationale == (
+        "no-red in frame 3: it is red (0.95). sky in frame 1: it is blue (0.95). sea in frame 1: it is blue (0.95)."
+    )
+    assert [finding.message for finding in findings(verdict)] == [
+        "In frame 3: it is red (0.95).",
+        "In frame 1: it is blue (0.95).",
+        "In frame 1: it is blue (0.95).",
+    ]
+    jsonschema.validate(json.loads(line_of(verdict)), json_schema())
+    assert verdict_of(line_of(verdict)) == verdict
+
+
+def test_doubt_about_an_animation_names_its_frame(tmp_path: Path) -> None:
+    animate(tmp_path, (0, 0, 0), (140, 0, 0))
+    (verdict,) = scan(tmp_path)
+    assert (verdict.verdict, verdict.frame) == (Outcome.UNSURE, 1)
+    assert verdict.rationale == "in frame 1: no-red: not sure that it is red (0.54)."
+    assert [finding.message for finding in findings(verdict)] == ["In frame 1: undecided: It is red. (0.54)"]
+
+
+def test_a_still_image_names_no_frame(folder: Path) -> None:
+    for verdict in scan(folder):
+        assert (verdict.frame, {result.frame for result in verdict.rules}) == (None, {None})
 
 
 def test_the_line_tells_what_was_laid_below_its_frame(tmp_path: Path) -> None:
@@ -290,8 +340,7 @@ def test_a_cached_scan_needs_no_engine(folder: Path, tmp_path: Path) -> None:
 def test_the_line_tells_what_its_frame_took_in_the_model(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 140, 255)]
-    frames[0].save(pictures / "a.gif", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    animate(pictures, *((shade, 0, 0) for shade in (0, 140, 255)))
 
     class Sized(Scripted):
         def view(self, picture: Picture | None, first: Sequence[Question] = (), *, same_image: bool = False) -> View:
@@ -313,8 +362,7 @@ def test_known_frames_that_are_wanted_again_are_decoded_together(
 ) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 140, 255, 0)]
-    frames[0].save(pictures / "a.gif", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    animate(pictures, *((shade, 0, 0) for shade in (0, 140, 255, 0)))
     cache, calls = Cache(tmp_path / "cache"), []
     scan(pictures, cache=cache, the_plan=plan(RED))
     monkeypatch.setattr(

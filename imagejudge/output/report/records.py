@@ -12,10 +12,11 @@ from heapq import nsmallest
 from typing import Any, Final
 
 from imagejudge.constitution import Constitution, Rule, Severity, select_rules
+from imagejudge.judge.frames import where
 from imagejudge.judge.scores import image_score
 from imagejudge.judge.summary import unmeasured
 from imagejudge.output.choice import Choice
-from imagejudge.output.findings import settled
+from imagejudge.output.findings import is_of_its_frame, located, settled
 from imagejudge.output.overview import Overview
 from imagejudge.verdict import By, Outcome, Region, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
@@ -174,20 +175,20 @@ def _row(verdict: Verdict, score: float | None, tables: _Tables) -> str:
 
 
 def _rule(verdict: Verdict, result: RuleResult, tables: _Tables) -> list[Any]:
-    """Its place among the rules, its status, its steps; whether a baseline accepts it, the regions, and what its probe
-    gives it where it was left to that, if any."""
+    """Its place among the rules, its status, its steps; then 1 where a baseline accepts it, the regions in the frame
+    that is shown, what its probe gives it where it was left to that, and which other frame it is of, as far as there
+    are any."""
     row: list[Any] = [
         tables.rule(verdict, result),
         STATUSES.index(result.status),
         [_step(step) for step in result.steps],
+        1 if result.accepted else None,
+        [_region(region, result.steps) for region in located(verdict, result)] or None,
+        _rounded(result.probe.p) if result.by and result.probe else None,
+        None if is_of_its_frame(verdict, result) else where(result.frame, result.time),
     ]
-    probe = result.probe.p if result.by and result.probe else None
-    if result.accepted or result.regions or probe is not None:
-        row.append(int(result.accepted))
-    if result.regions or probe is not None:
-        row.append([_region(region, result.steps) for region in result.regions])
-    if probe is not None:
-        row.append(_rounded(probe))
+    while row[-1] is None:
+        row.pop()
     return row
 
 

@@ -489,6 +489,19 @@ def test_the_detail_shows_the_file_and_the_chain(show: Callable[..., Tab], tmp_p
     assert found.run("document.activeElement.id") == "grid"
 
 
+def test_a_picture_has_regions_of_its_own_frame_alone(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    region = Region(ask="A knife is visible.", left=0.25, top=0.5, right=0.75, bottom=1)
+    found = {"status": RuleStatus.VIOLATED, "steps": (step(0.9),), "regions": (region,)}
+    results = tuple(RuleResult(rule=f"knife-{frame}", frame=frame, **found) for frame in (0, 3))
+    shown = show(verdict("a.gif", 0.9, rules=results, frame=3))
+    shown.press(Keys.ENTER)
+    assert len(shown.texts("#detail .region")) == 1
+    first, second = shown.texts("#detail .rule header")
+    assert ("in frame 0" in first, "in frame" in second) == (True, False)
+
+
 def test_notes_are_kept_however_one_leaves_them(show: Callable[..., Tab]) -> None:
     from selenium.webdriver.common.keys import Keys
 

@@ -85,6 +85,25 @@ def test_a_row_tells_what_a_page_shows() -> None:
     assert found.rules[rule]["steps"][2] == ["It is a toy.", None]
 
 
+@pytest.mark.parametrize(
+    ("line", "rule", "place"),
+    [
+        ({"frame": 3}, {"frame": 3}, None),
+        ({"frame": 3}, {"frame": 0}, "in frame 0"),
+        ({"frame": 3}, {}, None),  # of a version in which all rules were of the line's frame
+        ({"frame": 30, "time": 3}, {"frame": 30, "time": 3}, None),
+        ({"frame": 30, "time": 3}, {"frame": 0, "time": 0}, "at 0:00"),
+        ({"frame": 30, "time": 3}, {"time": 0}, "at 0:00"),
+    ],
+)
+def test_no_region_is_shown_on_another_frame(line: dict[str, Any], rule: dict[str, Any], place: str | None) -> None:
+    region = Region(ask="A knife is visible.", left=0, top=0, right=0.5, bottom=1)
+    found = {"rule": "knife", "status": RuleStatus.VIOLATED, "steps": (step(0.9),), "regions": (region,)}
+    (row,) = records([verdict("a", 0.9, rules=(RuleResult(**found, **rule),), **line)]).rows
+    *_, [told] = json.loads(row)
+    assert told[3:] == ([None, None, None, place] if place else [None, [[0, 0, 0, 0.5, 1]]])
+
+
 def test_questions_stand_once_and_rows_are_a_tenth_of_lines() -> None:
     rules = tuple(
         RuleResult(rule=f"rule-{number}", status=RuleStatus.CLEAR, steps=(step(0.1), step(0.2, item=2), step(None)))

@@ -30,9 +30,9 @@ function readImages() {
 
 const images = readImages();
 
-function resultOf([place, status, steps, accepted, regions = [], probe = null]) {
+function resultOf([place, status, steps, accepted, regions, probe = null, elsewhere = null]) {
   const rule = meta.rules[place];
-  return { rule, status: meta.statuses[status], steps, accepted: accepted === 1, regions, probe };
+  return { rule, status: meta.statuses[status], steps, accepted: accepted === 1, regions: regions ?? [], probe, elsewhere };
 }
 
 const RANKS = { violated: 0, unsure: 1, excepted: 2, clear: 3 };

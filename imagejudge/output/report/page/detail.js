@@ -160,6 +160,7 @@ class Detail {
     head.append(title, made("span", `badge ${result.status}`, result.status));
     const about = [result.rule.severity, result.rule.category].filter(Boolean).map(visible).join(" · ");
     if (about) head.append(made("span", "soft", about));
+    if (result.elsewhere !== null) head.append(made("span", "soft", result.elsewhere));
     if (result.probe !== null) head.append(made("span", "soft", `not asked: its probe says ${result.probe.toFixed(3)}`));
     if (result.accepted) head.append(made("span", "soft", "accepted by a baseline"));
     head.append(this.truths(result, place));
