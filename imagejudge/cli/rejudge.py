@@ -33,7 +33,7 @@ from imagejudge.judge.replay import Rejudge, Unrecorded, answered_with
 from imagejudge.judge.scanner import Scanner
 from imagejudge.judge.unanswered import Recorded, UnansweredImage
 from imagejudge.output.paths import Paths
-from imagejudge.output.recorded import SameDigest
+from imagejudge.output.recorded import AllBut, SameDigest
 from imagejudge.output.resume import Identity, difference
 from imagejudge.verdict import Verdict
 
@@ -78,7 +78,9 @@ def rejudge(
         plan = Plan(constitution, rules.as_method(), first.model, "", Limits(), settings=now, ignored=settings.ignored)
         again = Rejudge(plan)
         identity = dataclasses.replace(Identity.of(plan), settings=again.settings(first))
-        with Output(output, constitution, identity, check=SameDigest(lines.digests())) as out:
+        # What failed is judged again once a scan has judged its image after all.
+        repaired, same = AllBut(lines.failed()), SameDigest(lines.digests())
+        with Output(output, constitution, identity, retry_errors=True, wanted=repaired, check=same) as out:
             out.go_on(out.done)
             lacking = _replay(lines, first, again, out)
             if lacking and model.model is not None:

@@ -9,12 +9,14 @@ import os
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import IO, Any, BinaryIO, Final, cast
 
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import UsageError
 from imagejudge.output.packing import Writable
-from imagejudge.verdict import Verdict, line_of, verdict_of
+from imagejudge.output.recorded import line_in
+from imagejudge.verdict import Outcome, Verdict, line_of, verdict_of
 
 START = b'{"schema":1,"path":'
 """How every line begins: what else a file ends with was not written here."""
@@ -112,6 +114,15 @@ class Latest:
     def digests(self) -> dict[str, str | None]:
         """SHA-256 of the file that the last line about a path was given on, by path."""
         return dict(self.subjects())
+
+    def failed(self) -> set[str]:
+        """Paths of the images that could not be judged, by the last line about each."""
+        found: set[str] = set()
+        for line in itertools.islice(self._from_the_start(), len(self._is_last)):
+            with suppress(ValueError, RecursionError, TypeError, KeyError):  # no verdict, which is said when it is read
+                told = line_in(line)
+                (found.add if told.verdict == Outcome.ERROR else found.discard)(told.path)
+        return found
 
     def sha256(self) -> str:
         """Of the whole file, in hex."""

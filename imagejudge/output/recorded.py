@@ -63,6 +63,16 @@ class SameDigest(Check):
         return self._digests.get(line.path, line.sha256) == line.sha256
 
 
+class AllBut:
+    """Contains every path but some."""
+
+    def __init__(self, paths: Container[str]) -> None:
+        self._paths = paths
+
+    def __contains__(self, path: object) -> bool:
+        return path not in self._paths
+
+
 class WithMembers:
     """Contains some paths, and for each of a shard those of all its members."""
 
@@ -119,6 +129,12 @@ class SameFile(Check):
                 ref.path: (hashlib.sha256(ref.data).hexdigest(), ref.stamp) for ref in refs if ref.data is not None
             }
         return self._members.get(path, (None, None))
+
+
+def line_in(text: bytes) -> Line:
+    """Read a line. Raises `ValueError`, `KeyError`, `TypeError` or `RecursionError` for what is no verdict."""
+    head = HEAD.match(text)
+    return line_at(head) if head else line_of_row(json.loads(text))
 
 
 def line_at(head: re.Match[bytes]) -> Line:

@@ -147,6 +147,34 @@ def test_a_rejudged_file_follows_the_lines_that_it_was_made_of(
     assert verdicts(tmp_path / "new.jsonl") == FIRST | {"a.bmp": "unsafe"}
 
 
+def failing(lines: bytes, name: str) -> bytes:
+    """The lines, where the model had failed on one image."""
+    rows = [json.loads(line) for line in lines.splitlines()]
+    for row in rows:
+        if Path(row["path"]).name == name:
+            failure = {"kind": "engine-timeout", "message": "no answer in 120 s"}
+            row |= {"verdict": "error", "rules": [], "violations": [], "error": failure}
+    return b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
+
+
+def test_what_had_failed_is_rejudged_once_the_scan_is_repaired(
+    run: Run, base: Options, folder: Path, tmp_path: Path
+) -> None:
+    run("scan", "d", *base, "-o", "v.jsonl")
+    good = (tmp_path / "v.jsonl").read_bytes()
+    (tmp_path / "v.jsonl").write_bytes(failing(good, "b.bmp"))
+    again = ("rejudge", "v.jsonl", "-c", "rules.toml", "-o", "new.jsonl")
+    for _ in range(2):  # as long as the scan failed, that stands
+        assert run(*again).returncode == 2
+        assert verdicts(tmp_path / "new.jsonl") == FIRST | {"b.bmp": "error"}
+    assert run("scan", "d", *base, "-o", "v.jsonl", "--retry-errors").returncode == 1
+    done = run(*again)
+    assert (done.returncode, verdicts(tmp_path / "new.jsonl")) == (1, FIRST)
+    assert b"2 of these images have their line" in done.stderr
+    (tmp_path / "v.jsonl").write_bytes(failing(good, "a.bmp"))  # with the same bytes, which were judged before
+    assert (run(*again).returncode, verdicts(tmp_path / "new.jsonl")) == (1, FIRST)
+
+
 def test_of_joined_files_the_last_line_about_an_image_counts(
     run: Run, base: Options, folder: Path, tmp_path: Path
 ) -> None:

@@ -154,6 +154,13 @@ def test_of_several_lines_the_last_counts() -> None:
     assert latest.digests() == {"a": sums[5], "b": sums[4], "c": sums[3]}
 
 
+def test_of_several_outcomes_the_last_counts() -> None:
+    bad = {name: line_of(verdict(name, Outcome.ERROR)) for name in ("a", "b", "ü \udcff")}
+    spaced = json.dumps(json.loads(bad["ü \udcff"])).encode() + b"\n"  # as another program may write it
+    lines = [bad["a"], line_of(verdict("b")), b'{"path": "c"}\n', bad["b"], line_of(verdict("a")), spaced]
+    assert Latest(io.BytesIO(b"".join(lines)), "v").failed() == {"b", "ü \udcff"}
+
+
 @pytest.mark.parametrize("field", ["model", "constitution", "method"])
 def test_files_are_not_mixed_up(tmp_path: Path, field: str) -> None:
     file = tmp_path / "v.jsonl"
