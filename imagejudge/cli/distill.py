@@ -130,6 +130,11 @@ def distill(
     if json_ is not None:
         figures = json.dumps(_document(found, truths), indent=1, allow_nan=False)
         write_atomically(json_, f"{figures}\n", "name another file with --json")
+    if not found.probes.probes:
+        raise UsageError(
+            "the vectors tell nothing of any rule, so there are no probes",
+            "scan more images in full, or judge and embed them with another model",
+        )
     made = f"{counted(len(found.probes.probes), 'probe')} from {counted(len(examples.digests), 'image')}"
     if output is not None:
         write_probes(found.probes, output)

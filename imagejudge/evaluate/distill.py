@@ -128,11 +128,6 @@ def _distil(
     standardised = (vectors - mean) / scale
     directions = _directions(standardised)
     fits = _fits(standardised @ directions.T, examples, enough)
-    if not fits:
-        raise UsageError(
-            f"the vectors tell of no rule whether an image violates it: {', '.join(enough)}"[:300],
-            "scan more images in full, or embed them with another model",
-        )
     reports = tuple(
         RuleReport(rule, *counts[rule], figures=fits[rule].figures)
         if rule in fits

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -85,9 +86,14 @@ def _probe(fitted_to: _Part, constitution: Constitution) -> _Fitted:
     """Decides alone, by labels."""
     del constitution
     probes = _distilled(fitted_to, _LABELS, lambda case: {_UNSAFE: case.label.unsafe})
+    share = fmean(each.case.label.unsafe for each in fitted_to)
+
+    def probability_of(vector: Embedding) -> float:
+        scores = probes.scores(vector)
+        return scores[_UNSAFE].probability if scores else share  # where vectors tell nothing, there is no probe
 
     def tried(image: Embedded) -> Case:
-        probability = max(probes.scores(vector)[_UNSAFE].probability for vector in image.vectors)
+        probability = max(map(probability_of, image.vectors))
         unsafe = probability >= EVEN
         step = Step.not_asked("a probe", 1).model_copy(
             update={

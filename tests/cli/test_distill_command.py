@@ -66,12 +66,16 @@ def test_probes_are_made_of_verdicts_and_vectors(
 
     text = (tmp_path / "x.jsonl").read_text("utf-8")
     (tmp_path / "other.jsonl").write_text(text.replace(line["model"], "other@1"), "utf-8")
+    rows = [json.loads(row) for row in text.splitlines()]
+    flat = (json.dumps(row | {"vector": rows[0]["vector"]}) for row in rows)
+    (tmp_path / "flat.jsonl").write_text("".join(f"{row}\n" for row in flat), "utf-8")
     (tmp_path / "wide.jsonl").write_text(text.replace(r"max_tokens\": 1024", r"max_tokens\": 512"), "utf-8")
     for arguments, complaint in (
         (["--embeddings", "other.jsonl"], "and the vectors of other@1"),
         (["--embeddings", "wide.jsonl"], "--image-max-tokens 1024, now 512"),
         (["--embeddings", "x.jsonl", "-o", "probe.toml"], "--overwrite"),
         (["--embeddings", "x.jsonl", "--select", "knife"], "and the rules are demo@"),
+        (["--embeddings", "flat.jsonl"], "the vectors tell nothing of any rule"),
     ):
         done = run("distill", "verdicts.jsonl", *rules, *arguments)
         assert (done.returncode, complaint in done.stderr.decode()) == (2, True), (arguments, done.stderr)

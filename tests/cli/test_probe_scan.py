@@ -82,7 +82,7 @@ def test_a_scan_asks_only_what_probes_leave(run: Run, base: Sequence[str], probe
         assert told in refused.stderr
 
     shown = run("show", "v.jsonl", "--format", "csv")
-    assert shown.stdout.decode().splitlines()[2].endswith("clear by probe,clear by probe")
+    assert shown.stdout.decode().splitlines()[2].endswith('"clear by probe","clear by probe"')
     assert b"left to probes: 5 of 6 rules" in run("stats", "v.jsonl").stdout
     told = json.loads(run("stats", "v.jsonl", "--json").stdout)["probes"]
     assert (told["left"], told["promised_recall"]) == ({"fire": 3, "knife": 2}, 0.9)

@@ -242,6 +242,29 @@ def test_what_is_not_there_is_told(
     assert words in f"{error.value.message}"
 
 
+def test_a_data_set_of_which_a_folder_cannot_be_listed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(Handler):
+        def send_head(self) -> Any:
+            if "deeper" not in self.path:
+                return super().send_head()
+            self.send_error(500)
+            return None
+
+    monkeypatch.setattr(remote, "_PAUSES", ())
+    (tmp_path / "set").mkdir()
+    folders(tmp_path / "set")
+    handler = functools.partial(Failing, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{running.server_port}/set"
+        with pytest.raises(UsageError) as error:
+            load_dataset(address, "folder", Reading())
+        assert error.value.message == f"{address}/safe/deeper/ cannot be listed: the server answers with 500"
+        running.shutdown()
+
+
 @pytest.mark.parametrize("adapter", ["folder", "huggingface", "webdataset"])
 @pytest.mark.parametrize(
     ("address", "words"),

@@ -66,7 +66,8 @@ def images() -> list[Embedded]:
         violated = [bool(vector[0] > 0.5), bool(vector[1] > 0.5)]
         found.append(image(number, vector, violated, "new" if number % 3 else "old"))
     failed = found[0].case.verdict.model_copy(update={"verdict": Outcome.ERROR, "rules": (), "violations": ()})
-    return [*found, Embedded(dataclasses.replace(found[0].case, verdict=failed), ())]
+    label = dataclasses.replace(found[0].case.label, name="failed.png")
+    return [*found, Embedded(dataclasses.replace(found[0].case, label=label, verdict=failed), ())]
 
 
 @pytest.mark.parametrize("method", ["probe", "probe-new-source"])
