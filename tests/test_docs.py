@@ -155,4 +155,4 @@ def test_the_page_of_settings_names_every_path() -> None:
     page = (DOCS / "settings.md").read_text("utf-8")
     (told,) = re.findall(r"Relative paths of (.*?) start", page.replace("\n", " "))
     options = options_of(Commands()["scan"])
-    assert set(re.findall("`(.*?)`", told)) == {name for name, option in options.items() if option.is_file}
+    assert set(re.findall("`(.*?)`", told)) == {name for name, option in options.items() if option.is_there}

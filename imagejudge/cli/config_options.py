@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +11,13 @@ import typer
 
 from imagejudge.cli import settings_file
 from imagejudge.cli.settings_file import Option, Settings
+from imagejudge.common.existing import is_file, is_folder
 from imagejudge.errors import SettingsError
 
 _EXAMPLES = {str: '"..."', bool: "true", int: "1", float: "1.5", list: '["..."]'}
-_FILES = {"constitution", "model", "mmproj", "chat-template", "prompt-style", "cache-dir", "baseline", "probe"}
+_FILES = ("constitution", "model", "mmproj", "chat-template", "prompt-style", "baseline", "probe")
+_PATHS = {**dict.fromkeys(_FILES, is_file), "cache-dir": is_folder}
+"""Options that may be relative paths, and what lies there if they are: a folder hides no name of a shipped file."""
 _NOT_SET = {"help", "config", "isolated", "output", "overwrite", "mix", "retry-errors", "files-from", "null"}
 _NOT_SET |= {"shard", "blocks"}
 """Options that belong to one call."""
@@ -71,6 +74,23 @@ def in_force(ctx: typer.Context) -> Settings:
     return found
 
 
+def counts_where(
+    other: str, value: str, *, is_it: bool = True
+) -> Callable[[typer.Context, typer.CallbackParam, Any], Any]:
+    """A callback for an option: what a settings file says of it counts only where another one is `value`, or is not.
+
+    The other one is declared before it.
+    """
+
+    def nearest(ctx: typer.Context, parameter: typer.CallbackParam, given: Any) -> Any:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if source is None or source.name != "DEFAULT_MAP" or (str(ctx.params.get(other)) == value) is is_it:
+            return given
+        return parameter.default
+
+    return nearest
+
+
 def options_of(command: Any) -> dict[str, Option]:
     """What a settings file may say, from a command's own options, by their long names."""
     found = {}
@@ -81,5 +101,6 @@ def options_of(command: Any) -> dict[str, Option]:
         kind: Any = list if parameter.multiple else parameter.type_descriptor.annotation
         choices = tuple(kind) if issubclass(kind, StrEnum) else ()
         kind = kind if kind in _EXAMPLES else str
-        found[name] = Option(kind, f'"{choices[0]}"' if choices else _EXAMPLES[kind], choices, is_file=name in _FILES)
+        example = f'"{choices[0]}"' if choices else _EXAMPLES[kind]
+        found[name] = Option(kind, example, choices, _PATHS.get(name))
     return found

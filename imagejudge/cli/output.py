@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 from tqdm import tqdm
 
+from imagejudge.cli.config_options import counts_where
 from imagejudge.cli.console import console, say, table, warn
 from imagejudge.cli.option_names import shown
 from imagejudge.cli.outcomes import outcomes
@@ -84,6 +85,7 @@ class OutputOptions:
     format: Annotated[
         Format | None,
         typer.Option(
+            callback=counts_where("output", STDOUT, is_it=False),
             help="What standard output gets, also beside -o. [default: text on a terminal, jsonl in a pipe]",
             rich_help_panel="Output",
         ),
@@ -92,6 +94,7 @@ class OutputOptions:
         list[str],
         typer.Option(
             metavar="VERDICT",
+            callback=counts_where("format", Format.PATHS),
             help="With --format paths: safe, unsure, unsafe, error. Repeatable, or with commas. [default: unsafe]",
             rich_help_panel="Output",
         ),
@@ -232,10 +235,7 @@ class Output:
         self.tally.add(verdict)
 
     def end(self, *, failed: bool = False, passed_over: Iterable[str] = ()) -> None:
-        """Say what was found and what was passed over, and leave with the exit code for what was found.
-
-        `failed`: not every image could be judged.
-        """
+        """As the function `end`, of what was taken in."""
         end(self.tally, self._constitution, self.options, failed=failed, passed_over=passed_over)
 
 

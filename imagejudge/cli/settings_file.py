@@ -9,12 +9,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from imagejudge.common.existing import exists
+from imagejudge.common.existing import is_file
 from imagejudge.common.text import printable
 from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.common.toml_lines import Path as Place
@@ -22,6 +22,9 @@ from imagejudge.common.toml_read import parse
 from imagejudge.common.toml_table import Report, Table, quote
 from imagejudge.errors import SettingsError
 from imagejudge.images.gitignore import patterns
+from imagejudge.images.names import shard_of
+from imagejudge.images.remote import is_address
+from imagejudge.output.location import below
 
 NAMES = (".imagejudge.toml", "imagejudge.toml")
 """Looked for in this order in every folder; then `[tool.imagejudge]` in `PROJECT`."""
@@ -40,8 +43,8 @@ class Option:
     example: str
     """A right value, as TOML."""
     choices: Sequence[str] = ()
-    is_file: bool = False
-    """Relative paths start from the settings file's folder, where they lead to something."""
+    is_there: Callable[[Path], bool] | None = None
+    """Whether at a path lies what can be meant: then relative paths start from the settings file's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,18 @@ class Settings:
         return hashlib.sha256(json.dumps(ignores).encode()).hexdigest()[:12]
 
     def ignored(self, path: str) -> frozenset[str]:
-        """Rules, by id or category, that are not applied to the file at `path`."""
+        """Rules, by id or category, that are not applied to the file at `path`.
+
+        Of a member of a shard, the shard's path counts: the name in it is a stranger's, and must switch off no rule.
+        """
         if self.path is None or not self.ignores:
             return frozenset()
-        below = os.path.relpath(path, self.path.parent)
+        file = shard_of(path) or path
+        if not is_address(file):
+            folder = os.path.realpath(self.path.parent)
+            file = os.path.relpath(PurePath(folder, below(folder, file)), folder)
         return frozenset(
-            rule for ignores in self.ignores if patterns([ignores.pattern]).match_file(below) for rule in ignores.rules
+            rule for ignores in self.ignores if patterns([ignores.pattern]).match_file(file) for rule in ignores.rules
         )
 
 
@@ -84,9 +93,9 @@ def find_settings(start: Path) -> Path | None:
     """The settings file of the nearest folder, from `start` upwards, that has one."""
     for folder in (start, *start.parents):
         for name in NAMES:
-            if (folder / name).is_file():
+            if is_file(folder / name):
                 return folder / name
-        if (folder / PROJECT).is_file() and _table(_read(folder / PROJECT)[0], folder / PROJECT) is not None:
+        if is_file(folder / PROJECT) and _table(_read(folder / PROJECT)[0], folder / PROJECT) is not None:
             return folder / PROJECT
     return None
 
@@ -142,7 +151,7 @@ def _value(table: Table, name: str, option: Option, folder: Path, report: Report
         table.complain(name, f"{name!r} is empty")
     elif option.choices and value is not None and value not in option.choices:
         table.complain(name, f"{name!r} is {quote(str(value))}", f"write one of {', '.join(option.choices)}")
-    if option.is_file and isinstance(value, str) and exists(folder / value):
+    if option.is_there is not None and isinstance(value, str) and option.is_there(folder / value):
         return str(folder / value)
     return value
 

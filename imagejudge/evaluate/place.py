@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote
 from imagejudge.common import existing
 from imagejudge.errors import UsageError
 from imagejudge.images.names import is_image, is_shard
-from imagejudge.images.remote import UnknownAddressError, list_address, refuse_name, state_of
+from imagejudge.images.remote import UnknownAddressError, refuse_name, state_of
+from imagejudge.images.remote_folder import list_address
 
 _TABLES = (".csv", ".jsonl", ".json")
 
@@ -30,7 +31,7 @@ class _Listing:
             return frozenset((self.root,))
         try:
             found = list_address(self.root)
-            if found == [self.root]:
+            if found == {self.root: None}:
                 state_of(self.root)  # raises if there is nothing
         except FileNotFoundError:
             hint = "check the address of the data set; its server has to list folders"
@@ -39,6 +40,9 @@ class _Listing:
             raise UsageError(f"{self.root} cannot be listed: {error.strerror or error}", "try again") from None
         except UnknownAddressError as error:
             raise UsageError(f"{self.root} {error}", "or download the data set") from None
+        for folder, why in found.items():
+            if why is not None:  # what lies there would be left out without a word
+                raise UsageError(f"{folder} cannot be listed: {why.strerror or why}", "try again")
         return frozenset(self.root + _written(self.root, each[len(self.root) :]) for each in found)
 
     @cached_property

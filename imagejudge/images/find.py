@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,8 +29,10 @@ from imagejudge.images.names import (
     is_image,
     is_shard,
 )
+from imagejudge.images.read import unlisted
 from imagejudge.images.ref import ImageRef
-from imagejudge.images.remote import UnknownAddressError, is_address, list_address, refuse_name
+from imagejudge.images.remote import UnknownAddressError, is_address, refuse_name
+from imagejudge.images.remote_folder import list_address
 from imagejudge.images.shards import can_read
 from imagejudge.images.signed import name_of
 from imagejudge.images.special_files import is_special
@@ -79,7 +82,7 @@ def find_images(
     folders = [path for path in paths if not is_image(path)]
     trees = WorkTrees(folders, warn) if respect_gitignore else None
     walk = _Walk(trees, frozenset(map(_key, paths)), passed_over)
-    return (ImageRef(path) for path in _find(paths, Rules(excluded), walk))
+    return _find(paths, Rules(excluded), walk)
 
 
 def read_list(stream: BinaryIO, nul: bool) -> Iterator[str]:
@@ -124,7 +127,7 @@ class _Level:
         return unknown and (entry is None or entry.is_file() or entry.is_symlink())  # git lists no pipes or devices
 
 
-def _find(paths: Sequence[str], excluded: Rules, walk: _Walk) -> Iterator[str]:
+def _find(paths: Sequence[str], excluded: Rules, walk: _Walk) -> Iterator[ImageRef]:
     done: set[str] = set()
     for path in paths:
         key = _key(path)
@@ -134,17 +137,19 @@ def _find(paths: Sequence[str], excluded: Rules, walk: _Walk) -> Iterator[str]:
         if is_address(path):
             yield from walk.below_address(path, excluded)
         elif os.path.isdir(path):
-            yield from walk.below(path, excluded)
+            yield from map(ImageRef, walk.below(path, excluded))
         else:
-            yield path
+            yield ImageRef(path)
+    yield from map(ImageRef, walk.behind_links())
 
 
 class _Walk:
     """Goes through the named folders, through each real folder once.
 
     Folders are known by device and inode, so that a loop of links ends, and a tree of links to one folder, which may
-    hold a billion ways through it, is walked once. Files need no such set, which would grow with the data: in one walk
-    they all differ, and a file that is named as well is left for where it is named.
+    hold a billion ways through it, is walked once. Links that are found are followed when all that is named was walked:
+    what is left out of a folder, its own path decides, not that of a link to it. Files need no such set, which would
+    grow with the data: in one walk they all differ, and a file that is named as well is left for where it is named.
     """
 
     def __init__(
@@ -154,9 +159,16 @@ class _Walk:
         self._named = named
         self._passed_over = passed_over
         self._walked: set[tuple[int, int]] = set()
+        self._links: deque[tuple[str, Rules]] = deque()
+        """Links to folders that were found, and are not followed yet."""
+
+    def behind_links(self) -> Iterator[str]:
+        """The same as `below` for the links to folders that were found, and those found behind them."""
+        while self._links:
+            yield from self.below(*self._links.popleft())
 
     def below(self, folder: str, excluded: Rules) -> Iterator[str]:
-        """The images below a named folder, and the folders that cannot be listed."""
+        """The images below a folder that is named or linked to, and the folders that cannot be listed."""
         stack: list[_Level] = []  # our own, as folders may lie deeper than calls may go
         yield from self._enter(stack, folder, _key(folder), excluded, lambda: self._git_of(folder))
         while stack:
@@ -169,10 +181,13 @@ class _Walk:
             if name.startswith("."):
                 continue
             if _is_folder(entry):
-                if not level.ignores(name + "/"):
-                    yield from self._enter(
-                        stack, entry.path, key, level.excluded.below(name), partial(self._git_below, level, entry)
-                    )
+                if level.ignores(name + "/"):
+                    continue
+                below = level.excluded.below(name)
+                if entry.is_symlink():
+                    self._links.append((entry.path, below))
+                else:
+                    yield from self._enter(stack, entry.path, key, below, partial(self._git_below, level, entry))
             elif is_image(name):
                 if key not in self._named and not level.ignores(name, entry):
                     yield entry.path
@@ -189,28 +204,34 @@ class _Walk:
             elif name.lower().endswith(PACKED_ENDINGS) and key not in self._named and not level.ignores(name, entry):
                 self._passed_over(entry.path, Unread.PACKED)
 
-    def below_address(self, address: str, excluded: Rules) -> Iterator[str]:
-        """The same at an address; where there is no folder, or none that can be listed, the address itself."""
+    def below_address(self, address: str, excluded: Rules) -> Iterator[ImageRef]:
+        """The same at an address; where there is no folder, the address itself.
+
+        Why a folder cannot be listed is told with it: asking again, of what may answer then, would tell something else.
+        """
         refuse_name(address)
         try:
-            found = [address] if is_image(address) or is_shard(address) else list_address(address)
+            found = {address: None} if is_image(address) or is_shard(address) else list_address(address)
         except (OSError, UnknownAddressError):
-            found = [address]
-        for each in found:
+            found = {address: None}
+        for each, error in found.items():
             way = each[len(address) :].strip("/")
-            if each == address:
-                yield each
-            elif not any(part.startswith(".") for part in way.split("/")) and not _is_left_out(way, excluded):
+            if error is not None:
+                if each == address or not _is_left_out(way + "/", excluded):
+                    yield ImageRef(each, trouble=unlisted(error))
+            elif each == address:
+                yield ImageRef(each)
+            elif not _is_left_out(way, excluded):
                 if is_image(each):
-                    yield each
+                    yield ImageRef(each)
                 elif is_found_shard(each.rpartition("/")[2]):
                     if can_read(each):
-                        yield each
+                        yield ImageRef(each)
                     else:
                         self._passed_over(each, Unread.SHARD)
                 elif extension(each) in VIDEO_EXTENSIONS - SHARED_EXTENSIONS:
                     if pyav() is not None:
-                        yield each
+                        yield ImageRef(each)
                     else:
                         self._passed_over(each, Unread.VIDEO)
                 elif each.lower().endswith(PACKED_ENDINGS):
@@ -239,20 +260,22 @@ class _Walk:
         stack.append(_Level(os.path.join(key, ""), iter(entries), excluded, git))
 
     def _git_of(self, folder: str) -> Ignored | None:
-        """What git says of a folder that is named, or that is a work tree of its own."""
+        """What git says of a folder that is named or linked to, or that is a work tree of its own."""
         return None if self._trees is None else self._trees.of(folder)
 
     def _git_below(self, level: _Level, entry: os.DirEntry[str]) -> Ignored | None:
-        """The same for a folder that was found: a link and a repository of its own are asked about by themselves."""
+        """The same for a folder that was found: a repository of its own is asked about by itself."""
         if self._trees is None:
             return None
-        if entry.is_symlink() or os.path.lexists(os.path.join(entry.path, ".git")):
+        if os.path.lexists(os.path.join(entry.path, ".git")):
             return self._git_of(entry.path)
         return None if level.git is None else level.git.below(entry.name)
 
 
 def _is_left_out(way: str, excluded: Rules) -> bool:
-    """Whether a file, or any folder on the way to it, is excluded."""
+    """Whether a file, or any folder on the way to it, is hidden or excluded. The way of a folder ends in '/'."""
+    if any(part.startswith(".") for part in way.split("/")):
+        return True
     folders = [way[: at + 1] for at, mark in enumerate(way) if mark == "/"]
     return any(excluded.ignores(each) for each in (*folders, way))
 

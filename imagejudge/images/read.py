@@ -115,6 +115,8 @@ class Unreadable:
 
 _IMPOSSIBLE: Final = Unreadable("missing", "no file can have this name")
 NOT_FETCHED: Final = Unreadable("missing", "is an address, and only files are read; copy it to a file first")
+_NOT_LISTED: Final = Unreadable("permission", "may not list this folder; give yourself the right to read it")
+_NOTHING: Final = Unreadable("missing", "nothing is at this address; check it")
 _ANY_SIZE: Final = Limits(bytes=sys.maxsize)
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
@@ -133,7 +135,7 @@ class Source:
 def read_image(path: str, limits: Limits) -> Source | Unreadable:
     """Read a regular file of at most `limits.bytes`; anything else is told without waiting for it."""
     if is_address(path):
-        return _read_address(path, limits)
+        return _read(path, limits, _fetch_once)
     try:
         # Before opening, since opening a device may already do something; and again after, since it may have changed.
         status = os.stat(path)  # noqa: PTH116 - Path rewrites "" and "a/"
@@ -142,7 +144,7 @@ def read_image(path: str, limits: Limits) -> Source | Unreadable:
     except OSError as error:
         return _os_error(path, error)
     try:
-        found = _refuse(path, path, status, limits) or _read(path, limits)
+        found = _refuse(path, path, status, limits) or _read(path, limits, _read_once)
     except OSError as error:
         found = _os_error(path, error)
     return found if found.stamp or found.sha256 else dataclasses.replace(found, stamp=Stamp.of(status))
@@ -180,6 +182,11 @@ def state_now(file: BinaryIO | RangeFile) -> Stamp | None:
     return _stamp(file.state) if isinstance(file, RemoteFile | RangeFile) else Stamp.of(os.fstat(file.fileno()))
 
 
+def state_at_end(file: BinaryIO | RangeFile) -> Stamp | None:
+    """The same when all of it was read, for which a server is asked once more. Raises `OSError`."""
+    return _stamp(file.state_again()) if isinstance(file, RemoteFile | RangeFile) else state_now(file)
+
+
 def _stamp(state: tuple[int, int, int] | None) -> Stamp | None:
     return None if state is None else Stamp(*state)
 
@@ -190,22 +197,18 @@ def _at_address(open_: Callable[[str], _File], address: str) -> _File | Unreadab
     except UnknownAddressError as error:
         return Unreadable("missing", str(error))
     except FileNotFoundError:
-        return Unreadable("missing", "nothing is at this address; check it")
+        return _NOTHING
     except OSError as error:
         return _os_error(address, error)
 
 
-def _read_address(address: str, limits: Limits) -> Source | Unreadable:
-    file = _at_address(open_address, address)
-    if isinstance(file, Unreadable):
-        return file
-    with file:
-        try:
-            data = file.read_whole(limits.bytes + 1)
-        except OSError as error:
-            return _os_error(address, error)
-    found = given_image(address, data, limits)
-    return dataclasses.replace(found, stamp=state_now(file))
+def unlisted(error: OSError) -> Unreadable:
+    """Why a folder at an address gives no images."""
+    if isinstance(error, PermissionError):
+        return _NOT_LISTED
+    if isinstance(error, FileNotFoundError):
+        return _NOTHING
+    return Unreadable("io", f"cannot be listed: {error.strerror or error}")
 
 
 def given_image(name: str, data: bytes, limits: Limits) -> Source | Unreadable:
@@ -223,7 +226,7 @@ def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits)
         return Unreadable("not-a-file", "lies in a file system of the kernel, where reading has effects; leave it out")
     if stat.S_ISDIR(status.st_mode):
         if not os.access(path, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            return Unreadable("permission", "may not list this folder; give yourself the right to read it")
+            return _NOT_LISTED
         return Unreadable("folder", "is a folder, where an image file is wanted")
     if not stat.S_ISREG(status.st_mode):
         return Unreadable("not-a-file", "is a pipe, socket or device, not a file; save the image to a file first")
@@ -232,10 +235,10 @@ def _refuse(path: str, where: str | int, status: os.stat_result, limits: Limits)
     return None
 
 
-def _read(path: str, limits: Limits) -> Source | Unreadable:
-    """The bytes of one state of the file: one that changes while it is read is read again."""
+def _read(path: str, limits: Limits, once: Callable[[str, Limits], Source | Unreadable | None]) -> Source | Unreadable:
+    """The bytes of one state of the file: one that changes while it is read `once` is read again."""
     for _ in range(_TRIES):
-        if (found := _read_once(path, limits)) is not None:
+        if (found := once(path, limits)) is not None:
             return found
     return Unreadable("io", "the file changed while it was read; wait until it is written")
 
@@ -259,6 +262,20 @@ def _read_once(path: str, limits: Limits) -> Source | Unreadable | None:
             "empty", "the file is empty; copy or download it again", hashlib.sha256().hexdigest(), settled
         )
     return Source(path, data, hashlib.sha256(data).hexdigest(), settled)
+
+
+def _fetch_once(address: str, limits: Limits) -> Source | Unreadable | None:
+    file = _at_address(open_address, address)
+    if isinstance(file, Unreadable):
+        return file
+    with file:
+        try:
+            data = file.read_whole(limits.bytes + 1)
+            if state_at_end(file) != state_now(file):
+                return None
+        except OSError as error:
+            return _os_error(address, error)
+    return dataclasses.replace(given_image(address, data, limits), stamp=state_now(file))
 
 
 def _all_of(file: BinaryIO, most: int) -> bytes:

@@ -12,14 +12,16 @@ import io
 import re
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Final, Self, TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
+from imagejudge.common.extras import how_to_install
 from imagejudge.common.waiting import SLOWEST, within
 from imagejudge.errors import UsageError
 from imagejudge.images.signed import whole
 
-INSTALL: Final = "pip install imagejudge[remote]"
+INSTALL: Final = how_to_install("remote")
 """What makes addresses readable."""
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
 _WITH_NAME: Final = re.compile(r"https?://[^/?#]*@")
@@ -29,8 +31,6 @@ _SILENCE: Final = 60
 """Seconds in which a server has to say something."""
 _ANSWER: Final = 300
 """Seconds for an answer as a whole; of a file that is read as a stream, for its beginning."""
-_LISTING: Final = 3600
-"""The same for a folder with all below it, which are many answers."""
 _WINDOW: Final = 60
 """Seconds of waiting for bytes after which the pace of a stream is measured."""
 _PAUSES: Final = (1, 4)
@@ -53,6 +53,7 @@ _MARKS: Final = (
 _CERTAIN: Final = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
 """What another try does not change."""
 _NO_PARTS: Final = "the server gives no parts of files, which tables are read by"
+_State: TypeAlias = tuple[int, int, int] | None
 _T = TypeVar("_T")
 
 
@@ -73,11 +74,16 @@ def refuse_name(address: str) -> None:
 
 
 class RemoteFile(io.BufferedReader):
-    """A file that is open for reading; `state` is its size and two numbers that change with it, where they are told."""
+    """A file that is open for reading; `state` is its size and two numbers that change with it, where they are told.
 
-    def __init__(self, raw: io.RawIOBase, state: tuple[int, int, int] | None) -> None:
+    It is that of the bytes, or an older one, and never a newer one: then they would be taken for what came later.
+    `state_again` gives it once they are read, by which a file that changed meanwhile is known. Raises `OSError`.
+    """
+
+    def __init__(self, raw: io.RawIOBase, state: _State, state_again: Callable[[], _State]) -> None:
         super().__init__(raw, _BUFFER)
         self.state = state
+        self.state_again = state_again
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most so many bytes, as many as are there; none at the end. What had arrived comes before any `OSError`."""
@@ -89,15 +95,16 @@ class RemoteFile(io.BufferedReader):
 
 
 class RangeFile:
-    """A file of which any part can be read; close it. `state` is as in `RemoteFile`."""
+    """A file of which any part can be read; close it. `state` and `state_again` are as in `RemoteFile`."""
 
     def __init__(self, address: str) -> None:
         """Raises `UnknownAddressError`, or `OSError`."""
-        system, path = _found(address)
-        self._file = _tried(lambda: system.open(path, "rb"))
+        system, path = system_of(address)
+        told = tried(lambda: system.info(path))
+        self.state, self.size = _state(told), int(told.get("size") or 0)
+        self.state_again = partial(state_of, address)
+        self._file = tried(lambda: system.open(path, "rb"))
         self._lock = threading.Lock()
-        self.state = state_of(address)
-        self.size = int(_tried(lambda: system.info(path)).get("size") or 0)
 
     def __enter__(self) -> Self:
         return self
@@ -113,37 +120,43 @@ class RangeFile:
                 self._file.seek(offset)
                 return bytes(self._file.read(size))
 
-        return _tried(read)
+        return tried(read)
 
 
 def open_address(address: str) -> RemoteFile:
     """Open a file to be read once, from front to back. Raises `UnknownAddressError`, or `OSError`."""
-    system, path = _found(address)
-    how = {"block_size": 0} if "http" in address[:5] else {}  # as a stream, which every server can give
-    file = _tried(lambda: system.open(path, "rb", **how))
-    return RemoteFile(_Raw(file), state_of(address))
+    if "http" in address[:5]:
+        return _open_stream(address)
+    system, path = system_of(address)
+    state = state_of(address)
+    file = tried(lambda: system.open(path, "rb"))
+    return RemoteFile(_Raw(file), state, partial(state_of, address))
 
 
-def state_of(address: str) -> tuple[int, int, int] | None:
+def _open_stream(address: str) -> RemoteFile:
+    """The same over HTTP: one answer, which every server can give, and which also says what it is the content of."""
+    system, path = system_of(address)
+    file = tried(lambda: system.open(path, "rb", block_size=0))
+    headers = file.r.headers
+    told = {mark: headers.get(mark) for mark in ("ETag", "Last-Modified")}
+    if headers.get("Content-Encoding", "identity") == "identity":
+        told["size"] = headers.get("Content-Length")
+    state = _state(told)
+    return RemoteFile(_Raw(file), state, lambda: state)
+
+
+def state_of(address: str) -> _State:
     """Size of the file and two numbers that change with its content; None where its server tells nothing of it."""
-    system, path = _found(address)
-    told = _tried(lambda: system.info(path))
+    system, path = system_of(address)
+    return _state(tried(lambda: system.info(path)))
+
+
+def _state(told: Mapping[str, Any]) -> _State:
     marks = [str(told[mark]) for mark in _MARKS if told.get(mark)]
     if not marks:
         return None
     number = int.from_bytes(hashlib.sha256("\n".join(marks).encode()).digest()[:7], "big")
     return int(told.get("size") or 0), number, number
-
-
-def list_address(address: str) -> list[str]:
-    """The addresses of all files below a folder, in the order of their names; of a file, itself alone."""
-    if whole(address) != address:  # a signature is that of one file
-        return [address]
-    system, root = _found(address)
-    if not _tried(lambda: system.isdir(root)):
-        return [address]
-    paths = _tried(lambda: system.find(root), seconds=_LISTING)
-    return [address.rstrip("/") + "/" + path[len(root) :].lstrip("/") for path in sorted(paths)]
 
 
 class _Raw(io.RawIOBase):
@@ -210,8 +223,8 @@ def _arrived(file: Any) -> bytes:
     return bytes(content.read_nowait())
 
 
-def _found(address: str) -> tuple[Any, str]:
-    """The file system of an address, and the path in it."""
+def system_of(address: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it. Raises `UnknownAddressError`, or `OSError`."""
     scheme = address.partition("://")[0]
     if scheme in _LOCAL:
         raise UnknownAddressError("is the address of a local file; give its path")
@@ -220,7 +233,7 @@ def _found(address: str) -> tuple[Any, str]:
     except ImportError:
         raise UnknownAddressError(f"is an address; to read it: {INSTALL}") from None
     try:
-        how = {"client_kwargs": {"timeout": _patience()}} if scheme in ("http", "https") else {}
+        how = {"client_kwargs": _client()} if scheme in ("http", "https") else {}
         system, path = fsspec.core.url_to_fs(whole(address), **how)
     except ImportError as error:  # which says what to install
         raise UnknownAddressError(f"is an address that needs one more package: {error}") from None
@@ -231,13 +244,15 @@ def _found(address: str) -> tuple[Any, str]:
     return system, str(path)
 
 
-def _patience() -> Any:
+def _client() -> dict[str, Any]:
+    """How servers are asked: for files as they are, since one that is packed to be sent has other marks."""
     import aiohttp
 
-    return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
+    patience = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
+    return {"timeout": patience, "headers": {"Accept-Encoding": "identity"}}
 
 
-def _tried(do: Callable[[], _T], *, seconds: float | None = None) -> _T:
+def tried(do: Callable[[], _T], *, seconds: float | None = None) -> _T:
     """What a call gives within so long (None: `_ANSWER`), tried again where the network may be at fault.
 
     Raises `OSError`.

@@ -1,14 +1,16 @@
 """Verdicts as CSV for spreadsheets: one row an image, one column a rule.
 
-Made for people: programs read JSON Lines. No cell can become a formula, and every cell is one line.
+Made for people: programs read JSON Lines. No cell can become a formula, and every cell is one line, also where a
+spreadsheet takes semicolons for the ends of cells, as those of many languages do.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final, Literal
 
 from imagejudge.common.text import printable
 from imagejudge.constitution import Constitution, Severity
@@ -18,8 +20,8 @@ _COLUMNS = (
     *("path", "verdict", "severity", "violated", "unsure", "accepted", "rationale", "error"),
     *("format", "width", "height", "frames", "frame", "time", "sha256", "model", "constitution", "method"),
 )
-_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
-"""What makes a spreadsheet compute a cell, also in the wide forms that East Asian versions take."""
+_FORMULA: Final = re.compile(r"((?:^|;)[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Precedes what makes a spreadsheet compute a cell, also in the wide forms that East Asian versions take."""
 _ORDER = list(Severity)
 
 
@@ -42,7 +44,7 @@ class Csv:
         if not self._begun:
             # Excel takes UTF-8 for something else unless this mark comes first.
             self._stream.write(b"\xef\xbb\xbf")
-            self._row([*_COLUMNS, *(f"rule {rule}" for rule in self._rules)])
+            self._row([*_COLUMNS, *(f"rule {rule}" for rule in self._rules)], csv.QUOTE_MINIMAL)
             self._begun = True
 
     def _statuses(self, verdict: Verdict) -> Iterator[str]:
@@ -50,9 +52,9 @@ class Csv:
         for rule in self._rules:
             yield found.get(rule, "")
 
-    def _row(self, cells: list[object]) -> None:
+    def _row(self, cells: list[object], quoting: Literal[0, 1] = csv.QUOTE_ALL) -> None:
         line = io.StringIO()
-        csv.writer(line).writerow([_cell(cell) for cell in cells])
+        csv.writer(line, quoting=quoting).writerow([_cell(cell) for cell in cells])
         self._stream.write(line.getvalue().encode())
         self._stream.flush()
 
@@ -77,5 +79,4 @@ def _facts(verdict: Verdict) -> Iterator[object]:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else printable(value)
-    return f"'{text}" if text[:1] and text[0] in _FORMULA else text
+    return "" if value is None else _FORMULA.sub(r"\1'", printable(value))

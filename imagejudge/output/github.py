@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from imagejudge.common.text import printable
 from imagejudge.constitution import Severity
+from imagejudge.images.remote import is_address
 from imagejudge.output.findings import findings
 from imagejudge.output.location import below_here
 from imagejudge.verdict import Verdict
@@ -60,7 +61,7 @@ class Annotations:
 
 def _shown(path: str) -> bytes:
     """As GitHub knows the file, with escapes for what a terminal would act on; of line ends, `_escape` takes care."""
-    name = below_here(path).as_posix()
+    name = path if is_address(path) else below_here(path).as_posix()
     return "".join(char if char in "\r\n" else printable(char) for char in name).encode()
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 from urllib.parse import quote
 
 from imagejudge import __version__
 from imagejudge.common.text import printable, quiet_json
 from imagejudge.constitution import Constitution, Rule, Severity
+from imagejudge.images.remote import is_address
 from imagejudge.output.findings import Finding, findings
 from imagejudge.output.location import below_here
 from imagejudge.output.paths import bytes_of
@@ -20,6 +22,9 @@ MAX_RESULTS = 25_000
 """GitHub refuses a run with more."""
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
+_URI: Final = "%:/?#@!$&'()*+,;="
+"""What an address has beside letters and digits: web addresses have their escapes already."""
+_NO_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 _OUT_OF_WORLD = "out-of-world"
 """Stands for all rules where a picture does not look like what the model was made for."""
 _LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", None: "none"}
@@ -145,6 +150,8 @@ def _location(path: str) -> dict[str, Any]:
 
 def _artifact(path: str) -> dict[str, str]:
     """Relative to the current folder where the file lies below it. The same file gives the same words every time."""
+    if is_address(path):
+        return {"uri": _NO_ESCAPE.sub("%25", quote(bytes_of(path), safe=_URI))}
     pure = below_here(path)
     encoded = quote(bytes_of(pure.as_posix()))
     if pure.is_absolute():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import json
 import threading
@@ -19,13 +20,23 @@ pytestmark = pytest.mark.usefixtures("brightness")
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Gives what is called signed only to those who name a signature."""
+    """Gives what is called signed only to those who name a signature, and no list of what is called locked."""
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        if "late" in self.path:  # replaced while it is sent, which stays what it was
+            file = Path(self.translate_path(self.path))
+            file.unlink()
+            file.write_bytes(png(2, 99))
+        super().copyfile(source, outputfile)
+
     def send_head(self) -> Any:
         if "signed" in self.path and "secret" not in self.path:
+            self.send_error(403)
+            return None
+        if self.path == "/locked/":
             self.send_error(403)
             return None
         return super().send_head()
@@ -57,6 +68,29 @@ def test_a_server_is_scanned_and_resumed(run: Run, base: Sequence[str], tmp_path
     run("scan", server, f"{server}/none.png", *base, "-o", "v.jsonl")
     again = [json.loads(line)["path"] for line in (tmp_path / "v.jsonl").read_bytes().splitlines()]
     assert again == [line["path"] for line in lines]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(run: Run, base: Sequence[str], tmp_path: Path, server: str) -> None:
+    for name in ("a.png", "locked/b.png"):
+        (tmp_path / "served" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "served" / name).write_bytes(png(1))
+    done = run("scan", server, *base)
+    assert done.returncode == 2, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["path"] for line in lines] == [f"{server}/a.png", f"{server}/locked/"]
+    assert lines[1]["error"]["kind"] == "permission"
+
+
+def test_an_image_that_was_replaced_as_it_was_read_is_judged_again(
+    run: Run, base: Sequence[str], tmp_path: Path, server: str
+) -> None:
+    file = tmp_path / "served" / "late.png"
+    file.write_bytes(png(1))
+    digests = []
+    for _ in range(2):
+        run("scan", f"{server}/late.png", *base, "-o", "v.jsonl")
+        digests.append(json.loads((tmp_path / "v.jsonl").read_bytes().splitlines()[-1])["sha256"])
+    assert digests == [hashlib.sha256(data).hexdigest() for data in (png(1), png(2, 99))]
 
 
 def test_signatures_are_used_and_not_written(run: Run, base: Sequence[str], tmp_path: Path, server: str) -> None:

@@ -69,6 +69,36 @@ def test_a_wrong_file_stops_every_command_that_reads_it(run: Run, configured: Pa
     assert run("check", "rules.toml").returncode == 0
 
 
+def test_a_folder_hides_no_name(run: Run, tmp_path: Path) -> None:
+    for name in ("stickers", "builtin"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "imagejudge.toml").write_text('constitution = "stickers"\nmodel = "builtin"\n')
+    shown = run("config").stdout
+    assert row(shown, "constitution") == ('"stickers"', "settings")
+    assert row(shown, "model") == ('"builtin"', "settings")
+    done = run("scan", "stickers", "--allow-empty")
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_the_file_says_of_standard_output_gives_way(run: Run, configured: Path) -> None:
+    said = configured.read_text()
+    configured.write_text('format = "paths"\nonly = ["unsure"]\n' + said)
+    names = [f"images/000{number}.png" for number in (0, 2)]
+    assert run("scan", "images").stdout.decode().splitlines() == names
+    done = run("scan", "images", "--format", "text", "--quiet")
+    assert done.returncode == 1, done.stderr
+    assert [line.partition(b":")[0].decode() for line in done.stdout.splitlines()] == names
+    done = run("scan", "images", "-o", "-")
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()][::2] == names, done.stderr
+    again = run("scan", "images", "--format", "text", "--only", "safe")
+    assert (again.returncode, b"--only is about paths" in again.stderr) == (2, True)
+    by_both = run("scan", "images", "--format", "text", "-o", "-")
+    assert (by_both.returncode, b"-o - and --format" in by_both.stderr) == (2, True)
+    configured.write_text('only = ["unsure"]\n' + said)
+    assert len(run("scan", "images").stdout.splitlines()) == 3
+    assert run("scan", "images", "--format", "paths").stdout.decode().splitlines() == names
+
+
 def test_config_says_which_file_counts(run: Run, configured: Path) -> None:
     done = run("config")
     assert f"settings file: {configured}".encode() in done.stdout.replace(b"\n", b"")

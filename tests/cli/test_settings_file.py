@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from imagejudge.cli.settings_file import Option, find_settings, load_settings
+from imagejudge.common.existing import is_file, is_folder
 from imagejudge.errors import SettingsError
 
 OPTIONS = {
-    "constitution": Option(str, '"..."', is_file=True),
+    "constitution": Option(str, '"..."', is_there=is_file),
+    "cache-dir": Option(str, '"..."', is_there=is_folder),
     "fail-on": Option(str, '"unsure"', ("unsure", "unsafe")),
     "timeout": Option(float, "1.5"),
     "threads": Option(int, "1"),
@@ -63,6 +66,33 @@ def test_a_name_that_is_no_file_stays_a_name(tmp_path: Path) -> None:
     assert load_settings(file, OPTIONS).values == {"constitution": "stickers"}
 
 
+def test_only_what_can_be_meant_is_looked_for_beside_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "imagejudge.toml", 'constitution = "stickers"\ncache-dir = "answers"')
+    for name in ("stickers", "answers"):
+        (tmp_path / name).mkdir()
+    assert load_settings(file, OPTIONS).values == {"constitution": "stickers", "cache-dir": str(tmp_path / "answers")}
+    for name in ("stickers", "answers"):
+        (tmp_path / name).rmdir()
+        (tmp_path / name).write_text("")
+    assert load_settings(file, OPTIONS).values == {"constitution": str(tmp_path / "stickers"), "cache-dir": "answers"}
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_folder_that_may_not_be_entered_has_no_settings(tmp_path: Path) -> None:
+    here = tmp_path / "closed" / "open"
+    here.mkdir(parents=True)
+    write(tmp_path / "closed" / "imagejudge.toml")
+    user = os.geteuid()
+    (tmp_path / "closed").chmod(0)
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        assert find_settings(here) is None
+    finally:
+        os.seteuid(user)
+        (tmp_path / "closed").chmod(0o755)
+
+
 def test_rules_can_be_ignored_below_a_path(tmp_path: Path) -> None:
     text = '[per-path-ignores]\n"icons/**" = ["faces"]\n"*.gif" = ["motion", "faces"]'
     settings = load_settings(write(tmp_path / "imagejudge.toml", text), OPTIONS)
@@ -70,6 +100,45 @@ def test_rules_can_be_ignored_below_a_path(tmp_path: Path) -> None:
     assert settings.ignored(str(tmp_path / "c.gif")) == {"faces", "motion"}
     assert settings.ignored(str(tmp_path / "c.png")) == frozenset()
     assert settings.ignored(str(tmp_path.parent / "icons" / "b.png")) == frozenset()
+
+
+def test_a_path_through_a_link_is_seen_from_the_folder_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real" / "icons").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real" / "more").symlink_to("../elsewhere")
+    (tmp_path / "real" / "icons" / "l.png").symlink_to("../more/x.png")
+    text = '[per-path-ignores]\n"icons/**" = ["faces"]\n"more/**" = ["motion"]\n"*.gif" = ["noise"]'
+    file = write(tmp_path / "real" / "imagejudge.toml", text)
+    for folder, named in (("real", file), (".", tmp_path / "link" / file.name), (".", Path("link", file.name))):
+        monkeypatch.chdir(tmp_path / folder)
+        settings = load_settings(named, OPTIONS)
+        for way in (tmp_path / "link", tmp_path / "real", Path("." if folder == "real" else "link")):
+            assert settings.ignored(f"{way}/icons/x.png") == {"faces"}
+            assert settings.ignored(f"{way}/icons/l.png") == {"faces"}
+            assert settings.ignored(f"{way}/more/../icons/x.png") == frozenset()
+        assert settings.ignored(str(tmp_path / "real" / "more" / "x.png")) == {"motion"}
+        assert settings.ignored(str(tmp_path / "elsewhere" / "x.gif")) == {"noise"}
+
+
+@pytest.mark.parametrize("shard", ["t.parquet", "t.tar", "data/t.tar.gz"])
+def test_members_of_shards_are_ignored_by_the_path_of_their_shard(tmp_path: Path, shard: str) -> None:
+    text = '[per-path-ignores]\n"icons/**" = ["faces"]\n"*.png" = ["faces"]\n"/data/" = ["motion"]'
+    settings = load_settings(write(tmp_path / "imagejudge.toml", text), OPTIONS)
+    rules = {"motion"} if shard.startswith("data/") else frozenset()
+    for member in ("0/../icons/x", "../icons/x.png", "../../icons/x.png", "icons/x.png", "/icons/x.png"):
+        assert settings.ignored(f"{tmp_path}/{shard}::{member}") == rules
+    assert settings.ignored(f"{tmp_path}/icons/{shard}::x.png") == {"faces"}
+
+
+def test_the_steps_upwards_in_an_address_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = '[per-path-ignores]\n"icons/**" = ["faces"]\n"*.gif" = ["motion"]'
+    settings = load_settings(write(tmp_path / "imagejudge.toml", text), OPTIONS)
+    assert settings.ignored("https://x.org/a/../../../icons/x.png") == frozenset()
+    assert settings.ignored("https://x.org/a/x.gif") == {"motion"}
 
 
 @pytest.mark.parametrize(

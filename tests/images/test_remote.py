@@ -13,16 +13,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
+import fsspec.implementations.memory
 import pytest
 from tables import pairs, png, write_arrow, write_parquet
 from tars import tar_of, write_tar
 
 from imagejudge.common.extras import how_to_install
 from imagejudge.errors import UsageError
-from imagejudge.images import remote
+from imagejudge.images import remote, remote_folder
 from imagejudge.images.find import find_images
 from imagejudge.images.read import Limits, Source, read_image, stamp_now
 from imagejudge.images.shards import expand
@@ -38,11 +39,20 @@ def memory() -> Iterator[fsspec.AbstractFileSystem]:
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Gives files as a whole, as it knows no ranges."""
 
+    asked: ClassVar[list[str]] = []
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
     def send_head(self) -> Any:
-        """Refuse what is called private, fail at what is called broken, hang up on what is short, drip what is slow."""
+        """Refuse what is called private, fail at what is called broken, hang up on what is short, drip what is slow.
+
+        Say nothing at all to who asks for what is called deaf.
+        """
+        self.asked.append(f"{self.command} {self.path}")
+        if "deaf" in self.path:
+            self.close_connection = True
+            return None
         if "slow" in self.path and self.command == "GET":
             return self.drip()
         status = 403 if "private" in self.path else 500 if "broken" in self.path else None
@@ -70,6 +80,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a folder, `tmp_path`."""
     monkeypatch.setattr(remote, "_PAUSES", (0,))
+    Handler.asked.clear()
     handler = functools.partial(Handler, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
@@ -80,6 +91,28 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def found(*addresses: str, **how: object) -> list[str]:
     return [ref.path for ref in find_images(addresses, **how)]  # type: ignore[arg-type]
+
+
+class Replaced(fsspec.implementations.memory.MemoryFileSystem):
+    """Has another file in the place of each that is opened, as many times as `left` says."""
+
+    protocol = "replaced"
+    left: ClassVar[int] = 0
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.removeprefix("replaced://"))  # type: ignore[no-any-return]
+
+    def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
+        file = super()._open(path, mode, **more)
+        if Replaced.left and mode == "rb":
+            Replaced.left -= 1
+            data = self.store.pop(path).getvalue()
+            self.pipe(path, data[::-1] if data in (png(1), png(1)[::-1]) else data)
+        return file
+
+
+fsspec.register_implementation("replaced", Replaced)
 
 
 def read(address: str, limits: Limits = Limits()) -> bytes | tuple[str, str]:  # noqa: B008 - frozen
@@ -96,6 +129,54 @@ def test_a_folder_is_listed_in_order(memory: fsspec.AbstractFileSystem) -> None:
     assert found("memory://none") == ["memory://none"]
 
 
+def troubles(*addresses: str, **how: object) -> dict[str, tuple[str, str] | None]:
+    refs = find_images(addresses, **how)  # type: ignore[arg-type]
+    return {ref.path: ref.trouble and (ref.trouble.kind, ref.trouble.message) for ref in refs}
+
+
+def test_folders_that_cannot_be_listed_are_tried_again_and_told(server: str, tmp_path: Path) -> None:
+    for folder in ("broken", "deaf", "ok/deep", "private"):
+        (tmp_path / "pics" / folder).mkdir(parents=True)
+        (tmp_path / "pics" / folder / "a.png").write_bytes(png(1))
+    (tmp_path / "pics" / "index.html").write_text(
+        "".join(f'<a href="{name}/">' for name in ("ok", "gone", "broken", "deaf", "private", ".broken"))
+    )
+    told = troubles(f"{server}/pics")
+    assert list(told) == sorted(told)
+    assert {path.removeprefix(f"{server}/pics/"): why for path, why in told.items()} == {
+        "broken/": ("io", "cannot be listed: the server answers with 500"),
+        "deaf/": ("io", "cannot be listed: ServerDisconnectedError"),
+        "gone/": ("missing", "nothing is at this address; check it"),
+        "ok/deep/a.png": None,
+        "private/": ("permission", "may not list this folder; give yourself the right to read it"),
+    }
+    for name, times in (("broken", 2), ("deaf", 2), ("private", 1)):
+        assert sum(each == f"GET /pics/{name}/" for each in Handler.asked) >= times
+    assert list(troubles(f"{server}/pics", exclude=["broken/", "deaf", "gone/", "private/"])) == [
+        f"{server}/pics/ok/deep/a.png"
+    ]
+
+
+def test_links_in_a_circle_end(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pics" / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b.png"):
+        (tmp_path / "pics" / name).write_bytes(png(1))
+    links = ["./", "../", "../pics/", "/pics/", f"{server}/pics/", "sub/", "sub/./", "?sort=/", "#/", "a.png"]
+    (tmp_path / "pics" / "index.html").write_text("".join(f'<a href="{link}">' for link in links))
+    assert troubles(f"{server}/pics/") == dict.fromkeys([f"{server}/pics/a.png", f"{server}/pics/sub/b.png"])
+    monkeypatch.setattr(remote_folder, "_DEEPEST", 2)
+    (tmp_path / "pics" / "sub" / "loop").symlink_to(".")
+    told = troubles(f"{server}/pics/sub")
+    deepest = f"{server}/pics/sub/loop/loop/loop/"
+    assert told == {
+        **dict.fromkeys(f"{server}/pics/sub/{'loop/' * depth}b.png" for depth in range(3)),
+        deepest: ("io", "cannot be listed: lies below 2 folders, maybe in a circle of links"),
+    }
+    monkeypatch.setattr(remote_folder, "_LONGEST", -1)
+    address = f"{server}/pics/sub"
+    assert troubles(address) == {address: ("io", "cannot be listed: no end within -1 seconds")}
+
+
 def test_an_image_is_read_within_bounds(memory: fsspec.AbstractFileSystem) -> None:
     memory.pipe("/a.png", png(1))
     assert read("memory://a.png") == png(1)
@@ -106,6 +187,74 @@ def test_an_image_is_read_within_bounds(memory: fsspec.AbstractFileSystem) -> No
     assert before.size == len(png(1))
     memory.pipe("/a.png", png(2))
     assert stamp_now("memory://a.png") != before
+
+
+def test_a_stamp_is_that_of_the_bytes_and_of_no_later_ones(server: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(1))
+    image = read_image(f"{server}/a.png", Limits())
+    assert image.stamp == stamp_now(f"{server}/a.png") is not None
+
+    class Late(Handler):
+        def end_headers(self) -> None:
+            self.send_header("etag", f'"{file.stat().st_size}"')
+            super().end_headers()
+
+        def copyfile(self, source: Any, outputfile: Any) -> None:
+            file.unlink()  # what is being sent stays what it was
+            file.write_bytes(png(2, 99))
+            super().copyfile(source, outputfile)
+
+    handler = functools.partial(Late, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{running.server_port}/a.png"
+        before = stamp_now(address)
+        Handler.asked.clear()
+        image = read_image(address, Limits())
+        assert isinstance(image, Source)
+        assert image.data == png(1)
+        assert Handler.asked == ["HEAD /a.png", "GET /a.png"]  # none for the stamp, which the answer has
+        assert image.stamp == before != stamp_now(address)
+        running.shutdown()
+
+
+@pytest.fixture
+def replaced(memory: fsspec.AbstractFileSystem) -> Iterator[fsspec.AbstractFileSystem]:
+    yield memory
+    Replaced.left = 0
+
+
+def test_an_image_that_changes_meanwhile_is_read_again(replaced: fsspec.AbstractFileSystem) -> None:
+    replaced.pipe("/a.png", png(1))
+    Replaced.left = 1
+    image = read_image("replaced://a.png", Limits())
+    assert isinstance(image, Source)
+    assert image.data == png(1)[::-1]
+    assert image.stamp == stamp_now("replaced://a.png")
+    Replaced.left = 9
+    assert read("replaced://a.png") == ("io", "the file changed while it was read; wait until it is written")
+
+
+@pytest.mark.parametrize(("name", "place"), [("a.tar", "@2048"), ("a.parquet", "changed")])
+def test_a_shard_that_changes_meanwhile_is_told(
+    replaced: fsspec.AbstractFileSystem, tmp_path: Path, name: str, place: str
+) -> None:
+    if name.endswith("tar"):
+        write_tar(tmp_path / name, {"a.png": png(1), "b.png": png(2)})
+    else:
+        write_parquet(tmp_path / name, {"image": pairs(png(1), png(2))})
+    replaced.pipe(f"/{name}", (tmp_path / name).read_bytes())
+    before = stamp_now(f"replaced://{name}")
+    assert len(list(expand(find_images([f"replaced://{name}"]), Limits()))) == 2
+    Replaced.left = 1
+    *images, last = expand(find_images([f"replaced://{name}"]), Limits())
+    assert [ref.data for ref in images] == [png(1), png(2)]
+    assert {ref.stamp for ref in (*images, last)} == {before}
+    assert last.path == f"replaced://{name}::{place}"
+    assert last.trouble is not None
+    assert last.trouble.kind == "shard"
+    assert last.trouble.message.endswith("changed while it was read; wait until it is written")
 
 
 @pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".tar.zst"])

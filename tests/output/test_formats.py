@@ -219,6 +219,24 @@ def test_sarif_names_a_file_the_same_way_however_it_was_given(tmp_path: Path, mo
     assert where == {"uri": "file:///else%20where/c.png"}
 
 
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("s3://b/x.png", "s3://b/x.png"),
+        ("https://h/a%20b.png?w=1&h=2", "https://h/a%20b.png?w=1&h=2"),
+        ("gs://b/a.tar::ü x/100%.png", "gs://b/a.tar::%C3%BC%20x/100%25.png"),
+        ("memory://a[1]\n\udcff.png", "memory://a%5B1%5D%0A%FF.png"),
+    ],
+)
+def test_an_address_stays_one(path: str, uri: str) -> None:
+    run, _ = sarif(verdict(path, {"fire": VIOLATED}), failed(path))
+    (notification,) = run["invocations"][0]["toolExecutionNotifications"]
+    for place in (run["results"][0]["locations"][0], notification["locations"][0]):
+        assert place["physicalLocation"]["artifactLocation"] == {"uri": uri}
+    (line,) = annotations(verdict(path, {"fire": VIOLATED}))[0]
+    assert parsed(line)[1][b"file"].decode() == printable(path).replace("\\n", "\n")
+
+
 def test_sarif_fingerprints_are_of_image_and_rule() -> None:
     def prints(*verdicts: Verdict) -> list[dict[str, str]]:
         return [result["partialFingerprints"] for result in sarif(*verdicts)[0]["results"]]
@@ -329,6 +347,17 @@ def test_no_cell_is_a_formula_or_more_than_a_line(path: str) -> None:
     assert row["rationale"] == "'=because"
     assert all(cell[:1] not in set("=+-@\t\r\n") - {""} for cell in row.values())
     assert all(cell.isprintable() for cell in row.values())
+
+
+@pytest.mark.parametrize("path", [*HOSTILE, "x;=1+1;.png", 'x;"=1+1', "x;  -1.png", "a;;@b", "a;\uff1d1"])
+def test_no_cell_is_a_formula_where_a_semicolon_parts_cells(path: str) -> None:
+    stream = io.BytesIO()
+    write(Csv(stream, RULES), verdict(path, BAD).model_copy(update={"rationale": f"a,b;{path}"}))
+    header, line, rest = stream.getvalue().decode("utf-8-sig").split("\r\n")
+    assert header.startswith("path,verdict,")
+    assert rest == ""
+    assert not [cell for cell in line.split(";") if cell.lstrip(' "')[:1] in set("=+-@\uff1d\uff0b\uff0d\uff20")]
+    assert line.startswith('"')  # so that who takes both, or asks, keeps each whole
 
 
 def test_a_table_of_nothing_has_its_header() -> None:

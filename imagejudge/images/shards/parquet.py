@@ -1,7 +1,7 @@
-"""The images in a Parquet or Arrow file, by row: `SHARD::17`, or `SHARD::17/COLUMN` and `SHARD::17/COLUMN/2`.
+"""The images in a Parquet or Arrow file, by row: `SHARD::17`, or `SHARD::17/COLUMN` and `SHARD::17/COLUMN/2/FIELD`.
 
-Images are bytes in a column, Hugging Face's pairs of bytes and path, or lists of these. A path alone is followed from
-the file's folder, to what is called an image.
+Images are bytes in a column, Hugging Face's pairs of bytes and path, or either within lists, structs and maps. A path
+alone is followed from the file's folder, to what is called an image.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from imagejudge.images.read import (
     NOT_FETCHED,
     Limits,
     Source,
+    Stamp,
     Unreadable,
     open_ranges,
     read_image,
+    state_at_end,
     state_now,
     too_large,
 )
@@ -94,17 +96,27 @@ class _Shard:
         is_empty = True
         for found in reader:
             is_empty = False
-            now = state_now(self._file)
-            if (now and now[:2]) != (self._state and self._state[:2]):
-                yield self._trouble("changed", "the file changed while it was read; wait until it is written")
+            if self._is_changed(state_now(self._file)):
+                yield self._changed()
                 return
             if isinstance(found, BrokenPart):
                 part = f"{PARTS[self._arrow]} {found.number}"
                 yield self._trouble(part, f"{part} cannot be read to its end: {found.message}")
-            elif wanted(path := f"{self._shard}{SEPARATOR}{found.row}" + f"/{found.name}" * bool(found.name)):
+            elif wanted(path := f"{self._shard}{SEPARATOR}{found.row}{found.place}"):
                 yield self._ref(path, found)
+        try:
+            if self._is_changed(state_at_end(self._file)):
+                yield self._changed()
+        except OSError as error:
+            raise BrokenTable(str(error.strerror or error)) from None
         if is_empty:
             passed_over(self._shard, Unread.EMPTY)
+
+    def _is_changed(self, now: Stamp | None) -> bool:
+        return (now and now[:2]) != (self._state and self._state[:2])
+
+    def _changed(self) -> ImageRef:
+        return self._trouble("changed", "the file changed while it was read; wait until it is written")
 
     def _ref(self, path: str, cell: Cell) -> ImageRef:
         if cell.path is not None:

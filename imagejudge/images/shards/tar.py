@@ -21,7 +21,7 @@ from imagejudge.images.names import (
     is_image,
     is_shard,
 )
-from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, state_now, too_large
+from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, state_at_end, state_now, too_large
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards.sample import Sample, key_and_field
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
@@ -63,7 +63,7 @@ class _Tar:
         self._file = file
         self._limits = limits
         self._sample = sample
-        self._state = self._now()
+        self._state = state_now(self._file)
         self._stamp = self._state and self._state.settled(time.time_ns())
         self._taken: set[int] = set()
         """Names that were given out, as hashes: there may be millions."""
@@ -78,6 +78,7 @@ class _Tar:
             for entry in stream:
                 if entry.type != tarfile.DIRTYPE:
                     yield from self._member(entry, stream, wanted, passed_over)
+            self._refuse_changed(_at_end(self._file, stream.place), stream.place)
         except BrokenTar as broken:
             yield from self._sample.end()
             self._end_sample(passed_over)
@@ -148,9 +149,7 @@ class _Tar:
         if trouble is not None:
             return ImageRef(path, stamp=self._stamp, trouble=trouble)
         data = stream.data(entry)
-        now = self._now()
-        if (now and now[:2]) != (self._state and self._state[:2]):
-            raise BrokenTar(entry.offset, "changed while it was read; wait until it is written")
+        self._refuse_changed(state_now(self._file), entry.offset)
         if extension(entry.name) in SHARED_EXTENSIONS and not is_transport_stream(data[:1024]):
             return None
         return ImageRef(path, data, self._stamp)
@@ -171,8 +170,9 @@ class _Tar:
             return too_large(self._limits)
         return None if message is None else Unreadable("member", message)
 
-    def _now(self) -> Stamp | None:
-        return state_now(self._file)
+    def _refuse_changed(self, now: Stamp | None, offset: int) -> None:
+        if (now and now[:2]) != (self._state and self._state[:2]):
+            raise BrokenTar(offset, "changed while it was read; wait until it is written")
 
     def _path(self, name: str) -> str:
         return f"{self._shard}{SEPARATOR}{name}"
@@ -191,6 +191,13 @@ class _Tar:
             return False
         self._taken.add(key)
         return True
+
+
+def _at_end(file: BufferedReader, offset: int) -> Stamp | None:
+    try:
+        return state_at_end(file)
+    except OSError as error:
+        raise BrokenTar(offset, f"cannot be read on: {error.strerror or error}") from None
 
 
 def leads_out(name: str) -> bool:

@@ -82,6 +82,11 @@ class TarStream:
         while (entry := self._next()) is not None:
             yield entry
 
+    @property
+    def place(self) -> int:
+        """Where the current entry begins; at the end, the mark that ends the archive."""
+        return self._entry
+
     def data(self, entry: Entry) -> bytes:
         """The bytes of the current entry, all at once."""
         data = self._exactly(entry.size)
