@@ -65,6 +65,22 @@ def test_rows_are_judged_resumed_and_carry_columns(run: Run, base: Sequence[str]
     assert one.returncode == 0, one.stderr
 
 
+def test_columns_of_any_name_and_fields_in_them_are_resumed_and_named(
+    run: Run, base: Sequence[str], tmp_path: Path
+) -> None:
+    columns = {"image": [png(1)], "a": [[png(2)]], "a/0": [png(3)], "chat": [[{"role": "user", "image": png(4)}]]}
+    write_parquet(tmp_path / "a.parquet", columns)
+    paths = [f"a.parquet::0{name}" for name in ("", "/a/0", "/a%2F0", "/chat/0/image")]
+    for _ in range(2):
+        done = run("scan", "a.parquet", *base, "-o", "v.jsonl")
+        assert b"4 images" in done.stderr
+        assert [line["path"] for line in rows((tmp_path / "v.jsonl").read_bytes())] == paths
+    again = run("scan", *reversed(paths), *base)
+    assert [line["path"] for line in rows(again.stdout)] == paths
+    one = run("explain", paths[3], *base)
+    assert one.returncode == 0, one.stderr
+
+
 @pytest.mark.slow
 def test_what_the_library_datasets_writes_is_judged(run: Run, base: Sequence[str], tmp_path: Path) -> None:
     for folder in ("img", "hub/data"):

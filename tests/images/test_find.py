@@ -112,6 +112,26 @@ def test_links_are_followed_and_loops_end() -> None:
     assert found("d") == ["d/a/x.png", "d/file.png", "d/gone.png", "d/loop.png", "d/there/y.png"]
 
 
+def test_a_folder_is_searched_in_its_own_place_before_any_link_to_it() -> None:
+    make("d/real/g.png", "d/real/h.jpg", "d/z.png", "e/f/i.png")
+    Path("d/alias").symlink_to("real")
+    Path("d/other").symlink_to("../e/f")
+    real = ["d/real/g.png", "d/real/h.jpg", "d/z.png"]
+    assert found("d") == [*real, "d/other/i.png"]
+    assert found("d", "e") == [*real, "e/f/i.png"]
+    assert found("d", exclude=["alias/*.png"]) == [*real, "d/other/i.png"]
+    assert found("d", "e", exclude=["other/*.png"]) == [*real, "e/f/i.png"]
+    assert found("d", exclude=["real/"]) == ["d/z.png", "d/alias/g.png", "d/alias/h.jpg", "d/other/i.png"]
+
+
+def test_links_to_folders_come_last_in_the_order_in_which_they_are_found() -> None:
+    make("d/b/x.png", "d/z.png", "e/c/y.png", "e/y.png", "f/u.png")
+    Path("d/a").symlink_to("../e")
+    Path("d/b/l").symlink_to("../../f")
+    Path("e/b").symlink_to("c")
+    assert found("d") == ["d/b/x.png", "d/z.png", "d/a/c/y.png", "d/a/y.png", "d/b/l/u.png"]
+
+
 def test_a_web_of_links_is_walked_once() -> None:
     for level in range(40):  # 2 ** 40 ways to the image
         Path(f"web/{level}").mkdir(parents=True)
@@ -285,7 +305,7 @@ def test_folders_that_the_kernel_makes_up_are_not_searched(target: str, monkeypa
     Path("d/link").symlink_to(target)
     scandir, listed = os.scandir, []
     monkeypatch.setattr(os, "scandir", lambda path: (listed.append(path), scandir(path))[1])
-    assert found("d") == ["d/a.png", "d/link", "d/z.png"]
+    assert found("d") == ["d/a.png", "d/z.png", "d/link"]
     assert found(target) == [target]
     assert listed == ["d"]
     refused = read_image("d/link", Limits())

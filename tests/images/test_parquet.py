@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -101,130 +101,6 @@ def test_further_columns_and_lists_have_names_of_their_own() -> None:
         "a.parquet::0/mask": png(5),
         "a.parquet::1": png(2),
     }
-
-
-def test_no_two_images_of_a_row_have_the_same_path() -> None:
-    columns = {
-        "image": [png(1)],
-        "a": pa.array([[png(2)]]),
-        "a/0": [png(3)],
-        "a%2F0": [png(4)],
-        "..": [png(5)],
-        ".": [png(6)],
-        "": [png(7)],
-        "../b c.d": [png(8)],
-    }
-    write_parquet(Path("a.parquet"), columns)
-    names = ["", "/a/0", "/a%2F0", "/a%252F0", "/%2E%2E", "/%2E", "/", "/..%2Fb c.d"]
-    found = {f"a.parquet::0{name}": png(number) for number, name in enumerate(names, 1)}
-    assert told("a.parquet") == found
-    assert told(*found) == found
-
-
-def nested(images: Sequence[bytes]) -> dict[str, pa.Array]:
-    """Columns with images at every depth, and with texts and bytes that are none; beside them, one of images alone."""
-    photo = pa.struct([("caption", pa.string()), ("hash", pa.binary()), ("photo", PAIR)])
-    turn = pa.struct([("role", pa.string()), ("image", pa.binary())])
-    turns = [{"role": "user", "image": images[1]}, {"role": "x.png", "image": None}, {"image": images[2]}]
-    shot = {"bytes": images[0], "path": "x.png"}
-    return {
-        "meta": pa.array([{"caption": "a cat", "hash": b"\1\2", "photo": shot}], photo),
-        "image": pa.array([images[3]]),
-        "chat": pa.array([[turns]], pa.list_(pa.list_(turn))),
-        "views": pa.array([[("left", images[4]), ("left", images[5])]], pa.map_(pa.string(), pa.large_binary())),
-        "keys": pa.array([[(images[6], 1)]], pa.map_(pa.binary(), pa.int8())),
-    }
-
-
-NESTED = {
-    "": 3,
-    "/meta/photo": 0,
-    "/chat/0/0/image": 1,
-    "/chat/0/2/image": 2,
-    "/views/0/value": 4,
-    "/views/1/value": 5,
-    "/keys/0/key": 6,
-}
-
-
-@pytest.mark.parametrize("kind", ["parquet", "arrow"])
-def test_images_within_structs_lists_and_maps_are_found_and_named(kind: str) -> None:
-    images = [png(number) for number in range(7)]
-    if kind == "parquet":
-        write_parquet(Path("a.parquet"), nested(images))
-    else:
-        write_arrow(Path("a.arrow"), nested(images), 1)
-    found = {f"a.{kind}::0{name}": images[number] for name, number in NESTED.items()}
-    assert told(f"a.{kind}") == found
-    for path, data in found.items():
-        assert told(path) == {path: data}
-
-
-def test_a_field_of_the_name_of_another_way_to_an_image_has_a_path_of_its_own() -> None:
-    turns = [{"a/b": png(2), "a": {"b": png(3)}, "bytes": png(1), "path": "x", "%": [png(4)]}]
-    write_parquet(Path("a.parquet"), {"x/y": pa.array(turns), "x": pa.array([{"y": png(5)}])})
-    names = {"/x%2Fy": 1, "/x%2Fy/a%2Fb": 2, "/x%2Fy/a/b": 3, "/x%2Fy/%25/0": 4, "/x/y": 5}
-    assert told("a.parquet") == {
-        f"a.parquet::0{'' if number == 1 else name}": png(number) for name, number in names.items()
-    }
-
-
-def test_images_in_types_that_hold_others_are_found() -> None:
-    kinds = {
-        "fixed": pa.array([png(1)], pa.binary(len(png(1)))),
-        "view": pa.array([[png(2)]], pa.list_view(pa.binary())),
-        "runs": pa.RunEndEncodedArray.from_arrays(pa.array([1]), pa.array([png(3)])),
-        "opaque": pa.ExtensionArray.from_storage(pa.opaque(pa.binary(), "a", "b"), pa.array([png(4)])),
-        "union": pa.UnionArray.from_sparse(
-            pa.array([1], pa.int8()), [pa.array(["x"]), pa.array([png(5)]), pa.array([b"a"])]
-        ),
-    }
-    for number, (name, column) in enumerate(kinds.items(), 1):
-        write_arrow(Path(f"{name}.arrow"), {"image": [png(0)], name: column}, 1)
-        place = f"{name}/0" if name == "view" else name
-        images = {"image": png(0), place: png(number)}
-        if name == "fixed":
-            assert set(told(f"{name}.arrow")) == {f"{name}.arrow::0", f"{name}.arrow::0/{name}"}
-        assert sorted(told(f"{name}.arrow").values(), key=str) == sorted(images.values(), key=str)
-
-
-def test_a_note_of_fields_within_a_column_says_which_hold_images() -> None:
-    image, value = {"_type": "Image"}, {"_type": "Value"}
-    columns = {"image": pairs(png(3)), **nested([png(number) for number in range(7)])}
-    features = {
-        "image": image,
-        "meta": {"caption": value, "hash": value, "photo": image},
-        "chat": {"_type": "List", "feature": {"_type": "Sequence", "feature": {"role": value, "image": image}}},
-    }
-    write_parquet(Path("a.parquet"), columns, features=features)
-    names = ["", "/meta/photo", "/chat/0/0/image", "/chat/0/2/image"]
-    assert told("a.parquet") == {f"a.parquet::0{name}": png(NESTED[name]) for name in names}
-
-
-def test_fields_that_are_empty_where_it_is_looked_count_as_columns_that_are() -> None:
-    turn = pa.struct([("role", pa.string()), ("image", pa.binary()), ("hash", pa.binary())])
-    turns = [[{"role": "x"}]] * 1100 + [[{"image": png(2)}]]
-    columns = {"chat": pa.array(turns, pa.list_(turn)), "image": [png(1)] * 1101}
-    write_parquet(Path("a.parquet"), columns)
-    found = told("a.parquet")
-    assert len(found) == 1102
-    assert found["a.parquet::1100/chat/0/image"] == png(2)
-    assert found["a.parquet::1100"] == png(1)
-
-
-def test_a_table_nested_deeper_than_can_be_read_is_told() -> None:
-    column = pa.array([png(2)])
-    for _ in range(300):
-        column = pa.StructArray.from_arrays([column], ["a"])
-    write_parquet(Path("a.parquet"), {"image": [png(1)], "deep": column})
-    found = told("a.parquet")
-    assert ("a.parquet::0" + "/deep" + "/a" * 300 in found) or any(isinstance(data, tuple) for data in found.values())
-
-
-def test_columns_with_dots_in_their_names_are_told_apart_from_fields() -> None:
-    columns = {"a.b": [png(1)], "a": pa.array([{"b": b"x"}]), "c": pa.array([{"d": png(2)}]), "c.d": [b"x"]}
-    write_parquet(Path("a.parquet"), columns)
-    assert told("a.parquet") == {"a.parquet::0": png(1), "a.parquet::0/c/d": png(2)}
 
 
 def test_the_note_of_hugging_face_says_which_columns_hold_images() -> None:

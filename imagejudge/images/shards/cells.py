@@ -1,4 +1,4 @@
-"""What a cell of a table says of images: bytes, a path, Hugging Face's pair of both, or a list of these.
+"""What a value in a table says of images: it is bytes, a path, or Hugging Face's pair of both.
 
 Knows values of Python, not where tables are kept.
 """
@@ -27,53 +27,52 @@ _SHORTEST_BASE64: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One image in a cell: its bytes, or else the path of its file."""
+    """One image in a row: its bytes, or else the path of its file."""
 
     place: str
-    """Where in the cell: empty, or `/` and the number in a list."""
+    """Where in the row: after a `/` each, the names of column and fields, `escaped`, and numbers in lists."""
     data: bytes | None
     path: str | None
 
 
-def images_in(cell: object, place: str = "") -> Iterator[Held]:
-    """The images in a cell, in order; what holds neither bytes nor a path is none."""
-    match cell:
-        case list():
-            for number, each in enumerate(cell):
-                yield from images_in(each, f"{place}/{number}")
+def held_by(value: object, place: str) -> Held | None:
+    """The image that a value is: a pair of bytes and path, or one of both. None where it has neither."""
+    match value:
         case dict():
-            data, path = cell.get("bytes"), cell.get("path")
+            data, path = value.get("bytes"), value.get("path")
             path = path if isinstance(path, str) else ""
             if isinstance(data, bytes) and (data or not path):
-                yield Held(place, data, None)
-            elif path:
-                yield Held(place, None, path[:_LONGEST_PATH])
+                return Held(place, data, None)
+            return Held(place, None, path[:_LONGEST_PATH]) if path else None
         case bytes():
-            yield Held(place, cell, None)
-        case str() if cell:
-            data = _base64(cell)
-            yield Held(place, data, cell[:_LONGEST_PATH] if data is None else None)
+            return Held(place, value, None)
+        case str() if value:
+            data = _base64(value)
+            return Held(place, data, value[:_LONGEST_PATH] if data is None else None)
+    return None
 
 
-def looks_like_images(cells: Iterable[object]) -> bool:
-    """Whether any of some cells has what begins as an image or video, or a path that ends as one."""
-    return any(
-        _begins_as_image(held.data) if held.data is not None else _is_path(held.path or "")
-        for cell in cells
-        for held in images_in(cell)
-    )
+def escaped(name: str) -> str:
+    """The name of a column or field as one part of a path: no two names give the same, and none leads elsewhere."""
+    if not name.strip("."):
+        return name.replace(".", "%2E") or "%"
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def looks_like_images(found: Iterable[Held]) -> bool:
+    """Whether any begins as an image or video, or is a path that ends as one."""
+    return any(_begins_as_image(held.data) if held.data is not None else _is_path(held.path or "") for held in found)
 
 
 def is_called_images(column: str) -> bool:
-    """Whether a column's name says that there are images in it, such as `image`, `images` or `jpg`."""
+    """Whether the name of a column or field says that there are images in it, such as `image`, `images` or `jpg`."""
     name = column.lower()
     return name.removesuffix("s") in _NAMES or is_image(f".{name}")
 
 
-def only_addresses(cells: Iterable[object]) -> bool:
-    """Whether all that some cells have are addresses in a network."""
-    held = [held for cell in cells for held in images_in(cell)]
-    return bool(held) and all(each.path is not None and is_address(each.path) for each in held)
+def only_addresses(found: Iterable[Held]) -> bool:
+    """Whether all are addresses in a network."""
+    return all(held.path is not None and is_address(held.path) for held in found)
 
 
 def carried(cell: Any, longest: int) -> Any:
@@ -85,9 +84,9 @@ def carried(cell: Any, longest: int) -> Any:
         return None
 
 
-def declared_images(metadata: Mapping[bytes, bytes] | None) -> list[str]:
-    """The columns of images that Hugging Face's note in a table's schema names."""
-    return [name for name, feature in _features(metadata).items() if _is_image_feature(feature)]
+def declared_images(metadata: Mapping[bytes, bytes] | None) -> list[tuple[str, ...]]:
+    """The names on the ways to images that Hugging Face's note in a table's schema names."""
+    return list(_declared(_features(metadata), ()))
 
 
 def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
@@ -110,13 +109,17 @@ def _features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_image_feature(feature: object) -> bool:
-    if isinstance(feature, list):  # as earlier versions wrote lists
-        return len(feature) == 1 and _is_image_feature(feature[0])
-    if not isinstance(feature, dict):
-        return False
-    kind = feature.get("_type")
-    return kind == "Image" or (kind in ("List", "LargeList", "Sequence") and _is_image_feature(feature.get("feature")))
+def _declared(feature: object, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    match feature:
+        case {"_type": "Image"}:
+            yield names
+        case {"_type": "List" | "LargeList" | "Sequence", "feature": inner} | [inner]:  # the latter in earlier versions
+            yield from _declared(inner, names)
+        case {"_type": str()}:
+            return
+        case dict():
+            for name, inner in feature.items():
+                yield from _declared(inner, (*names, name))
 
 
 def _begins_as_image(data: bytes) -> bool:

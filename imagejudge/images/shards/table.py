@@ -55,6 +55,7 @@ class Schema:
     classes: dict[str, list[str]]
     """Names of the whole numbers in a column, which Hugging Face keeps beside the table."""
     images: Sequence[str]
+    """Columns that have them, or `COLUMN/FIELD` where they lie within one."""
     single: Sequence[str]
     """Columns whose cells may hold one image each, by their type."""
     addresses: bool
@@ -68,8 +69,8 @@ class Cell:
     """One image of a row; or a row without an image, which has neither bytes nor path."""
 
     row: int
-    name: str = ""
-    """The column, and `/` and the number in a list; empty for the one image of the first column."""
+    place: str = ""
+    """In the row, as in `cells.Held`; empty for the one image of the first column."""
     size: int = 0
     data: bytes = field(default=b"", repr=False)
     """Empty, though the size is not, where it is larger than wanted."""
@@ -145,7 +146,7 @@ class TableReader:
             elif "broken" in header:
                 yield BrokenPart(header["broken"], header["message"])
             else:
-                yield Cell(**header, data=data, held="name" in header)
+                yield Cell(**header, data=data, held="place" in header)
 
     @property
     def _replies(self) -> BinaryIO:

@@ -14,11 +14,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, BinaryIO, Final, Protocol, TypeVar, cast
 
 import pyarrow
@@ -28,14 +28,23 @@ from imagejudge.common import messages
 from imagejudge.common.child_process import confine, serve_parent
 from imagejudge.common.text import printable
 from imagejudge.images.shards.cells import (
+    Held,
     carried,
     class_names,
-    declared_images,
-    images_in,
     looks_like_images,
     only_addresses,
 )
-from imagejudge.images.shards.column_types import holds, is_bytes, is_either, is_list, is_text, may_hold_images
+from imagejudge.images.shards.column_types import (
+    Way,
+    declared_ways,
+    holds,
+    images_in,
+    is_bytes,
+    is_text,
+    may_hold_images,
+    names_on,
+    ways,
+)
 
 _MEMORY: Final = 5_000_000_000
 """Bytes of address space. A page, which is decompressed at once, may have 2 GiB of each."""
@@ -47,7 +56,7 @@ _BATCH: Final = 32_000_000
 _MOST_ROWS: Final = 1000
 _BUFFER: Final = 1 << 20
 _SAMPLED: Final = 20
-"""Cells that are not empty by which it is decided whether a column has images."""
+"""Values by which it is decided whether a column, or a field within one, has images."""
 _ROWS_LOOKED_AT: Final = 1000
 _PARTS_LOOKED_AT: Final = 5
 """Where they are looked for; more parts than one, as the first may be damaged."""
@@ -92,7 +101,8 @@ class _Parquet:
 
     def _batches(self, number: int, group: Any, columns: Sequence[str]) -> Iterator[Any]:
         chunks = [group.column(at) for at in range(group.num_columns)]
-        size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
+        below = tuple(f"{column}." for column in columns)  # names may have dots of their own
+        size = sum(each.total_uncompressed_size for each in chunks if f"{each.path_in_schema}.".startswith(below))
         rows = min(max(_BATCH * group.num_rows // max(size, 1), 1), _MOST_ROWS)
         yield from self._file.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False)
 
@@ -130,11 +140,11 @@ def main() -> None:
     try:
         with _in_time():
             table = _open(request)
-            images, addresses = request["images"], False
-            if images is None:
-                images = [name for name in declared_images(table.schema.metadata) if name in table.schema.names]
-                if not images:
-                    images, addresses = _columns_of_images(request, table.schema)
+            addresses = False
+            if request["images"] is not None:
+                images: list[Way] = [(column,) for column in request["images"]]
+            elif not (images := declared_ways(table.schema)):
+                images, addresses = _found(request, table.schema)
     except Exception as error:
         messages.send(replies, {"refused": _words(error)})
         return
@@ -142,8 +152,8 @@ def main() -> None:
         "columns": table.schema.names,
         "rows": table.rows,
         "classes": class_names(table.schema.metadata),
-        "images": images,
-        "single": [field.name for field in table.schema if holds(field.type, is_either) and not is_list(field.type)],
+        "images": ["/".join(names_on(way)) for way in images],
+        "single": [way[0] for way, _ in ways(table.schema) if len(way) == 1],
         "addresses": addresses,
         "verdicts": b"imagejudge" in (table.schema.metadata or {}),
     }
@@ -196,47 +206,58 @@ def _asked(size: int) -> BinaryIO:
     return cast("BinaryIO", io.BufferedReader(_Asked(stream, size), _BUFFER))
 
 
-def _columns_of_images(request: Mapping[str, Any], schema: Any) -> tuple[list[str], bool]:
-    """The columns that have images by what their cells begin with, or else by the paths in them.
+def _found(request: Mapping[str, Any], schema: Any) -> tuple[list[Way], bool]:
+    """The ways to what are images by what it begins with, or else to paths of images.
 
     The other value tells whether these paths are all addresses.
     """
     verdicts = b"imagejudge" in (schema.metadata or {})  # their paths are those of images that were judged
+    places, empty = list(ways(schema)), []
     for is_kind in (is_bytes,) if verdicts else (is_bytes, is_text):
-        samples = {field.name: _sample(request, field.name) for field in schema if holds(field.type, is_kind)}
-        found = [name for name, cells in samples.items() if looks_like_images(cells)]
-        paths = [name for name in found if not only_addresses(samples[name])]
+        samples = _samples(request, [way for way, type_ in places if holds(type_, is_kind)])
+        found = [way for way, held in samples.items() if looks_like_images(held)]
+        paths = [way for way in found if not only_addresses(samples[way])]
+        empty += [way for way, type_ in places if not samples.get(way, [None]) and may_hold_images(way, type_)]
         if found:
-            return paths or found, not paths
-    if verdicts:
-        return [], False
-    return [field.name for field in schema if may_hold_images(field) and not _sample(request, field.name)], False
+            return list(dict.fromkeys(paths + empty)) if paths else found, not paths
+    return [] if verdicts else list(dict.fromkeys(empty)), False
 
 
-def _sample(request: Mapping[str, Any], column: str) -> list[Any]:
-    """Some cells of a column that are not empty. Raises what keeps from reading them, if there are none."""
-    cells: list[Any] = []
+def _samples(request: Mapping[str, Any], chosen: Sequence[Way]) -> dict[Way, list[Held]]:
+    """Some of what is held at the end of each way; of a column alone, and of all fields within it, at once."""
+    samples: dict[Way, list[Held]] = {}
+    for column, into in groupby(chosen, key=lambda way: cast("str", way[0])):
+        samples |= _sample(request, column, dict.fromkeys(into))
+    return samples
+
+
+def _sample(request: Mapping[str, Any], column: str, into: Collection[Way]) -> dict[Way, list[Held]]:
+    """The same for one column. Raises what keeps from reading it, if nothing is found."""
+    samples: dict[Way, list[Held]] = {way: [] for way in into}
     rows, trouble = 0, None
     for part in islice(_open(request).parts([column]), _PARTS_LOOKED_AT):
         try:
             for batch in part.batches:
                 rows += batch.num_rows
-                cells += (cell for cell in batch.column(0).to_pylist() if any(True for _ in images_in(cell)))
-                if len(cells) >= _SAMPLED or rows >= _ROWS_LOOKED_AT or looks_like_images(cells):
-                    return cells[:_SAMPLED]
+                for cell in batch.column(column):
+                    for way, held in samples.items():
+                        held += islice(images_in(cell, way), _SAMPLED - len(held))
+                known = (len(held) == _SAMPLED or looks_like_images(held) for held in samples.values())
+                if rows >= _ROWS_LOOKED_AT or all(known):
+                    return samples
         except Exception as error:
             trouble = error
-    if trouble is not None and not cells:
+    if trouble is not None and not any(samples.values()):
         raise trouble
-    return cells
+    return samples
 
 
-def _read(table: _Table, request: Mapping[str, Any], images: Sequence[str], replies: BinaryIO) -> None:
+def _read(table: _Table, request: Mapping[str, Any], images: Sequence[Way], replies: BinaryIO) -> None:
     fields = [name for name in table.schema.names if {name, name.lower()} & set(request["fields"])]
     reading = _Reading(images, fields, class_names(table.schema.metadata), request, replies)
     row, first, number = request["row"], 0, 0
     try:
-        for part in _timed(table.parts(list(dict.fromkeys([*images, *fields])))):
+        for part in _timed(table.parts(reading.columns)):
             if number >= request["part"] and (row is None or first <= row < first + part.rows):
                 messages.send(replies, {"part": number})
                 try:
@@ -251,11 +272,16 @@ def _read(table: _Table, request: Mapping[str, Any], images: Sequence[str], repl
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    images: Sequence[str]
+    images: Sequence[Way]
     fields: Sequence[str]
     classes: Mapping[str, Sequence[str]]
     request: Mapping[str, Any]
     replies: BinaryIO
+
+    @property
+    def columns(self) -> list[str]:
+        """All that are read."""
+        return list(dict.fromkeys([*(names_on(way)[0] for way in self.images), *self.fields]))
 
     def send(self, part: _Part, first: int) -> None:
         """All rows of a part, of which the first one has this number, or the only one that is asked for."""
@@ -268,11 +294,11 @@ class _Reading:
     def _send_row(self, batch: Any, at: int, row: int) -> None:
         fields = {name: self._field(name, batch.column(name)[at].as_py()) for name in self.fields}
         sent = 0
-        for number, column in enumerate(self.images):
-            for held in images_in(batch.column(column)[at].as_py()):
-                name = f"{column}{held.place}" if number or held.place else ""
+        for number, way in enumerate(self.images):
+            for held in images_in(batch.column(way[0])[at], way):
+                place = held.place if number or len(way) > 1 else ""
                 data = held.data or b""
-                header = {"row": row, "name": name, "size": len(data), "path": held.path, "fields": fields}
+                header = {"row": row, "place": place, "size": len(data), "path": held.path, "fields": fields}
                 messages.send(self.replies, header, data if len(data) <= self.request["bytes"] else b"")
                 sent += 1
         if not sent:
