@@ -26,7 +26,7 @@ HOMES: Mapping[str, set[str]] = {
     "PIL": {"images", "evaluate", "builtin"},
     "aiohttp": {"images"},
     "av": {"images"},
-    "ctypes": {"engine", "images"},
+    "ctypes": {"common", "engine", "images"},
     "fsspec": {"images"},
     "gguf": {"builtin"},
     "httpx2": {"models"},

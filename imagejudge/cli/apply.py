@@ -20,7 +20,7 @@ from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
 from imagejudge.cli.options import grouped
 from imagejudge.cli.signals import unbroken
 from imagejudge.cli.verdict_file import ChoiceOptions, load_decisions, opened
-from imagejudge.common.existing import is_folder
+from imagejudge.common.existing import exists, is_folder
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
 from imagejudge.output.acting import GONE, Acting, Row, State, common_root
@@ -30,6 +30,7 @@ from imagejudge.output.taking_back import take_back
 from imagejudge.output.undo_file import Action, UndoFile, read_backwards
 from imagejudge.verdict import Outcome, Verdict
 
+_FROM_WHERE = "paths count from the folder that the scan ran in"
 _STYLES = {State.READY: "bold", State.DONE: "dim", State.REFUSED: "bold yellow"}
 _DONE = {
     Action.MOVE: "moved",
@@ -154,9 +155,7 @@ def apply(
     decided = Decisions() if decisions is None else load_decisions(decisions)
     with opened(verdicts) as lines:
         chosen = choice.choice(lines, [Outcome.UNSAFE])
-        if root is not None and not is_folder(root):
-            raise UsageError(f"--root {root} is no folder", "name one that holds the images")
-        acting = Acting(*what, root or common_root(path for path, _ in lines.subjects()))
+        acting = Acting(*what, _root(root, (path for path, _ in lines.subjects())))
         say("root", str(acting.root), "bold cyan")
         found = (decided.applied(verdict) for verdict in lines if not reviewed or decided.about(verdict))
         taken = (verdict for verdict in found if chosen.takes(verdict))
@@ -167,6 +166,18 @@ def apply(
             record.close()
             if record.begun:
                 _say_the_way_back(record, what[0])
+
+
+def _root(named: Path | None, paths: Iterable[str]) -> Path:
+    """The folder outside which nothing is touched, which is there. Raises `UsageError`."""
+    if named is None:
+        root = common_root(paths)
+        if not exists(root):  # here it would look as though all was deleted before
+            raise UsageError(f"there is no {printable(root)}, which held the images", _FROM_WHERE)
+        return root
+    if not is_folder(named):
+        raise UsageError(f"--root {named} is no folder", "name one that holds the images")
+    return named
 
 
 def _done(acting: Acting, verdict: Verdict, record: UndoFile) -> Row:
@@ -200,7 +211,7 @@ def _tell(rows: Iterable[Row], verb: str, done: str, *, really: bool) -> None:
         shown.add_row(f"{count:,}", Text(_words(state, why, done if really else f"to {verb}"), _STYLES[state]))
     console(sys.stderr, wrap=True).print(shown)
     if counts.keys() == {(State.REFUSED, GONE)}:
-        warn("none of them is there: paths count from the folder that the scan ran in")
+        warn(f"none of them is there: {_FROM_WHERE}")
     if counts and not really:
         say("nothing was done", "this is what --yes would do", "bold yellow")
     if any(state is State.REFUSED for state, _ in counts):

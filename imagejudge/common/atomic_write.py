@@ -41,7 +41,7 @@ def replacing(path: Path, *, locked: bool = False) -> Iterator[Path]:
         if old:
             fresh.touch(0o600)
         yield fresh
-        with fresh.open("r+b") as written:
+        with fresh.open("r+b" if os.access(fresh, os.W_OK) else "rb") as written:  # Windows needs the former
             os.fsync(written.fileno())
         if old:
             shutil.copymode(target, fresh)

@@ -1,4 +1,4 @@
-"""Putting a file in its place: whole or not at all, and never over another.
+"""Putting a file in its place: whole or not at all, and never over another, even one that another process puts there.
 
 Whenever the process is killed, a file is whole in its old place or in its new one; between two file systems perhaps in
 both, and what is not whole yet has the name that `unfinished` gives.
@@ -10,12 +10,20 @@ import errno
 import hashlib
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from imagejudge.common.atomic_write import replacing
+from imagejudge.common.atomic_write import unfinished
 from imagejudge.common.open_input import open_input
+from imagejudge.common.renaming import refuse_if_there, rename
+
+try:
+    import fcntl
+except ImportError:  # Windows: see `_new`
+    fcntl = None  # type: ignore[assignment]
 
 _BLOCK: Final = 1_000_000
 """Bytes that are read at once."""
@@ -27,10 +35,14 @@ class ContentChanged(Exception):  # noqa: N818 - the caller refuses one file
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex. Raises `OSError`."""
-    digest = hashlib.sha256()
     with open_input(path) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+        return _digest(file)
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        digest.update(block)
     return digest.hexdigest()
 
 
@@ -41,9 +53,8 @@ def lies_there(path: Path) -> bool:
 
 def move(source: Path, target: Path, sha256: str) -> None:
     """Move a file whose content has this digest. Raises `OSError`, `ContentChanged`."""
-    _refuse_if_there(target)
     try:
-        source.rename(target)
+        rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -56,29 +67,55 @@ def copy(source: Path, target: Path, sha256: str) -> None:
 
     Raises `OSError`, and `ContentChanged` where the copy has not this digest.
     """
-    _refuse_if_there(target)
-    with replacing(target, locked=True) as fresh:
-        shutil.copyfile(source, fresh)
-        if digest_of(fresh) != sha256:
+    with _new(target) as fresh, open_input(source) as old:
+        shutil.copyfileobj(old, fresh, _BLOCK)
+        fresh.seek(0)
+        if _digest(fresh) != sha256:
             raise ContentChanged
         with suppress(OSError):  # some file systems keep no modes, or nothing else of this
-            shutil.copystat(source, fresh)
-        _refuse_if_there(target)
-    sync_folder(target.parent)
+            shutil.copystat(source, fresh.name)
 
 
 def write(data: bytes, target: Path) -> None:
     """Write a new file. Raises `OSError`."""
-    _refuse_if_there(target)
-    with replacing(target, locked=True) as fresh:
-        fresh.write_bytes(data)
-        _refuse_if_there(target)
-    sync_folder(target.parent)
+    with _new(target) as fresh:
+        fresh.write(data)
 
 
-def _refuse_if_there(target: Path) -> None:
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+@contextmanager
+def _new(target: Path) -> Iterator[BufferedRandom]:
+    """A file to write what is to be at the target, where it is at the end, on the disk. Raises `OSError`."""
+    path = unfinished(target)
+    with _alone_in(target.parent):
+        refuse_if_there(target)
+        path.unlink(missing_ok=True)  # a killed process may have left it
+        fresh = path.open("x+b")
+        try:
+            with fresh:
+                yield fresh
+                fresh.flush()
+                os.fsync(fresh.fileno())  # a copy of what may only be read cannot be opened again for it
+                made = os.fstat(fresh.fileno())
+            rename(path, target)
+        except BaseException:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        if not os.path.samestat(made, target.lstat()):  # without locks, another process can have made it anew meanwhile
+            raise FileExistsError(str(target))
+        sync_folder(target.parent)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Have others wait that would write a new file into a folder at the same time, where it can be locked."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            opened = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, opened)
+            if fcntl is not None:
+                fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
 
 
 def sync_folder(folder: Path) -> None:

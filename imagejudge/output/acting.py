@@ -19,6 +19,7 @@ from typing import Final
 from imagejudge.common import placing
 from imagejudge.common.existing import is_file, is_same
 from imagejudge.common.placing import ContentChanged
+from imagejudge.common.renaming import refuse_if_there
 from imagejudge.errors import UsageError
 from imagejudge.images.censor import copy_name
 from imagejudge.images.names import shard_of
@@ -68,6 +69,8 @@ class Row:
     """Absolute, with no link in its folders; so too below."""
     target: Path | None = None
     sha256: str = ""
+    there: bool = False
+    """Whether the target was there: where the row is ready, with the image, by a move that was interrupted."""
 
 
 class _Refusal(Exception):  # noqa: N818 - becomes a row
@@ -143,8 +146,10 @@ class Acting:
             if key in self._seen:
                 return Row(verdict.path, State.DONE, "named before", source, target)
             self._seen.add(key)
-            why = self._reason_to_leave(verdict, source, target)
-            return Row(verdict.path, State.DONE if why else State.READY, why, source, target, verdict.sha256 or "")
+            there = target is not None and os.path.lexists(target)
+            why = self._reason_to_leave(verdict, source, target, there=there)
+            state = State.DONE if why else State.READY
+            return Row(verdict.path, state, why, source, target, verdict.sha256 or "", there)
         except _Refusal as refusal:
             return Row(verdict.path, State.REFUSED, refusal.why)
         except (OSError, ValueError) as error:
@@ -155,9 +160,11 @@ class Acting:
         if row.source is None:
             raise ValueError("a row that is not ready")
         try:
-            self._do(row.source, row.target, row.sha256, verdict, record)
+            self._do(row, row.source, verdict, record)
         except ContentChanged:
             return replace(row, state=State.REFUSED, why=CHANGED)
+        except FileExistsError:
+            return replace(row, state=State.REFUSED, why=TAKEN)
         except (OSError, ValueError) as error:
             return replace(row, state=State.REFUSED, why=words_of(error))
         return replace(row, state=State.DONE)
@@ -170,7 +177,7 @@ class Acting:
         target = self._folder / source.relative_to(self.root)
         return target.with_name(copy_name(target.name)) if self.action is Action.CENSOR else target
 
-    def _reason_to_leave(self, verdict: Verdict, source: Path, target: Path | None) -> str:
+    def _reason_to_leave(self, verdict: Verdict, source: Path, target: Path | None, *, there: bool) -> str:
         """Why nothing is left to do; empty: something is. Raises `_Refusal`."""
         if verdict.sha256 is None:
             raise _Refusal(_NEVER_READ)
@@ -179,7 +186,7 @@ class Acting:
         if self._folder is not None and source.is_relative_to(self._folder):
             return "in that folder already"
         if not os.path.lexists(source):
-            return self._of_missing(verdict, target)
+            return self._of_missing(verdict, source, target)
         status = source.lstat()
         if stat.S_ISLNK(status.st_mode) and self.action not in _STAYING:
             status = source.stat()
@@ -190,20 +197,20 @@ class Acting:
         if target is None:
             return ""
         self._check_way(target)
-        if os.path.lexists(target):
+        if there:
             if not self._is_made(source, target, verdict) or self._is_one_file(source, target):
                 raise _Refusal(TAKEN)
             if self.action is not Action.MOVE:  # else it was interrupted before the old place was given up
                 return "there already"
         return ""
 
-    def _of_missing(self, verdict: Verdict, target: Path | None) -> str:
+    def _of_missing(self, verdict: Verdict, source: Path, target: Path | None) -> str:
         if self.action is Action.MOVE and target is not None and holds(target, verdict.sha256):
             return "done before"
         heads = [verdict.path.partition(separator)[0] for separator in _SEPARATORS if separator in verdict.path]
         if any(is_file(path) for path in (*heads, *map(str, Path(verdict.path).parents))):
             raise _Refusal(_WITHIN)
-        if self.action is Action.DELETE:
+        if self.action is Action.DELETE and source.parent.is_dir():  # else it was never here
             return "done before"
         raise _Refusal(GONE)
 
@@ -229,7 +236,15 @@ class Acting:
             if folder.is_symlink() or (os.path.lexists(folder) and not folder.is_dir()):
                 raise _Refusal(_THROUGH_LINK)
 
-    def _do(self, source: Path, target: Path | None, sha256: str, verdict: Verdict, record: UndoFile) -> None:
+    def _check_place(self, source: Path, target: Path, sha256: str, *, there: bool) -> None:
+        """Raise `FileExistsError` where the target is no longer as it was when the row was made."""
+        if not there:
+            refuse_if_there(target)
+        elif not holds(target, sha256) or self._is_one_file(source, target):
+            raise FileExistsError(TAKEN)
+
+    def _do(self, row: Row, source: Path, verdict: Verdict, record: UndoFile) -> None:
+        target, sha256 = row.target, row.sha256
         said = Record(
             action=self.action, source=str(source), target=None if target is None else str(target), sha256=sha256
         )
@@ -241,10 +256,11 @@ class Acting:
         _make_folders(target.parent, record)
         if not placing.lies_there(target):
             raise ValueError(_THROUGH_LINK)
+        self._check_place(source, target, sha256, there=row.there)  # before anything is recorded that is not done
         match self.action:
             case Action.MOVE:
                 record.add(said.model_copy(update={"result": sha256}))
-                if os.path.lexists(target):
+                if row.there:
                     source.unlink()
                 else:
                     placing.move(source, target, sha256)

@@ -36,6 +36,8 @@ def take_back(record: Record, *, really: bool) -> Row | None:
         state, why = _taken_back(record, source or Path(), target or Path(), really=really)
     except ContentChanged:
         state, why = State.REFUSED, _CHANGED
+    except FileExistsError:
+        state, why = State.REFUSED, _OTHER
     except (OSError, ValueError) as error:
         state, why = State.REFUSED, words_of(error)
     back = source if record.action is Action.MOVE else None
@@ -54,6 +56,8 @@ def _taken_back(record: Record, source: Path, target: Path, *, really: bool) -> 
             return State.REFUSED, GONE
         return State.DONE, NOTHING
     if not _is_as_made(record, source, target):
+        if record.action is Action.MOVE and holds(source, record.sha256):  # something else came there first
+            return State.DONE, NOTHING
         return State.REFUSED, _CHANGED
     there = record.action is Action.MOVE and os.path.lexists(source)
     if there and (not holds(source, record.sha256) or source.samefile(target)):

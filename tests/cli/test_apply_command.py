@@ -7,6 +7,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -246,6 +247,52 @@ def test_to_another_file_system_and_back(run: Run, tmp_path: Path, images: Tree,
     assert list(other_system.iterdir()) == []
 
 
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may write to any file")
+@pytest.mark.parametrize("action", ["move", "copy"])
+def test_images_that_may_only_be_read(tmp_path: Path, images: Tree, other_system: Path, action: str) -> None:
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    for name in images:
+        (tmp_path / "d" / name).chmod(0o444)
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*bound, PROGRAM, "apply", *arguments], cwd=tmp_path, capture_output=True, check=False)
+
+    done = call("v.jsonl", f"--{action}", str(other_system / "q"), "--yes", "--undo-file", "u")
+    assert done.returncode == 0, done.stderr
+    placed = other_system / "q"
+    assert tree_of(placed) == {name: text for name, text in images.items() if "safe" not in name}
+    assert {(placed / name).stat().st_mode & 0o777 for name in tree_of(placed)} == {0o444}
+    assert call("--undo", "u", "--yes").returncode == 0
+    assert tree_of(tmp_path / "d") == images
+    assert {(tmp_path / "d" / name).stat().st_mode & 0o777 for name in images} == {0o444}
+    assert list(other_system.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["here", "other"])
+def test_two_runs_into_one_folder_lose_nothing(tmp_path: Path, where: str, request: pytest.FixtureRequest) -> None:
+    target = tmp_path / "q" if where == "here" else request.getfixturevalue("other_system") / "q"
+    programs, content = [], set()
+    for name in ("a", "b"):
+        tree = {f"{number}.png": f"{name}{number}".encode() for number in range(250)}
+        (tmp_path / name).mkdir()
+        for file, text in tree.items():
+            (tmp_path / name / file).write_bytes(text)
+        content.update(tree.values())
+        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(line(f"{name}/{file}", tree[file]) for file in tree))
+        command = [PROGRAM, "apply", f"{name}.jsonl", "--move", str(target), "--yes", "--undo-file", f"{name}.undo"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        programs.append(subprocess.Popen(command, cwd=tmp_path, **pipes))  # type: ignore[call-overload]
+    shown = [program.communicate(timeout=120)[0] for program in programs]
+    assert sum(each.count(b"moved ") for each in shown) == 250
+    assert sum(each.count(b": something else is at its new place\n") for each in shown) == 250
+    left = [tree_of(folder) for folder in (tmp_path / "a", tmp_path / "b", target)]
+    assert [len(tree) for tree in left[:2]] == [each.count(b"refused ") for each in shown]
+    assert {text for tree in left for text in tree.values()} == content
+    for undo in tmp_path.glob("*.undo"):  # one that came too late for all has none
+        subprocess.run([PROGRAM, "apply", "--undo", undo, "--yes"], cwd=tmp_path, capture_output=True, check=True)
+    assert [len(tree_of(tmp_path / name)) for name in ("a", "b")] == [250, 250]
+
+
 def kill_and_mend(folder: Path, target: Path, count: int, kills: int, seed: int, action: str = "move") -> None:
     """Kill the program at random moments; each time every file is whole somewhere. Then finish, and take all back."""
     tree = plant(folder / "d", [f"{number % 7}/{number}.png" for number in range(count)])
@@ -343,11 +390,27 @@ def test_the_last_copy_is_never_taken_away(run: Run, tmp_path: Path) -> None:
     assert tree_of(tmp_path / "d") == tree
 
 
-def test_from_another_folder_it_says_what_paths_count_from(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "v.jsonl").write_bytes(line("d/a.png", b"x"))
-    done = run("apply", "v.jsonl", "--move", "q")
-    assert done.returncode == 2
-    assert b"paths count from the folder that the scan ran in" in done.stderr
+@pytest.mark.parametrize("action", [["--move", "q"], ["--copy", "q"], ["--link", "q"], ["--censor", "q"], ["--delete"]])
+def test_from_another_folder_it_says_what_paths_count_from(run: Run, tmp_path: Path, action: list[str]) -> None:
+    (tmp_path / "v.jsonl").write_bytes(line("d/a/x.png", b"x") + line("d/b/x.png", b"x"))
+    there = b"there is no " + os.fsencode(tmp_path / "d")
+    for really in ([], ["--yes"]):
+        done = run("apply", "v.jsonl", *action, *really)
+        assert (done.returncode, done.stdout) == (2, b"")
+        said = b" ".join(done.stderr.split())
+        assert there + b", which held the images hint: paths count from the folder that the scan ran in" in said
+    (tmp_path / "d").mkdir()  # another one of this name
+    for really in ([], ["--yes"]):
+        done = run("apply", "v.jsonl", *action, *really)
+        assert (done.returncode, done.stdout.count(b": gone\n")) == (2, 2)
+        assert b"paths count from the folder that the scan ran in" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "v.jsonl"]
+
+
+def test_what_was_deleted_before_is_no_failure(run: Run, tmp_path: Path, images: Tree) -> None:
+    for words in (f"{len(images) - 1}  deleted", f"{len(images) - 1}  nothing left to do: done before"):
+        done = run("apply", "v.jsonl", "--delete", "--yes")
+        assert (done.returncode, words in done.stderr.decode()) == (0, True)
 
 
 @pytest.mark.parametrize(

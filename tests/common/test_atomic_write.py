@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,15 @@ from imagejudge.common.atomic_write import replacing
 with replacing(Path(sys.argv[1]), locked=True) as fresh:
     fresh.write_text("half of wh")
     os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+READ_ONLY = """
+import sys
+from pathlib import Path
+from imagejudge.common.atomic_write import replacing
+with replacing(Path(sys.argv[1])) as fresh:
+    fresh.write_text("new")
+    fresh.chmod(0o444)
 """
 
 
@@ -52,6 +62,16 @@ def test_a_link_and_a_mode_stay_and_nobody_else_can_read_the_half_of_it(tmp_path
     assert link.readlink() == Path("kept/a")
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("new", mode)
     assert names(file.parent) == ["a"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may write to any file")
+def test_what_may_only_be_read_takes_its_place(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(imagejudge.__file__).parent.parent)}
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*bound, sys.executable, "-c", READ_ONLY, tmp_path / "a"]
+    subprocess.run(command, env=environment, check=True, timeout=60)
+    assert ((tmp_path / "a").read_text(), (tmp_path / "a").stat().st_mode & 0o777) == ("new", 0o444)
+    assert names(tmp_path) == ["a"]
 
 
 def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
