@@ -53,7 +53,10 @@ def expected(command: str) -> int:
     return int(judges and "--baseline" not in command and "|" not in command)
 
 
-@pytest.mark.parametrize("page", ["review.md", "outputs.md", "baseline.md", "evaluate.md", "rejudge.md"])
+LONG = [pytest.param(page, marks=pytest.mark.slow) for page in ("review.md", "outputs.md", "evaluate.md")]
+
+
+@pytest.mark.parametrize("page", ["baseline.md", "rejudge.md", *LONG])
 def test_the_commands_of_a_page_do_what_they_say(page: str, reader: Path) -> None:
     environment = {**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"}
     environment |= {"IMAGEJUDGE_MODEL": "builtin", "IMAGEJUDGE_CONSTITUTION": "stickers"}

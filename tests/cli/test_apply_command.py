@@ -268,6 +268,7 @@ def test_images_that_may_only_be_read(tmp_path: Path, images: Tree, other_system
     assert list(other_system.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["here", "other"])
 def test_two_runs_into_one_folder_lose_nothing(tmp_path: Path, where: str, request: pytest.FixtureRequest) -> None:
     target = tmp_path / "q" if where == "here" else request.getfixturevalue("other_system") / "q"
@@ -330,11 +331,13 @@ def kill_and_mend(folder: Path, target: Path, count: int, kills: int, seed: int,
     assert not target.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["move", "copy"])
 def test_killed_at_any_point(tmp_path: Path, action: str) -> None:
     kill_and_mend(tmp_path, tmp_path / "q", 100, 2, 1, action)
 
 
+@pytest.mark.slow
 def test_killed_between_two_file_systems(tmp_path: Path, other_system: Path) -> None:
     kill_and_mend(tmp_path, other_system / "q", 100, 2, 1)
 

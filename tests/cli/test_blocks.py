@@ -281,6 +281,7 @@ def test_preemption_is_no_death_and_has_its_code(run: Run, base: Options, tmp_pa
     assert run(*shard("--shard 0/1"), *base, "--on-error", "warn").returncode == 1
 
 
+@pytest.mark.slow
 def test_an_image_that_kills_the_program_stops_no_scan_for_ever(
     run: Run, base: Options, folder: Path, tmp_path: Path
 ) -> None:
@@ -333,6 +334,7 @@ def test_a_block_is_left_to_those_that_are_at_it(
     assert (found.returncode, found.stderr) == (1, b"10 images: 9 safe, 1 unsafe\n")
 
 
+@pytest.mark.slow
 def test_those_that_were_taken_for_dead_may_still_do_their_block(
     run: Run, base: Options, tmp_path: Path, three: Sequence[subprocess.Popen[bytes]]
 ) -> None:

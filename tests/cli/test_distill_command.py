@@ -32,6 +32,7 @@ def scanned(run: Run, pair: Options, rules: Options, brightness: None, tmp_path:
     return tmp_path / "verdicts.jsonl"
 
 
+@pytest.mark.slow
 def test_probes_are_made_of_verdicts_and_vectors(
     run: Run, pair: Options, rules: Options, scanned: Path, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_rows_are_judged_resumed_and_carry_columns(run: Run, base: Sequence[str]
     assert one.returncode == 0, one.stderr
 
 
+@pytest.mark.slow
 def test_columns_of_any_name_and_fields_in_them_are_resumed_and_named(
     run: Run, base: Sequence[str], tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def test_another_sampling_is_another_file_of_verdicts(run: Run, bright: list[str
         assert b"--every 0.5, now" in refused.stderr
 
 
+@pytest.mark.slow
 @needs_pyav
 def test_one_option_decides_which_frames(run: Run, bright: list[str], tmp_path: Path) -> None:
     def method(*options: str) -> str:
@@ -131,6 +132,7 @@ def test_one_option_decides_which_frames(run: Run, bright: list[str], tmp_path: 
     assert method("--scenes") == "scenes"
 
 
+@pytest.mark.slow
 @needs_pyav
 def test_the_review_page_shows_the_worst_frame(run: Run, bright: list[str], tmp_path: Path) -> None:
     run("scan", "films", *bright, "-o", "verdicts.jsonl")

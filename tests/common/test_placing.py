@@ -161,6 +161,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "q" / "x.png"
 
 
+@pytest.mark.slow
 def test_two_that_copy_to_one_place_take_turns(tmp_path: Path, place: Path, system: dict[str, str]) -> None:
     other = tmp_path / "y.png"
     other.write_bytes(b"other")
@@ -176,6 +177,7 @@ def test_two_that_copy_to_one_place_take_turns(tmp_path: Path, place: Path, syst
     assert list(place.parent.iterdir()) == [place]
 
 
+@pytest.mark.slow
 def test_without_locks_none_takes_the_copy_of_another_for_its_own(tmp_path: Path, place: Path) -> None:
     system = without(tmp_path, "lock")
     with stopped(tmp_path / "x.png", place, system) as first, stopped(tmp_path / "y.png", place, system) as second:

@@ -689,6 +689,7 @@ class TestResources:
                 assert ctx == (view.tokens or 0) + words + 3072
             assert gaps(view, QUESTIONS[:2]) == pytest.approx(before, abs=1e-4)
 
+    @pytest.mark.slow
     def test_image_larger_than_the_batch(self, pairs: dict[str, gguf_pairs.Pair]) -> None:
         with start(pairs["mrope"], ctx=256, image_max_tokens=None) as engine:
             with pytest.raises(EngineFailure) as caught:

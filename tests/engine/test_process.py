@@ -279,7 +279,7 @@ def stopping_the_next_child(delay: float) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("delay", [0, 0.001, 0.003, 0.01, 0.03, 0.1])
+@pytest.mark.parametrize("delay", [0.01, *(pytest.param(each, marks=pytest.mark.slow) for each in (0, 0.001, 0.1))])
 @pytest.mark.parametrize("pictures", [0, 1], ids=["at first", "at a restart"])
 def test_loading_that_does_not_end_is_given_up(make_worker: MakeWorker, delay: float, pictures: int) -> None:
     limit = 1.5 + 2.5 * pictures  # the first load, which is to end within it, may have a busy machine
@@ -336,6 +336,7 @@ def test_a_child_that_cannot_be_made_for_lack_of_room_names_the_limit(tmp_path: 
     assert b"may map 0.15 GB here (ulimit -v): raise that limit" in said
 
 
+@pytest.mark.slow
 def test_all_frames_of_an_image_share_its_time(make_worker: MakeWorker) -> None:
     worker = make_worker("dawdling", {"look": 1.0}, seconds=2.5)
     for _ in range(3):

@@ -130,6 +130,7 @@ def no_warnings() -> None:
     warnings.simplefilter("error")
 
 
+@pytest.mark.slow
 def test_random_trees_are_searched_as_git_lists_them(tmp_path: Path) -> None:
     check_trees(tmp_path, range(60))
 
