@@ -38,6 +38,7 @@ def test_the_scripts_are_bash(script: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 def test_the_script_for_slurm_does_its_part(folder: Path) -> None:
     array = re.search(r"^#SBATCH --array=0-(\d+)$", SLURM, re.MULTILINE)
     assert array is not None

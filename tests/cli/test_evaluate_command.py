@@ -313,6 +313,7 @@ def test_a_known_category_stands_beside_all_rules(run: Run, pair: Options, image
     assert b"leave out --known-category" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on(pair: Options, rules: Options, run: Run, tmp_path: Path) -> None:
     folder = make_images(tmp_path / "many", 100)
     rows = "".join(f"{number:04}.png,{('safe', 'unsafe')[number % 2]}\n" for number in range(100))

@@ -56,6 +56,7 @@ def no_locks(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "LD_PRELOAD": str(library)}
 
 
+@pytest.mark.slow
 def test_without_locks_a_scan_says_so_and_goes_on(
     run: Run, pair: Options, rules: Options, images: Path, no_locks: dict[str, str]
 ) -> None:

@@ -281,6 +281,7 @@ def test_what_another_program_fetched_is_used(run: Run, hub: Hub, cache: Path) -
     refused(run, "pull", NAME, words="not ", hint=f"delete {damaged}")
 
 
+@pytest.mark.slow
 def test_verify_finds_what_changed(run: Run, hub: Hub, cache: Path) -> None:
     pulls(run)
     good = run("models", "verify")

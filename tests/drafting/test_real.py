@@ -42,6 +42,7 @@ def test_noise_is_no_draft(noise: llama.LlamaEngine, reviser: object) -> None:
         reviser(noise, RULE)  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_a_text_model_is_held_to_the_grammar_and_to_the_limit() -> None:
     with EngineProcess(ENGINE, {"model": str(smollm2())}, Limits()) as engine:
         rating = ask(engine, prompts.rate("Should not show a knife."), RatingReply)

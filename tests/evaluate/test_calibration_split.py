@@ -170,6 +170,7 @@ def test_as_many_may_be_missed_as_the_promise_allows(unsafe: int, lost: int) -> 
     assert count(found, plan(), stricter).fn > lost, "the strictest that keeps the promise"
 
 
+@pytest.mark.slow
 def test_the_promise_holds_for_images_that_come_later() -> None:
     """Over 200 draws of 40 unsafe images, the mean share of later ones that are found; its error is below 0.01."""
     chance = random.Random(1)
