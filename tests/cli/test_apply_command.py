@@ -24,7 +24,6 @@ from PIL import Image
 from imagejudge.verdict import Verdict, line_of
 
 FACTS = {"rationale": "", "model": "m@1", "constitution": "c@1", "method": "clue", "imagejudge": "0"}
-SHM = Path("/dev/shm")  # noqa: S108 - in most places another file system
 Tree = dict[str, bytes]
 
 
@@ -220,16 +219,6 @@ def test_nothing_climbs_out(run: Run, tmp_path: Path) -> None:
         0,
         {"secret": outside["secret"], "elsewhere/x.png": outside["elsewhere/x.png"]},
     )
-
-
-@pytest.fixture
-def other_system(tmp_path: Path) -> Iterable[Path]:
-    if not SHM.is_dir() or SHM.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("no second file system")
-    folder = SHM / f"imagejudge-test-{os.getpid()}"
-    folder.mkdir()
-    yield folder
-    subprocess.run(["rm", "-rf", folder], check=True)
 
 
 def test_to_another_file_system_and_back(run: Run, tmp_path: Path, images: Tree, other_system: Path) -> None:

@@ -18,7 +18,6 @@ import imagejudge
 from imagejudge.common import placing
 from imagejudge.common.atomic_write import unfinished
 
-SHM = Path("/dev/shm")  # noqa: S108 - in most places another file system
 MOVE = """
 import hashlib, sys
 from pathlib import Path
@@ -59,16 +58,6 @@ def without(folder: Path, *calls: str) -> dict[str, str]:
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """An environment in which a rename can refuse a name that is taken, or only a hard link can, or neither."""
     return without(tmp_path, *request.param)
-
-
-@pytest.fixture
-def other_system(tmp_path: Path) -> Iterator[Path]:
-    if not SHM.is_dir() or SHM.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("no second file system")
-    folder = SHM / f"imagejudge-placing-{os.getpid()}"
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("where", ["here", "other"])
