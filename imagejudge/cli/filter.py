@@ -150,25 +150,22 @@ def _one(
         ingredients = made_of(shard, told.digest(shard), only)
     except OSError as error:
         raise UsageError(f"{printable(shard)} cannot be read: {error.strerror}", "check its name") from error
-    if (done := records.find(name, ingredients)) is not None:
-        say("done", f"{printable(name)} already: {_kept(done)}", "bold cyan")
+    if (done := _done(name, target, ingredients, records, overwrite=overwrite)) is not None:
         return done
-    if target.exists() and not overwrite:
-        raise UsageError(
-            f"{printable(target)} was not made of these verdicts and this shard",
-            "name another folder with -o, or replace it with --overwrite",
-        )
     with writing(target.parent, _HINT):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with writing(printable(target), _HINT), replacing(target, locked=True) as fresh:
-            if shard.lower().endswith(PARQUET_ENDINGS):
-                found = filter_table(shard, fresh, told.of(shard), only)
-            else:
-                found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only)
-            if (found.unjudged and not allow_unjudged) or (found.broken and not found.samples):
-                raise _NotWritten(found)
-            records.keep(name, ingredients, found, fresh)
+        with writing(printable(target), _HINT), records.open(name) as record:
+            if (done := _done(name, target, ingredients, records, overwrite=overwrite)) is not None:
+                return done  # another process made it meanwhile
+            with replacing(target, locked=True) as fresh:
+                if shard.lower().endswith(PARQUET_ENDINGS):
+                    found = filter_table(shard, fresh, told.of(shard), only)
+                else:
+                    found = filter_tar(shard, fresh, Packing.named(target), told.of(shard), only)
+                if (found.unjudged and not allow_unjudged) or (found.broken and not found.samples):
+                    raise _NotWritten(found)
+                record.keep(ingredients, found, fresh)
     except _NotWritten as refused:
         if refused.found.unjudged:
             say(
@@ -179,6 +176,18 @@ def _one(
         return refused.found
     say("written", f"{printable(name)}: {_kept(found)}", "bold green")
     return found
+
+
+def _done(name: str, target: Path, ingredients: str, records: Records, *, overwrite: bool) -> Filtered | None:
+    """What became of a shard that need not be filtered again. Raises `UsageError` where another one has its place."""
+    if (done := records.find(name, ingredients)) is not None:
+        say("done", f"{printable(name)} already: {_kept(done)}", "bold cyan")
+    elif target.exists() and not overwrite:
+        raise UsageError(
+            f"{printable(target)} was not made of these verdicts and this shard",
+            "name another folder with -o, or replace it with --overwrite",
+        )
+    return done
 
 
 class _NotWritten(Exception):  # noqa: N818 - takes back one shard

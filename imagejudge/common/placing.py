@@ -17,13 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from imagejudge.common.atomic_write import unfinished
+from imagejudge.common.file_lock import lock_file
 from imagejudge.common.open_input import open_input
 from imagejudge.common.renaming import refuse_if_there, rename
-
-try:
-    import fcntl
-except ImportError:  # Windows: see `_new`
-    fcntl = None  # type: ignore[assignment]
 
 _BLOCK: Final = 1_000_000
 """Bytes that are read at once."""
@@ -113,8 +109,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             opened = os.open(folder, os.O_RDONLY)
             stack.callback(os.close, opened)
-            if fcntl is not None:
-                fcntl.flock(opened, fcntl.LOCK_EX)
+            lock_file(opened, wait=True)
         yield
 
 

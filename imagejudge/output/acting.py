@@ -211,7 +211,7 @@ class Acting:
         if any(is_file(path) for path in (*heads, *map(str, Path(verdict.path).parents))):
             raise _Refusal(_WITHIN)
         if self.action is Action.DELETE and source.parent.is_dir():  # else it was never here
-            return "done before"
+            return "not there"
         raise _Refusal(GONE)
 
     def _is_made(self, source: Path, target: Path, verdict: Verdict) -> bool:

@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imagejudge.common.atomic_write import replacing
+from imagejudge.common.file_lock import lock_file
 from imagejudge.errors import OutputError
 from imagejudge.output.decisions import Decision, decision_line, decision_of, read_decisions
 from imagejudge.output.writing import append, writing
-
-try:
-    import fcntl
-except ImportError:  # Windows: two writers are then not noticed
-    fcntl = None  # type: ignore[assignment]
 
 Key = tuple[str, str | None]
 """SHA-256 of an image, and a rule's id or None."""
@@ -92,14 +88,11 @@ def _key(decision: Decision) -> Key:
 def _opened(path: Path) -> FileIO:
     """A file to append to, which no other process may write to."""
     file = path.open("ab", buffering=0)
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise OutputError(f"somebody else is deciding in {path}", "name another file with `decisions`") from error
-        except OSError:  # this file system has no locks
-            pass
+    try:
+        lock_file(file)
+    except BlockingIOError as error:
+        file.close()
+        raise OutputError(f"somebody else is deciding in {path}", "name another file with `decisions`") from error
     return file
 
 

@@ -5,7 +5,6 @@ Knows what makes a line one of this scan (its identity), and when the file that 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Container, Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from imagejudge.common.atomic_write import replacing
+from imagejudge.common.file_lock import lock_file
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError
 from imagejudge.judge.plan import Plan
@@ -23,11 +23,6 @@ from imagejudge.output.packing import PackedWriter, Packing, is_cut, packing_of,
 from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
 from imagejudge.output.writing import writing
 from imagejudge.verdict import STEPS, Outcome, Steps, Verdict, line_of, verdict_of
-
-try:
-    import fcntl
-except ImportError:  # Windows: two scans into one file are then not noticed
-    fcntl = None  # type: ignore[assignment]
 
 _NAMES: Final = ("constitution", "model", "method")
 """Parts of a line's identity that every line has; all of them are text."""
@@ -313,13 +308,8 @@ def _open_locked(path: Path) -> tuple[BinaryIO, bool]:
                 "leave `output` away: with `format` jsonl, standard output gets the same lines",
             )
         file = path.open("a+b")
-    if fcntl is None:
-        return file, True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            return file, False
+        return file, lock_file(file)
+    except BlockingIOError as error:
         file.close()
         raise OutputError(f"another scan is writing to {path}", "wait for it, or name another file") from error
-    return file, True

@@ -400,7 +400,7 @@ def test_from_another_folder_it_says_what_paths_count_from(run: Run, tmp_path: P
 
 
 def test_what_was_deleted_before_is_no_failure(run: Run, tmp_path: Path, images: Tree) -> None:
-    for words in (f"{len(images) - 1}  deleted", f"{len(images) - 1}  nothing left to do: done before"):
+    for words in (f"{len(images) - 1}  deleted", f"{len(images) - 1}  nothing left to do: not there"):
         done = run("apply", "v.jsonl", "--delete", "--yes")
         assert (done.returncode, words in done.stderr.decode()) == (0, True)
 

@@ -301,6 +301,29 @@ def test_a_kill_leaves_no_half_shard(run: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".imagejudge", "s.tar"]
 
 
+def test_two_that_write_one_shard_do_not_spoil_it(run: Run, tmp_path: Path) -> None:
+    members = {f"{number:05}.png": SAFE for number in range(4000)}
+    shard = write_tar(tmp_path / "s.tar", members)
+    (tmp_path / "v.jsonl").write_bytes(lines(shard, dict.fromkeys(members, "safe"), members))
+    first = subprocess.Popen([PROGRAM, "filter", "v.jsonl", "s.tar", "-o", "out"], cwd=tmp_path)
+    begun = tmp_path / "out" / ".s.tar.tmp"
+    deadline = time.monotonic() + 60
+    while not (begun.exists() and begun.stat().st_size):
+        assert time.monotonic() < deadline
+        assert first.poll() is None
+        time.sleep(0.001)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        second = run("filter", "v.jsonl", "s.tar", "-o", "out")
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert second.returncode == 2
+    assert b"another process is writing out/s.tar" in b" ".join(second.stderr.split())
+    assert first.wait() == 0
+    assert len(members_in(tmp_path / "out" / "s.tar")) == 8000
+    assert b"already" in run("filter", "v.jsonl", "s.tar", "-o", "out").stderr
+
+
 def test_a_shard_that_a_kill_left_is_not_taken_for_the_new_one(run: Run, tmp_path: Path) -> None:
     shard = write_tar(tmp_path / "s.tar", {"a.png": SAFE, "b.png": UNSAFE})
     for name, second in (("old.jsonl", "safe"), ("new.jsonl", "unsafe")):
@@ -397,7 +420,7 @@ def test_a_broken_table_is_not_written(run: Run, tmp_path: Path) -> None:
     file.write_bytes(whole[:60] + bytes(300) + whole[360:])
     broken = run("filter", "v.jsonl", "t.parquet", "-o", "out", "--allow-unjudged")
     assert (broken.returncode, b"t.parquet is broken at row group 0" in b" ".join(broken.stderr.split())) == (2, True)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".imagejudge"]
     (tmp_path / "out" / "t.parquet").write_bytes(b"before")
     broken = run("filter", "v.jsonl", "t.parquet", "-o", "out", "--allow-unjudged", "--overwrite")
     assert (broken.returncode, (tmp_path / "out" / "t.parquet").read_bytes()) == (2, b"before")

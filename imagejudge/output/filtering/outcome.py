@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from imagejudge.common.atomic_write import write_atomically
+from imagejudge.common.file_lock import lock_file
+from imagejudge.common.text import printable
+from imagejudge.errors import OutputError
+from imagejudge.output.writing import append
 from imagejudge.verdict import Outcome
 
 UNJUDGED: Final = "without a verdict"
@@ -59,17 +63,40 @@ class Records:
                 return Filtered(**{**found, "left_out": Counter(found["left_out"])})
         return None
 
-    def keep(self, name: str, made_of: str, filtered: Filtered, fresh: Path) -> None:
-        """Record this right before `fresh`, which is written, is put in its place. Raises `OSError`, `OutputError`.
+    @contextmanager
+    def open(self, name: str) -> Iterator[Record]:
+        """The record of a shard, to write; no other process can open it meanwhile, where there are locks.
 
-        After a kill just then, the record is not about the old shard that is still there.
+        Raises `OSError`, and `OutputError` where another has it open: it is writing the same shard.
         """
-        self._path(name).parent.mkdir(parents=True, exist_ok=True)
-        found = {each.name: getattr(filtered, each.name) for each in fields(filtered)}
-        write_atomically(self._path(name), json.dumps({"made_of": made_of, "state": _state(fresh), **found}))
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            try:
+                lock_file(file)
+            except BlockingIOError as error:
+                hint = "wait for it, or name another folder with -o"
+                raise OutputError(f"another process is writing {printable(self._folder / name)}", hint) from error
+            yield Record(file)
 
     def _path(self, name: str) -> Path:
         return self._folder / _RECORDS / f"{name}.json"
+
+
+class Record:
+    """What became of one shard, as a file that is being written."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+
+    def keep(self, made_of: str, filtered: Filtered, fresh: Path) -> None:
+        """Record this right before `fresh`, which is written, is put in its place. Raises `OSError`.
+
+        After a kill just then, the record is not about the old shard that is still there, or it is no record.
+        """
+        found = {each.name: getattr(filtered, each.name) for each in fields(filtered)}
+        self._file.truncate(0)
+        append(self._file, json.dumps({"made_of": made_of, "state": _state(fresh), **found}).encode())
 
 
 def made_of(shard: str, verdicts: str, only: Collection[str]) -> str:
