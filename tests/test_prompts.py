@@ -42,7 +42,7 @@ def test_the_house_wording_is_what_models_and_caches_know() -> None:
     """A change of these words needs another `PROMPT_VERSION`, and weights that were trained on them."""
     assert HOUSE.label == "direct@e0d7e96e0647"
     assert find_prompt_style(DIRECT) == HOUSE
-    assert PROMPT_VERSION == 2
+    assert PROMPT_VERSION == 3
 
 
 STYLES = {name: find_prompt_style(name) for name in PROMPT_STYLES}

@@ -95,11 +95,11 @@ class PrefixCache:
 
     @contextmanager
     def branches(self, prompts: Sequence[Tokens]) -> Iterator[Branches]:
-        """Let texts that begin like these prompts be read side by side, as they grow."""
+        """Let texts be read side by side, which are these prompts at first and grow."""
         shared = min(_common(prompts), min(map(len, prompts)) - 1)
         self._trim(_common([self._words, prompts[0][:shared]]))
         self._extend(prompts[0][len(self._words) : shared])
-        branches = Branches(self._memory, shared, self._position + shared, self._room())
+        branches = Branches(self._memory, [*self._words], self._position, self._room())
         yield branches
         branches.forget()
 
@@ -153,29 +153,34 @@ class PrefixCache:
 
 
 class Branches:
-    """Texts that continue the shared prefix, each in a sequence of its own: what it holds is not read again."""
+    """Texts that continue the shared prefix, each in a sequence of its own: what it holds is not read again.
 
-    def __init__(self, memory: Memory, shared: int, position: int, room: int) -> None:
+    A text may also grow into one that has less in common with the shared prefix: a template need not write what it
+    ends a prompt with where that prompt is history.
+    """
+
+    def __init__(self, memory: Memory, shared: Tokens, position: int, room: int) -> None:
         self._memory = memory
         self._shared = shared
-        """Tokens of every text that are in the shared prefix."""
         self._position = position
-        """Where texts continue it."""
+        """Where the shared prefix begins."""
         self._room = room
         self._held: dict[int, Tokens] = {}
+        self._sharing: dict[int, int] = {}
+        """How many tokens of each text take no room, being the shared prefix's."""
 
     def read(self, texts: Mapping[int, Tokens]) -> dict[int, Logits]:
         """The logits after each numbered text, in one batch. A text reads only what its branch does not hold."""
         rows: list[Row] = []
         lasts: dict[int, int] = {}
         for number, text in texts.items():
-            rest = text[self._shared :]
-            start = self._kept(number, rest)
+            start = self._kept(number, text)
             sequence, first = FIRST_FREE + number, self._position
-            rows += [(word, first + n, sequence) for n, word in enumerate(rest[start:], start)]
+            rows += [(word, first + n, sequence) for n, word in enumerate(text[start:], start)]
             lasts[len(rows) - 1] = number
-            self._held[number] = rest
-        if (lacking := sum(map(len, self._held.values())) - self._room) > 0:
+            self._held[number] = [*text]
+        taken = sum(len(held) - self._sharing[number] for number, held in self._held.items())
+        if (lacking := taken - self._room) > 0:
             raise NoRoom(lacking)
         return dict(zip(lasts.values(), self._memory.decode(rows, lasts.keys()), strict=True))
 
@@ -184,16 +189,19 @@ class Branches:
         for number in self._held:
             self._memory.forget(FIRST_FREE + number)
 
-    def _kept(self, number: int, rest: Tokens) -> int:
+    def _kept(self, number: int, text: Tokens) -> int:
         """How many tokens of a text its branch holds, once what differs is cut off; the last is always read."""
         sequence, held = FIRST_FREE + number, self._held.get(number)
         if held is not None:
-            length = min(_common([held, rest]), len(rest) - 1)
+            length = min(_common([held, text]), len(text) - 1)
             if length == len(held) or self._memory.cut(sequence, self._position + length):
+                self._sharing[number] = min(self._sharing[number], length)
                 return length
             self._memory.forget(sequence)  # recurrent states cannot be cut
-        self._memory.copy(SHARED, sequence)
-        return 0
+        shares = text[:-1][: len(self._shared)] == self._shared
+        self._memory.copy(SHARED if shares else IMAGE, sequence)
+        self._sharing[number] = len(self._shared) if shares else 0
+        return self._sharing[number]
 
 
 def _common(texts: Sequence[Tokens]) -> int:

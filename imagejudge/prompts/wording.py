@@ -13,7 +13,7 @@ from imagejudge.prompts.digest import digest_of
 from imagejudge.prompts.question import DELIBERATE, HOW, Question
 from imagejudge.prompts.shipped import DIRECT, find_prompt_style
 
-PROMPT_VERSION = 2
+PROMPT_VERSION = 3
 
 SUMMARISE = 'Summarise your decision as JSON: {"rating": "Yes" or "No", "rationale": one short sentence}.'
 

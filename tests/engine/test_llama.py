@@ -224,6 +224,17 @@ class TestReading:
         assert together == [engine.view(picture(5)).reason([question])[0] for question in questions]
         assert len({repr(reasoning) for reasoning in together}) == len(set(questions))
 
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_what_a_template_writes_only_before_a_reply(self, pairs: dict[str, gguf_pairs.Pair], kind: str) -> None:
+        """Thoughts that are switched off stand closed at the end of a prompt, but not in what was said before."""
+        template = gguf_pairs.CHATML.replace("assistant\n{% endif %}", "assistant\n<think>\n\n</think>\n\n{% endif %}")
+        assert template != gguf_pairs.CHATML
+        questions = [*QUESTIONS[:2], QUESTIONS[0]]
+        with start(pairs[kind], chat_template=template) as engine:
+            for seed in range(2):
+                alone = [engine.view(picture(seed)).reason([question])[0] for question in questions]
+                assert alone == engine.view(picture(seed)).reason(questions)
+
     def test_as_many_as_there_is_room_for(
         self, pairs: dict[str, gguf_pairs.Pair], monkeypatch: pytest.MonkeyPatch
     ) -> None:
