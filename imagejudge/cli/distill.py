@@ -27,6 +27,7 @@ from imagejudge.engine.embedding import Embedding
 from imagejudge.engine.spec import engine_settings
 from imagejudge.errors import UsageError
 from imagejudge.images.shards import named
+from imagejudge.judge.clue import ARITHMETIC
 from imagejudge.judge.embedder import VectorSource
 from imagejudge.output.resume import difference
 from imagejudge.verdict import Verdict
@@ -121,6 +122,8 @@ def distill(
         "verdicts" if labels is None else "labels",
         examples.digest,
         len(examples.digests),
+        first.method if labels is None else None,
+        ARITHMETIC if labels is None else None,
     )
     found = distil(examples, rules, origin, watch)
     if not quiet:
@@ -159,6 +162,7 @@ def _known(lines: Latest, rules: Constitution, labels: Path | None) -> tuple[Ver
         if (line.constitution, line.method) != (first.constitution, first.method):
             raise UsageError("these verdicts are by different rules or methods", hint)
         if labels is None:
+            _check_arithmetic(line)
             truths.add(line)
         else:
             read.append(line)
@@ -175,6 +179,15 @@ def _known(lines: Latest, rules: Constitution, labels: Path | None) -> tuple[Ver
     for why, count in truths.left_out.items():
         warn(f"{counted(count, 'line')} left out: {why}")
     return first, truths
+
+
+def _check_arithmetic(line: Verdict) -> None:
+    told = (line.settings or {}).get("arithmetic", "none")
+    if told != ARITHMETIC:
+        raise UsageError(
+            f"these verdicts were made with arithmetic={told}, not {ARITHMETIC}",
+            "`imagejudge rejudge` them by the same rules, or scan again: answers are kept",
+        )
 
 
 def _read(path: Path) -> tuple[VectorSource, dict[str, Embedding]]:

@@ -66,7 +66,9 @@ def recipe(
     """What makes the `Judge` of a scan, here or in another process: it can be pickled."""
     return partial(
         Judge,
-        load_rules(rules),
+        _whole(rules),
+        select=rules.select,
+        ignore=rules.ignore,
         model=model_choice(model),
         method=rules.as_method(),
         image_limits=images.limits(),
@@ -86,13 +88,16 @@ def ignore_settings(settings: Settings) -> dict[str, str | int]:
 
 def load_rules(rules: ChosenRules) -> Constitution:
     """The constitution, with the rules that were chosen."""
+    return select_rules(_whole(rules), rules.select, rules.ignore)
+
+
+def _whole(rules: ChosenRules) -> Constitution:
     if rules.constitution is None:
         names = ", ".join(path.stem for path in shipped_constitutions())
         raise UsageError(
             "no constitution was chosen", f"name a TOML file or a shipped one with --constitution: {names}"
         )
-    whole = load_constitution(find_constitution(rules.constitution))
-    return select_rules(whole, rules.select, rules.ignore)
+    return load_constitution(find_constitution(rules.constitution))
 
 
 @contextlib.contextmanager

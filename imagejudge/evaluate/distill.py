@@ -21,7 +21,7 @@ from imagejudge.engine.embedding import POOLING
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.distill_data import Examples
 from imagejudge.evaluate.statistics import Array, Estimate, calibration_estimate, pooled_share, ranking
-from imagejudge.judge.probe import Figure, Origin, Probe, Probes, terms, terms_of
+from imagejudge.judge.probe import LEAST_SCALE, Figure, Origin, Probe, Probes, terms, terms_of
 
 LEAST: Final = 10
 """Images that violate a rule, and as many that do not: with fewer, Platt's scaling would have hardly any to go by."""
@@ -124,7 +124,7 @@ def _distil(
         )
     vectors = examples.vectors.astype(np.float64)
     mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
-    scale[scale == 0] = 1.0
+    scale[scale < LEAST_SCALE] = 1.0
     standardised = (vectors - mean) / scale
     directions = _directions(standardised)
     fits = _fits(standardised @ directions.T, examples, enough)

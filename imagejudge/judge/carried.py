@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 
 from imagejudge.images.picture import Box
-from imagejudge.judge.clue import SMALL, box_of
+from imagejudge.judge.clue import ARITHMETIC, SMALL, Method, box_of
 from imagejudge.verdict import RuleResult, StepStatus, Verdict
 
 
@@ -14,12 +14,18 @@ def left_to_probes(verdict: Verdict) -> frozenset[str]:
     return frozenset(result.rule for result in verdict.rules if result.by == "probe")
 
 
-def probed_otherwise(line: Verdict, results: Iterable[RuleResult], digests: Mapping[str, str]) -> str | None:
-    """The first rule that is left to its probe and, for all that the line tells, is not the one which that was made
-    for; `digests` are those of the rules by `rule_digest`."""
+def probed_otherwise(
+    line: Verdict, results: Iterable[RuleResult], digests: Mapping[str, str], method: Method
+) -> str | None:
+    """The first rule that is left to its probe and, for all that the line tells, is not judged as that was made for;
+    `digests` are those of the rules by `rule_digest`.
+
+    A line does not tell whether its probes were made of labels, which would go with any method.
+    """
+    alike = line.method == method.label and (line.settings or {}).get("arithmetic") == ARITHMETIC
     probed = {result.rule: result.probe.digest for result in line.rules if result.probe is not None}
     left = (each.rule for each in results if each.by == "probe")
-    return next((rule for rule in left if probed.get(rule) != digests[rule][:12]), None)
+    return next((rule for rule in left if not alike or probed.get(rule) != digests[rule][:12]), None)
 
 
 def carried_over(line: Verdict, rules: Iterable[RuleResult]) -> tuple[RuleResult, ...]:

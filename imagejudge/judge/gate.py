@@ -67,16 +67,16 @@ class Gate:
         )
 
 
-def usable(probes: Probes, constitution: Constitution) -> tuple[Probes, Mapping[str, str]]:
-    """The probes of rules as they are judged now; and of the others, why they are left out.
+def usable(probes: Probes, constitution: Constitution, whole: Constitution) -> tuple[Probes, tuple[str, ...]]:
+    """The probes of rules as they are judged now; and what is to be said of the others (`Probes.within`).
 
     Raises `UsageError` where none is left.
     """
-    left, why = probes.within(constitution)
+    left, remarks = probes.within(constitution, whole)
     if not left.probes:
-        reasons = "; ".join(f"{rule}: {reason}" for rule, reason in why.items())
+        reasons = f" ({'; '.join(remarks)})" if remarks else ""
         raise UsageError(
-            f"no probe is about a rule as it is judged now ({reasons})",
+            f"no probe is about a rule as it is judged now{reasons}",
             f"they were distilled for {probes.origin.constitution}: use that, or distil anew",
         )
-    return left, why
+    return left, remarks

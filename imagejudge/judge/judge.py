@@ -82,7 +82,8 @@ class Judge:
         self._busy = threading.Lock()
         self._running: Generator[Verdict, None, None] | None = None
         self._closed = False
-        rules = select_rules(_loaded(constitution), select, ignore)
+        whole = _loaded(constitution)
+        rules = select_rules(whole, select, ignore)
         self.files = self.choice.files()
         self.cache = Cache(_folder(cache_folder) if keep_answers else None, warn)
         try:
@@ -95,9 +96,10 @@ class Judge:
             if probe is not None:
                 probes = probe if isinstance(probe, Probes) else read_probes(Path(probe))
                 probes.check_model(label, digest, self.spec.settings)
-                probes, why = usable(probes, rules)
-                for rule, reason in why.items():
-                    warn(f"the rule {rule} is asked, not left to its probe: {reason}")
+                probes.check_method(method)
+                probes, remarks = usable(probes, rules, whole)
+                for remark in remarks:
+                    warn(remark)
                 gate = Gate.of(probes, skip_below, audit)
             elif skip_below is not None or audit:
                 raise UsageError(

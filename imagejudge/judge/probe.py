@@ -17,12 +17,15 @@ from imagejudge.common.text import counted, printable
 from imagejudge.constitution import Constitution, rule_digest
 from imagejudge.engine.embedding import Embedding
 from imagejudge.errors import UsageError
+from imagejudge.judge.clue import ARITHMETIC, Method
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE: Final = 0.95
 """How certain a promised recall is: of twenty sets of data to distil from, nineteen keep it."""
+LEAST_SCALE: Final = 1e-30
+"""Of what vectors are divided by, so that sums of products stay finite."""
 
 
 class Figure(NamedTuple):
@@ -96,6 +99,10 @@ class Origin:
     data: str
     """SHA-256 in hex over the images' digests and labels."""
     images: int
+    method: str | None = None
+    """By which the verdicts were given, as they name it; None where labels said what is violated."""
+    arithmetic: int | None = None
+    """Version of what followed from answers in them (`ARITHMETIC`); None where labels said what is violated."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ class Probes:
     mean: tuple[float, ...]
     """Of each number of the embedding."""
     scale: tuple[float, ...]
-    """What is divided by after the mean is subtracted; positive."""
+    """What is divided by after the mean is subtracted; at least `LEAST_SCALE`."""
     directions: tuple[tuple[float, ...], ...]
     """Those in which the standardised embeddings differ most, each with as many numbers as an embedding."""
     probes: tuple[Probe, ...]
@@ -136,20 +143,43 @@ class Probes:
                 "use the same settings and version, or distil again",
             )
 
-    def within(self, constitution: Constitution) -> tuple[Probes, Mapping[str, str]]:
-        """The probes of rules that are judged today as when they were made; and of the others, why they are left out.
+    def check_method(self, method: Method) -> None:
+        """Raise `UsageError` where rules are about to be judged by another method than those verdicts were.
 
-        Rules without a probe are not mentioned: they are asked as ever.
+        What labels say is true by any method.
+        """
+        origin, now = self.origin, method.label
+        if origin.labels == "labels":
+            return
+        if origin.method != now:
+            raise UsageError(
+                f"the probes were distilled from verdicts by `{origin.method}`, and this scan judges by `{now}`",
+                "use that method, or distil probes from verdicts by this one",
+            )
+        if origin.arithmetic != ARITHMETIC:
+            raise UsageError(
+                f"the probes were distilled from verdicts with arithmetic={origin.arithmetic}, not {ARITHMETIC}",
+                "distil again, from verdicts of this version",
+            )
+
+    def within(self, constitution: Constitution, whole: Constitution) -> tuple[Probes, tuple[str, ...]]:
+        """The probes of rules that are judged today as when they were made; and what is to be said of the others.
+
+        `constitution` has the rules that were chosen of the `whole` one. Nothing is said of rules that were not, nor of
+        those without a probe, which are asked as ever.
         """
         rules = {rule.id: rule for rule in constitution.rules if rule.enabled}
-        why = {
-            probe.rule: "the constitution has no such rule"
-            if probe.rule not in rules
-            else "the rule is judged otherwise than when the probe was made"
-            for probe in self.probes
-            if probe.rule not in rules or rule_digest(constitution, rules[probe.rule]) != probe.digest
-        }
-        return replace(self, probes=tuple(probe for probe in self.probes if probe.rule not in why)), why
+        known = {rule.id for rule in whole.rules}
+        kept, remarks = [], []
+        for probe in self.probes:
+            if probe.rule not in known:
+                remarks.append(f"the probe of {probe.rule} is not used: the constitution has no such rule")
+            elif probe.rule in rules and rule_digest(constitution, rules[probe.rule]) != probe.digest:
+                told = "it is judged otherwise than when the probe was made"
+                remarks.append(f"the rule {probe.rule} is asked, not left to its probe: {told}")
+            elif probe.rule in rules:
+                kept.append(probe)
+        return replace(self, probes=tuple(kept)), tuple(remarks)
 
     def scores(self, vector: Embedding) -> dict[str, Score]:
         """What each rule's probe makes of a picture. Raises `UsageError` for a vector of another dimension."""

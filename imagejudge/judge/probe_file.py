@@ -21,9 +21,9 @@ from imagejudge.common.toml_read import parse
 from imagejudge.common.toml_table import Report, Table, kind_of
 from imagejudge.engine.embedding import POOLING
 from imagejudge.errors import UsageError
-from imagejudge.judge.probe import Figure, Origin, Probe, Probes, terms_of
+from imagejudge.judge.probe import LEAST_SCALE, Figure, Origin, Probe, Probes, terms_of
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MAX_BYTES: Final = 64_000_000
 MAX_PROBES: Final = 500
 MAX_DIMENSION: Final = 65_536
@@ -41,7 +41,7 @@ _HEAD: Final = """\
 _FIGURES: Final = ("auroc", "auprc", "calibration_error")
 _TOP: Final = ("schema", "model", "constitution", "data", "vectors", "probes")
 _MODEL: Final = ("name", "digest", "settings")
-_DATA: Final = ("labels", "digest", "images")
+_DATA: Final = ("labels", "method", "arithmetic", "digest", "images")
 _VECTORS: Final = ("pooling", "dimension", "mean", "scale", "directions")
 _PROBE: Final = (
     *("rule", "digest", "positives", "negatives", *_FIGURES),
@@ -68,8 +68,10 @@ def _lines(probes: Probes) -> Iterator[str]:
     yield from (f"schema = {SCHEMA}", f"constitution = {_text(origin.constitution)}", "")
     yield from ("[model]", f"name = {_text(origin.model)}", f"digest = {_text(origin.digest)}", "", "[model.settings]")
     yield from (f"{_text(name)} = {_text(value)}" for name, value in origin.settings.items())
-    yield from ("", "[data]", f"labels = {_text(origin.labels)}", f"digest = {_text(origin.data)}")
-    yield from (f"images = {origin.images}", "")
+    yield from ("", "[data]", f"labels = {_text(origin.labels)}")
+    judged = {"method": origin.method, "arithmetic": origin.arithmetic}
+    yield from (f"{name} = {_text(value)}" for name, value in judged.items() if value is not None)
+    yield from (f"digest = {_text(origin.data)}", f"images = {origin.images}", "")
     yield from ("[vectors]", f"pooling = {_text(probes.pooling)}", f"dimension = {probes.dimension}")
     yield from (*_numbers("mean", probes.mean), *_numbers("scale", probes.scale))
     yield from _numbers("directions", itertools.chain.from_iterable(probes.directions))
@@ -136,14 +138,18 @@ class _Reader:
         model = self._table(top, "model", _MODEL)
         data = self._table(top, "data", _DATA)
         vectors = self._table(top, "vectors", _VECTORS)
+        labels = data.sentence("labels", _LONGEST)
+        judged = labels != "labels"
         origin = Origin(
             model=model.sentence("name", _LONGEST),
             digest=model.sentence("digest", _LONGEST),
             settings=self._settings(model),
             constitution=top.sentence("constitution", _LONGEST),
-            labels=data.sentence("labels", _LONGEST),
+            labels=labels,
             data=data.sentence("digest", _LONGEST),
             images=self._count(data, "images"),
+            method=data.sentence("method", _LONGEST, required=judged) or None,
+            arithmetic=data.get("arithmetic", int, required=judged),
         )
         pooling = vectors.sentence("pooling", _LONGEST)
         if pooling and pooling != POOLING:
@@ -152,8 +158,8 @@ class _Reader:
         if not 0 < dimension <= MAX_DIMENSION:
             vectors.complain("dimension", f"no vector has {dimension:,} numbers", f"write 1 to {MAX_DIMENSION:,}")
         scale = self._numbers(vectors, "scale", dimension)
-        if any(value <= 0 for value in scale):
-            vectors.complain("scale", "a scale is not positive", _AGAIN)
+        if any(value < LEAST_SCALE for value in scale):
+            vectors.complain("scale", f"a scale is less than {LEAST_SCALE:g}", _AGAIN)
         mean = self._numbers(vectors, "mean", dimension)
         directions = self._directions(vectors, dimension)
         found = tuple(

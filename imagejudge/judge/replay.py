@@ -154,8 +154,8 @@ class Rejudge:
             return self._again(verdict)
         constitution = self._plan.constitution_for(verdict.path)
         judged = self.inquiry(verdict, left_to_probes(verdict)).results()
-        if changed := probed_otherwise(verdict, judged, self._digests):
-            raise Unrecorded(f"the rule {changed}, which was left to its probe and may have changed")
+        if rule := probed_otherwise(verdict, judged, self._digests, self._plan.method):
+            raise Unrecorded(f"the rule {rule}, which was left to its probe and may be judged otherwise now")
         rules = carried_over(verdict, judged)
         summary = summarise(constitution, rules, verdict.out_of_world)
         return self._again(

@@ -58,6 +58,11 @@ def test_probes_are_made_of_verdicts_and_vectors(
     line = json.loads(scanned.read_text("utf-8").splitlines()[0])
     assert (probes.origin.model, probes.origin.constitution) == (line["model"], line["constitution"])
     assert probes.origin.settings.items() <= line["settings"].items()
+    assert (probes.origin.method, probes.origin.arithmetic) == (line["method"], line["settings"]["arithmetic"])
+    by_probe = ["--probe", "probe.toml", "--skip-below", "0.9"]
+    other = run("scan", "photos", *rules, *pair, *by_probe, "--method", "threshold")
+    assert (other.returncode, other.stdout) == (2, b"")
+    assert b"from verdicts by `clue`, and this scan judges by `threshold`" in b" ".join(other.stderr.split())
 
     for name in ("x.parquet", "x.jsonl"):
         assert run("embed", "photos", *pair, "-o", name).returncode == 0
@@ -92,7 +97,11 @@ def test_labels_take_the_place_of_what_was_found(
     assert made.returncode == 0, made.stderr
     probes = read_probes(tmp_path / "probe.toml")
     assert [(probe.rule, probe.positives, probe.negatives) for probe in probes.probes] == [("knife", 30, 30)]
-    assert probes.origin.labels == "labels"
+    assert (probes.origin.labels, probes.origin.method, probes.origin.arithmetic) == ("labels", None, None)
+    for method in ("clue", "threshold"):
+        by_probe = ["--probe", "probe.toml", "--skip-below", "0.9", "--method", method]
+        done = run("scan", "photos", *pair, *rules[:2], *by_probe, "-o", f"{method}.jsonl")
+        assert done.returncode == 1, done.stderr
     assert b"no probe: fire, 0 images violate it, fewer than 10" in made.stdout
 
 
@@ -106,7 +115,12 @@ def test_what_cannot_be_distilled_is_refused(
     (tmp_path / "none.jsonl").write_text("", "utf-8")
     other = lines[0].replace(json.loads(lines[0])["model"], "other@1").replace("00.png", "x.png")
     (tmp_path / "two.jsonl").write_text("".join([*lines, other]), "utf-8")
+    settings = json.loads(lines[0])["settings"]
+    earlier = lines[0].replace(f'"arithmetic":{settings["arithmetic"]}', '"arithmetic":1')
+    assert earlier != lines[0]
+    (tmp_path / "earlier.jsonl").write_text("".join([*lines[1:], earlier]), "utf-8")
     for name, complaint in {
+        "earlier.jsonl": f"these verdicts were made with arithmetic=1, not {settings['arithmetic']}",
         "few.jsonl": "no rule has 10 images that violate it and 10 that do not",
         "none.jsonl": "there are no verdicts to distil",
         "two.jsonl": "these verdicts are of different models",

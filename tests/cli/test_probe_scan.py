@@ -14,6 +14,7 @@ from conftest_cli import RULES, Run
 
 from imagejudge.constitution import load_constitution, rule_digest
 from imagejudge.engine.spec import engine_settings
+from imagejudge.judge.clue import ARITHMETIC
 from imagejudge.judge.probe import Origin, Probe, Probes
 from imagejudge.judge.probe_file import write_probes
 
@@ -32,7 +33,15 @@ def probe(run: Run, base: Sequence[str], images: Path, tmp_path: Path) -> Path:
     digests = {rule.id: rule_digest(constitution, rule) for rule in constitution.rules}
     about, settings = rows[0], json.loads(rows[0]["settings"])
     origin = Origin(
-        about["model"], about["digest"], engine_settings(settings), constitution.label, "verdicts", "ab", 60
+        about["model"],
+        about["digest"],
+        engine_settings(settings),
+        constitution.label,
+        "verdicts",
+        "ab",
+        60,
+        "clue-no-reasoning",
+        ARITHMETIC,
     )
     size = len(first)
     each = (
@@ -99,7 +108,7 @@ def test_a_scan_asks_only_what_probes_leave(run: Run, base: Sequence[str], probe
 def test_an_audit_asks_in_full_and_says_what_was_missed(
     run: Run, base: Sequence[str], probe: Path, tmp_path: Path
 ) -> None:
-    by_probe = [*base, "--probe", "probe.toml", "--skip-below", "0.9", "--audit", "1", "--method", "threshold"]
+    by_probe = [*base, "--probe", "probe.toml", "--skip-below", "0.9", "--audit", "1"]
     done = run("scan", "images", *by_probe, "-o", "v.jsonl", "--exit-zero")
     found = lines(tmp_path / "v.jsonl")
     assert [left(line) for line in found] == [[], [], []]
@@ -152,6 +161,10 @@ def test_actors_on_ray_leave_out_what_a_scan_leaves_out(
             ["--probe", "probe.toml", "--skip-below", "0.9", "--image-max-tokens", "64"],
             b"image_max_tokens=1024, not",
         ),
+        (
+            ["--probe", "probe.toml", "--skip-below", "0.9", "--no-debias"],
+            b"from verdicts by `clue-no-reasoning`, and this scan judges by `clue-no-debias-no-reasoning`",
+        ),
     ],
 )
 def test_wrong_use_says_what_to_do(
@@ -167,6 +180,22 @@ def test_probes_of_changed_rules_are_not_used(run: Run, base: Sequence[str], pro
     done = run("scan", "images", *base, "--probe", "probe.toml", "--skip-below", "0.9", "-o", "v.jsonl")
     assert b"rule knife is asked, not left to its probe" in b" ".join(done.stderr.split())
     assert [left(line) for line in lines(tmp_path / "v.jsonl")] == [["fire"]] * 3
+
+
+def test_of_rules_that_were_not_chosen_nothing_is_said(
+    run: Run, base: Sequence[str], probe: Path, tmp_path: Path
+) -> None:
+    by_probe = [*base, "--probe", "probe.toml", "--skip-below", "0.8"]
+    for chosen in (["--select", "knife"], ["--ignore", "fire"]):
+        done = run("scan", "images", *by_probe, *chosen, "-o", "v.jsonl")
+        assert done.returncode == 0, done.stderr
+        assert b"probe:" not in done.stderr
+        assert b"the probe of" not in done.stderr
+        assert [left(line) for line in lines(tmp_path / "v.jsonl")] == [[], ["knife"], ["knife"]]
+    (tmp_path / "rules.toml").write_text(RULES.replace('id = "fire"', 'id = "flames"'))
+    gone = run("scan", "images", *by_probe, "-o", "w.jsonl")
+    assert b"the probe of fire is not used: the constitution has no such rule" in b" ".join(gone.stderr.split())
+    assert b"is asked, not left" not in gone.stderr
 
 
 def test_a_settings_file_may_name_the_probes(run: Run, base: Sequence[str], probe: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from imagejudge.errors import UsageError
 from imagejudge.evaluate.distill import ISOTONIC, LEAST, Distilled, distil
 from imagejudge.evaluate.distill_data import Examples, Truths, judged, labelled
 from imagejudge.evaluate.labels import Label
-from imagejudge.judge.probe import Origin
+from imagejudge.judge.probe import LEAST_SCALE, Origin
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Step, StepStatus, Verdict
 
 ORIGIN = Origin("m@1", "1", {}, "c@2", "verdicts", "3", 4)
@@ -139,6 +139,14 @@ def test_classes_that_lie_apart_have_finite_probes() -> None:
     made = distil(dataclasses.replace(apart, truths=truths), rules("apart"), ORIGIN)
     assert made.rules[0].figures["auroc"].value > 0.95  # type: ignore[union-attr]
     assert np.isfinite(made.probes.probes[0].weights).all()
+
+
+def test_what_hardly_varies_is_not_divided_by() -> None:
+    plain = examples(60)
+    faint = dataclasses.replace(plain, vectors=(plain.vectors * [1, 1, 1, 1e-38, 1]).astype(np.float32))
+    scale = distil(faint, rules("seen"), ORIGIN).probes.scale
+    assert min(scale) >= LEAST_SCALE
+    assert scale[3] == 1.0
 
 
 def test_images_that_are_all_the_same_have_no_probe() -> None:

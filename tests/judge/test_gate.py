@@ -11,7 +11,16 @@ import pytest
 from PIL import Image
 
 from imagejudge.common.proportion import proportion
-from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds, rule_digest
+from imagejudge.constitution import (
+    Constitution,
+    Precondition,
+    Rule,
+    Severity,
+    Statement,
+    Thresholds,
+    rule_digest,
+    select_rules,
+)
 from imagejudge.engine.scripted import Scripted
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.distill_data import judged
@@ -20,7 +29,7 @@ from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.carried import left_to_probes
-from imagejudge.judge.clue import Method
+from imagejudge.judge.clue import ARITHMETIC, Method
 from imagejudge.judge.gate import Gate, usable
 from imagejudge.judge.plan import Plan
 from imagejudge.judge.probe import Origin, Probe, Probes
@@ -54,21 +63,26 @@ def probes(*weights: tuple[Rule, tuple[float, float, float]], rules: Constitutio
         for one, weight in weights
     )
     return Probes(
-        Origin("fake@1", "1", {}, "colours@1", "verdicts", "ab", 60), "mean,max", (0.0,) * 6, (1.0,) * 6, AXES, each
+        Origin("fake@1", "1", {}, "colours@1", "verdicts", "ab", 60, "clue", ARITHMETIC),
+        "mean,max",
+        (0.0,) * 6,
+        (1.0,) * 6,
+        AXES,
+        each,
     )
 
 
 BOTH = probes((RED, (1, 0, 0)), (BLUE, (0, 0, 1)))
 
 
-def plan(gate: Gate | None, rules: Constitution = RULES) -> Plan:
+def plan(gate: Gate | None, rules: Constitution = RULES, method: Method = Method()) -> Plan:  # noqa: B008 - frozen
     return Plan(
         rules,
-        Method(),
+        method,
         "fake@1",
         "fake",
         Limits(),
-        settings={**(gate.settings if gate else {}), "arithmetic": 3},
+        settings={**(gate.settings if gate else {}), "arithmetic": ARITHMETIC},
         gate=gate,
     )
 
@@ -223,7 +237,7 @@ def test_a_changed_rule_is_not_left_to_the_probe_of_the_old_one(folder: Path) ->
     stricter = Constitution("colours", "2", (RED, dataclasses.replace(BLUE, thresholds=Thresholds(satisfied=0.5))))
     reworded = Constitution("colours", "2", (RED, rule("no-blue", "It is as blue as the sky.")))
     for changed in (stricter, reworded):
-        with pytest.raises(Unrecorded, match="no-blue, which was left to its probe and may have changed"):
+        with pytest.raises(Unrecorded, match="no-blue, which was left to its probe and may be judged otherwise now"):
             Rejudge(plan(None, changed)).judge(black)
     again = Rejudge(plan(None, stricter)).judge(pink)
     assert [each.status for each in again.rules] == [RuleStatus.VIOLATED] * 2, "which had been asked"
@@ -233,6 +247,18 @@ def test_a_changed_rule_is_not_left_to_the_probe_of_the_old_one(folder: Path) ->
     earlier = Verdict.model_validate(line)
     with pytest.raises(Unrecorded, match="no-blue"):
         Rejudge(plan(None)).judge(earlier)
+
+
+def test_a_rule_is_not_left_to_a_probe_of_another_method(folder: Path) -> None:
+    black, _, pink = scan(folder, Gate.of(BOTH, 0.9, 0.0), engine())
+    assert black.settings is not None
+    earlier = black.model_copy(update={"settings": black.settings | {"arithmetic": ARITHMETIC - 1}})
+    unsaid = black.model_copy(update={"settings": None})
+    threshold, same = Rejudge(plan(None, method=Method("threshold"))), Rejudge(plan(None))
+    for again, line in ((threshold, black), (same, earlier), (same, unsaid)):
+        with pytest.raises(Unrecorded, match="no-red, which was left to its probe and may be judged otherwise now"):
+            again.judge(line)
+    assert [each.status for each in threshold.judge(pink).rules] == [RuleStatus.VIOLATED] * 2, "which had been asked"
 
 
 @pytest.mark.parametrize(
@@ -252,11 +278,15 @@ def test_what_cannot_be_promised_is_refused(recall: float | None, audit: float, 
 
 def test_probes_of_changed_rules_are_not_used() -> None:
     changed = Constitution("colours", "2", (RED, rule("no-blue", "It is as blue as the sky.")))
-    left, why = usable(BOTH, changed)
+    left, remarks = usable(BOTH, changed, changed)
     assert [probe.rule for probe in left.probes] == ["no-red"]
-    assert list(why) == ["no-blue"]
-    with pytest.raises(UsageError, match="no probe is about a rule as it is judged now"):
-        usable(BOTH, Constitution("other", "1", (PURPLE,)))
+    assert [remark.split(" is ")[0] for remark in remarks] == ["the rule no-blue"]
+    other = Constitution("other", "1", (PURPLE,))
+    with pytest.raises(UsageError, match=r"judged now \(the probe of no-red is not used: the constitution has"):
+        usable(BOTH, other, other)
+    both = Constitution("both", "1", (RED, BLUE, PURPLE))
+    with pytest.raises(UsageError, match=r"no probe is about a rule as it is judged now$"):
+        usable(BOTH, select_rules(both, ["no-purple"]), both)
 
 
 @pytest.mark.parametrize(

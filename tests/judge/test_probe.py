@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagejudge.common import toml_read
-from imagejudge.constitution import Constitution, Rule, Severity, Thresholds, rule_digest
+from imagejudge.constitution import Constitution, Rule, Severity, Thresholds, rule_digest, select_rules
 from imagejudge.errors import UsageError
+from imagejudge.judge.clue import ARITHMETIC, Method
 from imagejudge.judge.probe import CONFIDENCE, Figure, Origin, Probe, Probes, highest, misses_allowed, needed, threshold
 from imagejudge.judge.probe_file import read_probes, write_probes
 
@@ -29,8 +30,14 @@ def probe(rule: str = "one", **changes: object) -> Probe:
 
 
 def probes(*each: Probe) -> Probes:
-    origin = Origin("builtin@0123", "01234567", SETTINGS, "c@89ab", "verdicts", "cd" * 32, 13)
+    origin = Origin("builtin@0123", "01234567", SETTINGS, "c@89ab", "verdicts", "cd" * 32, 13, "clue", ARITHMETIC)
     return Probes(origin, "mean,max", (0.5, -1e-7, 12345.678), (1.0, 0.1, 3e5), AXES, each or (probe(),))
+
+
+def made_of(**changes: object) -> Probes:
+    """The same, from elsewhere."""
+    plain = probes()
+    return dataclasses.replace(plain, origin=dataclasses.replace(plain.origin, **changes))  # type: ignore[arg-type]
 
 
 def vector(*numbers: float) -> np.ndarray:
@@ -132,19 +139,51 @@ def test_another_model_and_other_settings_are_refused() -> None:
         made.check_model("builtin@0123", "01234567", SETTINGS | {"ctx": 4096})
 
 
+def test_another_method_is_refused() -> None:
+    by = Method("threshold")
+    probes().check_method(Method())
+    with pytest.raises(UsageError, match="from verdicts by `clue`, and this scan judges by `threshold`"):
+        probes().check_method(by)
+    with pytest.raises(UsageError, match="this scan judges by `clue-no-debias-no-reasoning`"):
+        probes().check_method(Method(debias=False, reasoning=False))
+    earlier = made_of(arithmetic=ARITHMETIC - 1)
+    with pytest.raises(UsageError, match=f"arithmetic={ARITHMETIC - 1}, not {ARITHMETIC}") as failed:
+        earlier.check_method(Method())
+    assert "distil again" in failed.value.hint
+    with pytest.raises(UsageError, match="from verdicts by `None`"):
+        made_of(method=None).check_method(by)
+
+
+def test_probes_made_of_labels_go_with_any_method() -> None:
+    labelled = made_of(labels="labels", method=None, arithmetic=None)
+    for method in (Method(), Method("threshold")):
+        labelled.check_method(method)
+
+
 def test_probes_of_changed_rules_are_left_out() -> None:
     both = probes(probe(), probe("two"))
-    assert both.within(RULES) == (both, {})
+    assert both.within(RULES, RULES) == (both, ())
     mild = dataclasses.replace(RULE, severity=Severity.LOW, category="other")  # changes no verdict on the rule
-    assert both.within(dataclasses.replace(RULES, rules=(mild, *RULES.rules[1:])))[1] == {}
-    left, why = both.within(dataclasses.replace(RULES, rules=(dataclasses.replace(RULE, text="Something else."),)))
+    milder = dataclasses.replace(RULES, rules=(mild, *RULES.rules[1:]))
+    assert both.within(milder, milder) == (both, ())
+    other = dataclasses.replace(RULES, rules=(dataclasses.replace(RULE, text="Something else."),))
+    left, remarks = both.within(other, other)
     assert left.probes == ()
-    assert why == {
-        "one": "the rule is judged otherwise than when the probe was made",
-        "two": "the constitution has no such rule",
-    }
+    assert remarks == (
+        "the rule one is asked, not left to its probe: it is judged otherwise than when the probe was made",
+        "the probe of two is not used: the constitution has no such rule",
+    )
     stricter = dataclasses.replace(RULES, thresholds=Thresholds(satisfied=0.9))
-    assert set(both.within(stricter)[1]) == {"one", "two"}
+    left, remarks = both.within(stricter, stricter)
+    assert (left.probes, len(remarks)) == ((), 2)
+
+
+def test_of_rules_that_are_not_judged_nothing_is_said() -> None:
+    both = probes(probe(), probe("two"))
+    disabled = dataclasses.replace(RULES, rules=(RULE, dataclasses.replace(RULES.rules[1], enabled=False)))
+    for chosen, whole in ((select_rules(RULES, ["one"]), RULES), (disabled, disabled)):
+        left, remarks = both.within(chosen, whole)
+        assert ([each.rule for each in left.probes], remarks) == (["one"], ())
 
 
 finite = st.floats(-1e30, 1e30, allow_nan=False)
@@ -181,22 +220,24 @@ def test_the_file_can_be_read_and_compared(tmp_path: Path) -> None:
     assert max(map(len, text.splitlines())) <= 120
     assert text.count("mean = [") == 1
     assert read_probes(path) == made
+    path.write_text(f"\ufeff{text}", "utf-8")  # as some editors save it
+    assert read_probes(path) == made
 
 
-@pytest.mark.parametrize(("schema", "hint"), [(1, "`imagejudge distill`"), (3, "use a newer imagejudge")])
+@pytest.mark.parametrize(("schema", "hint"), [(2, "`imagejudge distill`"), (4, "use a newer imagejudge")])
 def test_a_file_of_another_version_says_what_to_do(schema: int, hint: str, tmp_path: Path) -> None:
     path = tmp_path / "probe.toml"
     write_probes(probes(), path)
-    path.write_text(path.read_text("utf-8").replace("schema = 2", f"schema = {schema}"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("schema = 3", f"schema = {schema}"), "utf-8")
     with pytest.raises(UsageError, match=f"schema {schema} is not one that this version reads") as failed:
         read_probes(path)
     assert hint in failed.value.hint
 
 
 WRONG = [
-    ("schema = 2", "", "no file of probes, as far as this version reads"),
-    ("schema = 2", "schema = true", "no file of probes"),
-    ("schema = 2", "schema = ", "not TOML"),
+    ("schema = 3", "", "no file of probes, as far as this version reads"),
+    ("schema = 3", "schema = true", "no file of probes"),
+    ("schema = 3", "schema = ", "not TOML"),
     ('pooling = "mean,max"', 'pooling = "mean"', "pooled by mean, in this version by mean,max"),
     ("dimension = 3", "dimension = 4", "9 numbers do not make 1 to 512 directions of 4"),
     ("0.0, 1.0,\n]", "0.0,\n]", "8 numbers do not make 1 to 512 directions of 3"),
@@ -211,7 +252,14 @@ WRONG = [
     ("0.1, -2.0", "inf, -2.0", "'weights' holds what is no number"),
     ("0.1, -2.0", "[0.1], -2.0", "'weights' holds what is no number"),
     ("0.1, -2.0", "true, -2.0", "'weights' holds what is no number"),
-    ("1.0, 0.1, 300000.0", "1.0, 0.0, 300000.0", "a scale is not positive"),
+    ("1.0, 0.1, 300000.0", "1.0, 0.0, 300000.0", "a scale is less than 1e-30"),
+    ("1.0, 0.1, 300000.0", "1.0, -0.1, 300000.0", "a scale is less than 1e-30"),
+    ("1.0, 0.1, 300000.0", "1.0, 1e-308, 300000.0", "a scale is less than 1e-30"),
+    ('method = "clue"', "", "[data] has no 'method'"),
+    ('method = "clue"', "method = 3", "'method' in [data] must be a string"),
+    ("arithmetic = 3", "", "[data] has no 'arithmetic'"),
+    ("arithmetic = 3", 'arithmetic = "3"', "'arithmetic' in [data] must be a whole number"),
+    ('labels = "verdicts"\nmethod = "clue"', 'labels = "others"', "[data] has no 'method'"),
     ('rule = "one"', "", "a probe has no 'rule'"),
     ('rule = "one"', 'rule = "../one"', "'rule' in a probe is '../one'"),
     ('rule = "one"', 'rule = "one"\nevil = 1', "unknown key 'evil'"),
@@ -242,6 +290,21 @@ def test_a_wrong_file_is_refused(old: str, new: str, complaint: str, tmp_path: P
         read_probes(path)
     assert complaint in failed.value.message
     assert "imagejudge distill" in failed.value.hint
+
+
+def test_a_file_of_probes_made_of_labels_names_no_method(tmp_path: Path) -> None:
+    labelled = made_of(labels="labels", method=None, arithmetic=None)
+    write_probes(labelled, tmp_path / "probe.toml")
+    assert "method" not in (tmp_path / "probe.toml").read_text("utf-8")
+    assert read_probes(tmp_path / "probe.toml") == labelled
+
+
+def test_numbers_at_the_bounds_give_a_score(tmp_path: Path) -> None:
+    one = probe(weights=(1e30,) * 9, bias=1e30)
+    made = dataclasses.replace(probes(one), mean=(-1e30,) * 3, scale=(1e-30,) * 3, directions=((1e30,) * 3,) * 3)
+    write_probes(made, tmp_path / "probe.toml")
+    score = read_probes(tmp_path / "probe.toml").scores(vector(3e38, -3e38, 3e38))["one"]
+    assert math.isfinite(score.log_odds)
 
 
 def test_two_probes_of_a_rule_are_refused(tmp_path: Path) -> None:
