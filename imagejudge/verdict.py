@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from imagejudge.common.field_docs import describe
-from imagejudge.common.text import quiet_json
+from imagejudge.common.json_line import from_json_line, json_line
 from imagejudge.constitution import Severity
 
 SCHEMA_VERSION: Final = 1
@@ -327,19 +325,12 @@ def has_all_steps(verdict: Verdict) -> bool:
 
 def line_of(verdict: Verdict) -> bytes:
     """A verdict as one line of JSON, newline included. It may be shown on a terminal, whatever files are called."""
-    try:
-        text = verdict.model_dump_json(by_alias=True)
-    except PydanticSerializationError:  # a path that is not UTF-8: its stray bytes need escapes
-        text = json.dumps(verdict.model_dump(mode="json", by_alias=True), separators=(",", ":"))
-    return quiet_json(text).encode() + b"\n"
+    return json_line(verdict)
 
 
 def verdict_of(line: bytes) -> Verdict:
-    """What `line_of` wrote. Raises `ValueError` for anything else."""
-    try:
-        return Verdict.model_validate_json(line)
-    except ValidationError:  # perhaps only a path that is not UTF-8: its escapes are refused there
-        return Verdict.model_validate(json.loads(line))
+    """What `line_of` wrote. Raises `ValueError` or `RecursionError` for anything else."""
+    return from_json_line(Verdict, line)
 
 
 def json_schema() -> dict[str, Any]:

@@ -36,7 +36,7 @@ HOMES: Mapping[str, set[str]] = {
     "pathspec": {"images"},
     "platformdirs": {"judge", "models"},
     "pyarrow": {"images", "output"},
-    "pydantic": {"drafting", "models", "output", "verdict"},
+    "pydantic": {"common", "drafting", "models", "output", "verdict"},
     "ray": {"blocks"},
     "resvg_py": {"builtin"},
     "rich": {"cli", "output"},

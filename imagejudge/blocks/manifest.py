@@ -26,7 +26,7 @@ NAME: Final = "manifest.json"
 _SCHEMA: Final = 1
 _BEGINNING: Final = re.compile(r"\.plan\.\w+\.tmp|blocks-\w+\.jsonl|manifest\.json")
 """What another process that begins at the same time has in the folder."""
-_HINT: Final = "name a folder that can be written with `output`"
+_INSTEAD: Final = "name another folder with `output`"
 _OTHER: Final = "name another folder with `output`"
 
 
@@ -103,7 +103,7 @@ def agree(folder: Path, asked: Asked, blocks: Callable[[], Iterable[Block]]) -> 
     try:
         found = read_manifest(folder)
     except FileNotFoundError:
-        with writing(folder, _HINT):
+        with writing(folder, _INSTEAD):
             folder.mkdir(parents=True, exist_ok=True)
             if not all(_BEGINNING.fullmatch(entry.name) for entry in folder.iterdir()):
                 raise OutputError(f"{folder} holds other files", _OTHER) from None

@@ -108,5 +108,5 @@ def write_summary(manifest: Manifest, folder: Path, found: Checked) -> None:
 def withdraw_summary(folder: Path) -> None:
     """Take away what says that the blocks are complete, as soon as they are not. Raises `OutputError`."""
     for name in (SUCCESS, SUMMARY):
-        with writing(folder / name, "make its folder writable"):
+        with writing(folder / name):
             (folder / name).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from imagejudge.blocks.tries import HINT, Tries
+from imagejudge.blocks.tries import AGAIN, Tries
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.output.jsonl import LONGEST
@@ -59,7 +59,7 @@ class Parts:
         Raises `OutputError`, and `UsageError` where what packs the parts is not installed.
         """
         Packing.named(self.path(0))
-        with writing(self._parts, HINT):
+        with writing(self._parts, then=AGAIN):
             self._parts.mkdir(exist_ok=True)
         self.tries.begin()
         done = self.done()
@@ -89,7 +89,7 @@ class Parts:
                 yield line_of(verdict)
 
         try:
-            with writing(part, HINT):
+            with writing(part, then=AGAIN):
                 save_lines(lines(), fresh, Packing.named(part))
                 with fresh.open("r+b") as written:
                     os.fsync(written.fileno())

@@ -26,7 +26,7 @@ ATTEMPTS: Final = 3
 """So many runs may die within a block before it is given up."""
 BEAT: Final = 10.0
 """Seconds between two signs of life."""
-HINT: Final = "free space, then run the same command again: what is done stays done"
+AGAIN: Final = "run the same command again: what is done stays done"
 
 _LOOKS: Final = 6
 """So often, a beat apart, attempts are looked at before all of them are taken for dead."""
@@ -52,7 +52,7 @@ class Tries:
 
     def begin(self) -> None:
         """Make the folder. Raises `OutputError`."""
-        with writing(self._folder, HINT):
+        with writing(self._folder, then=AGAIN):
             self._folder.mkdir(exist_ok=True)
 
     @contextmanager
@@ -94,7 +94,7 @@ class Tries:
     def _begin(self, number: int) -> Path | None:
         """The file of a new attempt; None where there were as many as may be."""
         for file in self._files(number):
-            with writing(self._folder, HINT):
+            with writing(self._folder, then=AGAIN):
                 try:
                     with file.open("x") as mine:
                         mine.write(self._worker)
@@ -112,7 +112,7 @@ class Tries:
         Looks are counted, not seconds, and times compared with nobody's clock: clocks differ, and machines are paused.
         """
         files = self._files(number)
-        with writing(self._folder, HINT):
+        with writing(self._folder, then=AGAIN):
             before = [*map(_sign, files)]
             for _ in range(_LOOKS):
                 time.sleep(BEAT)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from imagejudge.common.remedy import remedy
 from imagejudge.common.text import printable
 from imagejudge.errors import OutputError
 
@@ -52,14 +53,14 @@ def replacing(path: Path, *, locked: bool = False) -> Iterator[Path]:
         raise
 
 
-def write_atomically(path: Path, content: str | bytes, hint: str = "") -> None:
+def write_atomically(path: Path, content: str | bytes, instead: str = "") -> None:
     """Make this the content of a file by `replacing`.
 
-    Raises `OutputError`, with the hint, when it cannot be written.
+    Raises `OutputError`, with the hint of `remedy`, when it cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
         with replacing(path) as fresh:
             fresh.write_bytes(data)
     except OSError as error:
-        raise OutputError(f"{printable(path)} cannot be written: {error.strerror}", hint) from error
+        raise OutputError(f"{printable(path)} cannot be written: {error.strerror}", remedy(error, instead)) from error

@@ -9,25 +9,21 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-SETTLED: Final = 2_000_000_000
-"""Nanoseconds after which a change would show in a file's times: some file systems count in steps of 2 s."""
+from imagejudge.common.file_stamp import Stamp
 
 
 class State(NamedTuple):
     """What a file system says of a file: as long as it says the same, the file and its content are the same."""
 
-    size: int
-    modified: int
-    changed: int
-    """As `st_ctime_ns`, which no program can set; sizes and dates are alike where files are made reproducibly."""
+    stamp: Stamp
     inode: int
 
     @classmethod
     def of(cls, status: os.stat_result) -> State:
         """Of a file that was looked at."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return cls(Stamp.of(status), status.st_ino)
 
     @classmethod
     def now(cls, path: Path) -> State | None:
@@ -73,4 +69,4 @@ def hash_file(path: Path) -> HashedFile:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         if State.of(os.fstat(file.fileno())) != state:
             raise OSError(errno.EBUSY, "it changed while it was read; wait until it is written")
-    return HashedFile(path, state, digest, settled=state.changed < now - SETTLED)
+    return HashedFile(path, state, digest, settled=state.stamp.settled(now) is not None)

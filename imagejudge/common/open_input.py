@@ -19,8 +19,13 @@ _PATIENCE: Final = 2
 
 
 def open_input(path: Path) -> BinaryIO:
-    """A file to read from. Raises `OSError`, also for a pipe that has no writer within 2 s."""
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - Path.open takes no opener
+    """A file to read from. Raises `OSError`, also for a name that no file can have, and for a pipe that has no writer
+    within 2 s.
+    """
+    try:
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - Path.open takes no opener
+    except ValueError as error:  # a NUL, or a surrogate that stands for no byte
+        raise OSError(errno.EINVAL, "no file can have this name") from error
     try:
         if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
             _await_writer(file)

@@ -1,4 +1,4 @@
-"""Where in a TOML text each key and each item of an array stands, which TOML parsers do not tell.
+"""Where in a TOML text each key, value and item of an array stands, which TOML parsers do not tell.
 
 It reads only text that a parser has accepted, so it checks nothing again.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import tomli
@@ -31,10 +32,30 @@ _TOKEN = re.compile(
 )
 
 
+class Span(NamedTuple):
+    """A part of the text: offsets of its first character and behind its last."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things stand in a TOML text."""
+
+    lines: dict[Path, int] = field(default_factory=dict)
+    """As `locate` gives them."""
+    values: dict[Path, Span] = field(default_factory=dict)
+    """Of each value behind an equals sign and each item between brackets, without comments around it."""
+    sections: list[tuple[Path, Span]] = field(default_factory=list)
+    """Of each header with the pairs below it: the table that they fill. Comments behind the last pair are outside."""
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
     line: int
+    start: int
 
 
 def locate(text: str) -> dict[Path, int]:
@@ -42,9 +63,14 @@ def locate(text: str) -> dict[Path, int]:
 
     `text` must be TOML that a parser accepts.
     """
+    return lay_out(text).lines
+
+
+def lay_out(text: str) -> Layout:
+    """The place of everything in `text`, which must be TOML that a parser accepts."""
     finder = _Finder(_tokens(text))
     finder.document()
-    return finder.lines
+    return finder.layout
 
 
 def nearest(lines: Mapping[Path, int], path: Path) -> int:
@@ -59,17 +85,19 @@ def _tokens(text: str) -> Iterator[_Token]:
     for match in _TOKEN.finditer(text):
         kind, found = match.lastgroup or "", match.group()
         if kind != "blank":
-            yield _Token(kind, found, line)
+            yield _Token(kind, found, line, match.start())
         line += found.count("\n")
-    yield _Token("newline", "\n", line)
-    yield _Token("end", "", line)
+    yield _Token("newline", "\n", line, len(text))
+    yield _Token("end", "", line, len(text))
 
 
 class _Finder:
-    """One pass over the tokens, noting lines on the way."""
+    """One pass over the tokens, noting places on the way."""
 
     def __init__(self, tokens: Iterator[_Token]) -> None:
-        self.lines: dict[Path, int] = {}
+        self.layout = Layout()
+        self._end = 0
+        """Where the last token ended that was no line end."""
         self._tokens = tokens
         self._token = next(tokens)
         self._sizes: dict[Path, int] = {}
@@ -77,17 +105,27 @@ class _Finder:
 
     def document(self) -> None:
         table: Path = ()
+        start: int | None = None
         while self._token.kind != "end":
             if self._token.kind == "newline":
                 self._next()
             elif self._token.text == "[":
+                self._note_section(table, start)
+                start = self._token.start
                 table = self._header()
             else:
                 self._pair(table)
+        self._note_section(table, start)
+
+    def _note_section(self, table: Path, start: int | None) -> None:
+        if start is not None:
+            self.layout.sections.append((table, Span(start, self._end)))
 
     def _next(self) -> _Token:
         """Hand out the current token and step on."""
         token, self._token = self._token, next(self._tokens, self._token)
+        if token.kind != "newline":
+            self._end = token.start + len(token.text)
         return token
 
     def _header(self) -> Path:
@@ -102,7 +140,7 @@ class _Finder:
             path = self._newest((*path, name), line)
         path = (*path, last)
         if array:
-            self.lines.setdefault(path, line)
+            self.layout.lines.setdefault(path, line)
             self._sizes[path] = self._sizes.get(path, 0) + 1
         path = self._newest(path, line)
         while self._next().kind != "newline":
@@ -113,7 +151,7 @@ class _Finder:
         """`path`, or its newest element where it is an array of tables."""
         if path in self._sizes:
             path = (*path, self._sizes[path] - 1)
-        self.lines.setdefault(path, line)
+        self.layout.lines.setdefault(path, line)
         return path
 
     def _key(self) -> list[str]:
@@ -129,11 +167,12 @@ class _Finder:
         path = table
         for name in self._key():
             path = (*path, name)
-            self.lines.setdefault(path, line)
+            self.layout.lines.setdefault(path, line)
         self._next()  # the equals sign
         self._value(path)
 
     def _value(self, path: Path) -> None:
+        start = self._token.start
         if self._token.text == "[":
             self._array(path)
         elif self._token.text == "{":
@@ -141,6 +180,7 @@ class _Finder:
         else:
             while self._token.kind != "newline" and self._token.text not in (",", "]", "}"):
                 self._next()
+        self.layout.values[path] = Span(start, self._end)
 
     def _array(self, path: Path) -> None:
         self._next()
@@ -150,7 +190,7 @@ class _Finder:
                 self._next()
                 continue
             item = (*path, index)
-            self.lines[item] = self._token.line
+            self.layout.lines[item] = self._token.line
             self._value(item)
             index += 1
         self._next()

@@ -6,18 +6,19 @@ Knows how tables and complaints look, not what a file is for.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from imagejudge.common.suggest import closest, did_you_mean
 from imagejudge.common.toml_lines import Path, nearest
+from imagejudge.common.unseen import described, instead_of, is_control, unseen
 
 MAX_WORD = 64
 """Characters of a name, an id or an object."""
 _MAX_TOLD = 100
 """Complaints that are shown of one file."""
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{MAX_WORD - 1}}}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SPACE = " \t\r\n"
 _KINDS = {
     str: "a string",
     bool: "true or false",
@@ -72,18 +73,36 @@ class Report:
         return "\n".join(told)
 
     def line(self, value: object, path: Path, what: str, limit: int) -> str:
-        """A string of one line without spaces around it, fit to be sent to a model; complains of anything else."""
+        """A string of one line without spaces around it; complains of anything else."""
+        return self._line(value, path, what, limit, lambda text: next(filter(is_control, text), ""))
+
+    def wording(self, value: object, path: Path, what: str, limit: int) -> str:
+        """A `line` that is fit to be sent to a model: it says to the model what it says to a reader."""
+        return self._line(value, path, what, limit, unseen)
+
+    def _line(self, value: object, path: Path, what: str, limit: int, unfit: Callable[[str], str]) -> str:
         if not isinstance(value, str):
             self.add(path, f"{what} must be a string, not {kind_of(value)}", 'put it between quotes: "..."')
             return ""
-        text = value.strip()
+        text = value.strip(_SPACE)
         if not text:
             self.add(path, f"{what} is empty", "write what it should say")
         elif len(text) > limit:
             self.add(path, f"{what} is {len(text):,} characters long", f"write at most {limit:,}")
-        elif found := _CONTROL.search(text):
-            self.add(path, f"{what} holds the control character {found.group()!r}", "write it as one plain line")
+        elif found := unfit(text):
+            self.add(path, f"{what} holds {described(found)}", instead_of(found))
         return text
+
+
+def of_another_schema(document: Mapping[str, object], schema: int, report: Report) -> bool:
+    """Whether a file names another schema than the one that is read, which is complained of."""
+    found = document.get("schema")
+    if type(found) is not int or found == schema:
+        return False
+    # Another schema has other keys: complaining of them would mislead.
+    problem = f"schema {found} is not one that this version reads"
+    report.add(("schema",), problem, f"write schema = {schema}, or use a newer imagejudge")
+    return True
 
 
 class Table:
@@ -148,9 +167,9 @@ class Table:
         return None
 
     def sentence(self, key: str, limit: int, *, required: bool = True) -> str:
-        """A string of one line, not empty."""
+        """A string of one line, not empty, fit to be sent to a model."""
         text = self.get(key, str, required=required)
-        return "" if text is None else self._report.line(text, self.path(key), f"{key!r} in {self.what}", limit)
+        return "" if text is None else self._report.wording(text, self.path(key), f"{key!r} in {self.what}", limit)
 
     def prose(self, key: str, limit: int) -> str:
         """Words for people only: they may have several lines, and may be missing."""
@@ -162,12 +181,12 @@ class Table:
         return text
 
     def text(self, key: str, limit: int, *, required: bool = False) -> str:
-        """A string as it stands, with its line breaks, tabs and outer spaces; not empty."""
+        """A string as it stands, with its line breaks, tabs and outer spaces; not empty, fit to be sent to a model."""
         text = self.get(key, str, required=required)
         if text is None:
             return ""
         flat = text.replace("\n", " ").replace("\t", " ")
-        self._report.line(flat, self.path(key), f"{key!r} in {self.what}", limit)
+        self._report.wording(flat, self.path(key), f"{key!r} in {self.what}", limit)
         return text
 
     def id(self, key: str, *, required: bool = False) -> str:

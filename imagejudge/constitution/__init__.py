@@ -3,6 +3,7 @@
 from imagejudge.constitution.file import load_constitution, parse_constitution
 from imagejudge.constitution.lint import Remark, lint_constitution
 from imagejudge.constitution.rules import (
+    THRESHOLD_NAMES,
     Constitution,
     Precondition,
     Rule,
@@ -15,6 +16,7 @@ from imagejudge.constitution.rules import (
 from imagejudge.constitution.shipped import find_constitution, shipped_constitutions
 
 __all__ = [
+    "THRESHOLD_NAMES",
     "Constitution",
     "Precondition",
     "Remark",

@@ -1,7 +1,7 @@
 """What changed from one constitution to another, rule by rule and line by line.
 
-Knows what verdicts depend on and nothing else: descriptions, comments and the order of rules are no difference. It
-never sees a file, and how a difference looks on a screen is not its business.
+Knows thresholds and rules and nothing else: descriptions, comments and the order of rules are no difference. It never
+sees a file, and how a difference looks on a screen is not its business.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from imagejudge.constitution.rules import Constitution, Precondition, Rule, Statement, Thresholds
+from imagejudge.constitution.rules import THRESHOLD_NAMES, Constitution, Precondition, Rule, Statement, Thresholds
 
 
 class Mark(StrEnum):
@@ -41,10 +41,12 @@ class Change:
     """Whether it is in one constitution only."""
     lines: tuple[tuple[Mark, Line], ...]
     """What is in one constitution only; where a chain changed, all of it."""
+    disabled: bool = False
+    """Whether neither constitution judges by the rule, so that no verdict depends on the change."""
 
 
 def compare(old: Constitution, new: Constitution) -> tuple[Change, ...]:
-    """Every difference that a verdict could depend on: none if, and only if, the digests are equal."""
+    """Every difference in thresholds and rules: the digests differ if, and only if, not all are of disabled rules."""
     return (*_thresholds(old.thresholds, new.thresholds), *_rules(old, new))
 
 
@@ -55,8 +57,7 @@ def _thresholds(old: Thresholds, new: Thresholds) -> Iterator[Change]:
 
 
 def _limits(thresholds: Thresholds) -> list[Line]:
-    names = ("unsatisfied", "satisfied", "centric")
-    return [Line(name, str(getattr(thresholds, name))) for name in names]
+    return [Line(name, str(getattr(thresholds, name))) for name in THRESHOLD_NAMES]
 
 
 def _rules(old: Constitution, new: Constitution) -> Iterator[Change]:
@@ -64,16 +65,21 @@ def _rules(old: Constitution, new: Constitution) -> Iterator[Change]:
     olds, news = ({rule.id: rule for rule in each.rules} for each in (old, new))
     for rule in old.rules:
         if rule.id not in news:
-            yield Change(rule.id, Mark.OLD, tuple((Mark.OLD, line) for line in (*_values(rule, old), *_chain(rule))))
+            yield _whole(rule, old, Mark.OLD)
             continue
         values = _compared(_values(rule, old), _values(news[rule.id], new))
         chain = _compared(_chain(rule), _chain(news[rule.id]))
         # A statement says little without its neighbours: whether it is an alternative is told by the line above.
         if lines := (*_without_both(values), *(chain if _differ(chain) else ())):
-            yield Change(rule.id, Mark.BOTH, lines)
+            yield Change(rule.id, Mark.BOTH, lines, disabled=not (rule.enabled or news[rule.id].enabled))
     for rule in new.rules:
         if rule.id not in olds:
-            yield Change(rule.id, Mark.NEW, tuple((Mark.NEW, line) for line in (*_values(rule, new), *_chain(rule))))
+            yield _whole(rule, new, Mark.NEW)
+
+
+def _whole(rule: Rule, constitution: Constitution, mark: Mark) -> Change:
+    lines = (*_values(rule, constitution), *_chain(rule))
+    return Change(rule.id, mark, tuple((mark, line) for line in lines), disabled=not rule.enabled)
 
 
 def _values(rule: Rule, constitution: Constitution) -> list[Line]:

@@ -11,12 +11,20 @@ from pathlib import Path
 
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import UnreadableError, read_text, reading
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_lines import nearest
 from imagejudge.common.toml_read import parse as read_toml
-from imagejudge.common.toml_table import MAX_WORD, Report, Table, is_id, kind_of, quote
-from imagejudge.constitution.rules import Constitution, Precondition, Rule, Severity, Statement, Thresholds
+from imagejudge.common.toml_table import MAX_WORD, Report, Table, is_id, kind_of, of_another_schema, quote
+from imagejudge.constitution.rules import (
+    THRESHOLD_NAMES,
+    Constitution,
+    Precondition,
+    Rule,
+    Severity,
+    Statement,
+    Thresholds,
+)
 from imagejudge.constitution.shipped import offer
 from imagejudge.errors import ConstitutionError
 
@@ -36,7 +44,6 @@ MAX_TEXT = 2_000
 """Characters of a rule's text, a description, a source or a licence."""
 
 _TOP = ("schema", "name", "version", "description", "source", "licence", "thresholds", "rules")
-_THRESHOLDS = ("unsatisfied", "satisfied", "centric")
 _RULE = ("id", "category", "severity", "text", "preconditions", "unless", "enabled", "thresholds")
 _STATEMENT = ("ask", "objects")
 _EXAMPLES = {
@@ -69,32 +76,28 @@ def load_constitution(path: Path) -> Constitution:
 
     Raises `ConstitutionError` with every mistake in the file, one a line: `file:line: what is wrong; what to write`.
     """
-    return parse_constitution(read_constitution(path).removeprefix("\ufeff"), printable(path))
+    return parse_constitution(read_constitution(path), printable(path))
 
 
-def read_constitution(path: Path) -> str:
-    """The text of a constitution's file, with its byte order mark where it has one; complaints as for `load`."""
+def read_constitution(path: Path, *, marked: bool = False) -> str:
+    """The text of a constitution's file, as `read_text` gives it; complaints as for `load`."""
     name = printable(path)
     try:
-        return read_text(path, MAX_BYTES)
+        return read_text(path, MAX_BYTES, marked=marked)
     except IsADirectoryError:
         raise ConstitutionError(f"{name}: a folder, not a TOML file", offer(path)) from None
     except FileNotFoundError:
         raise ConstitutionError(f"{name}: no such file", offer(path)) from None
     except OSError as error:
         raise ConstitutionError(f"{name}: cannot be read: {error.strerror}; give a file that can be read") from error
-    except ValueError as error:  # NUL in a name
-        raise ConstitutionError(f"{name}: cannot be read: {error}", offer(path)) from error
     except UnreadableError as error:
         raise ConstitutionError(error.about(name)) from None
 
 
 def parse_constitution(text: str, name: str) -> Constitution:
     """Read a constitution from a file's text; complaints, raised as by `load`, give the file as `name`."""
-    try:
+    with reading(name, ConstitutionError):
         document, lines = read_toml(text)
-    except UnreadableError as error:
-        raise ConstitutionError(error.about(name)) from None
     report = Report(lines, _EXAMPLES)
     constitution = _constitution(document, report)
     if mistakes := report.message(name):
@@ -103,11 +106,7 @@ def parse_constitution(text: str, name: str) -> Constitution:
 
 
 def _constitution(document: Mapping[str, object], report: Report) -> Constitution:
-    schema = document.get("schema")
-    if type(schema) is int and schema != SCHEMA:
-        # Another schema has other keys: complaining of them would mislead.
-        problem = f"schema {schema} is not one that this version reads"
-        report.add(("schema",), problem, f"write schema = {SCHEMA}, or use a newer imagejudge")
+    if of_another_schema(document, SCHEMA, report):
         return Constitution("", "", ())
     top = Table(document, (), "the file", _TOP, report)
     top.get("schema", int, required=True)
@@ -135,8 +134,8 @@ def _thresholds(around: Table, what: str, default: Thresholds, report: Report) -
     values = around.get("thresholds", dict)
     if values is None:
         return None
-    table = Table(values, around.path("thresholds"), what, _THRESHOLDS, report)
-    found = {key: number for key in _THRESHOLDS if (number := table.get(key, float)) is not None}
+    table = Table(values, around.path("thresholds"), what, THRESHOLD_NAMES, report)
+    found = {key: number for key in THRESHOLD_NAMES if (number := table.get(key, float)) is not None}
     outside = [key for key, number in found.items() if not 0 < number < 1]
     for key in outside:
         instead = f"write a number between 0 and 1, such as {_EXAMPLES[key]}"
@@ -194,7 +193,7 @@ def _statements(table: Table, key: str, what: str, report: Report) -> tuple[Stat
 def _statement(value: object, place: Place, what: str, report: Report, keys: Sequence[str]) -> Statement:
     """A plain string, or `{ ask = string, objects = [string, ...] }`."""
     if isinstance(value, str):
-        return Statement(report.line(value, place, what, MAX_STATEMENT), line=nearest(report.lines, place))
+        return Statement(report.wording(value, place, what, MAX_STATEMENT), line=nearest(report.lines, place))
     if not isinstance(value, dict):
         report.add(place, f"{what} must be a statement, not {kind_of(value)}", 'write a string or { ask = "..." }')
         return Statement("")
@@ -205,16 +204,27 @@ def _statement(value: object, place: Place, what: str, report: Report, keys: Seq
     objects = enumerate(table.items("objects", MAX_OBJECTS), 1)
     return Statement(
         ask=table.sentence("ask", MAX_STATEMENT, required="any" not in table.meant),
-        objects=tuple(report.line(word, at, f"object {number} of {what}", MAX_WORD) for number, (at, word) in objects),
+        objects=tuple(
+            report.wording(word, at, f"object {number} of {what}", MAX_WORD) for number, (at, word) in objects
+        ),
         line=table.line,
     )
 
 
 def _check_ids(rules: Sequence[Rule], report: Report) -> None:
     first: dict[str, Rule] = {}
+    spelt: dict[str, tuple[str, Place]] = {}
     for number, rule in enumerate(rules):
         # Ids name folders of examples too, and some file systems do not tell case apart.
         earlier = first.setdefault(rule.id.casefold(), rule)
-        if rule.id and earlier is not rule:
+        taken = bool(rule.id) and earlier is not rule
+        if taken:
             problem = f"rule id {quote(rule.id)} is taken by the rule on line {earlier.line}"
             report.add(("rules", number, "id"), problem, "write an id of its own for each rule")
+        # Rules are selected by either: what looks like one name must not be two.
+        for what, key, word in (("rule id", "id", "" if taken else rule.id), ("category", "category", rule.category)):
+            place = ("rules", number, key)
+            before, at = spelt.setdefault(word.casefold(), (word, place))
+            if word and before != word:
+                problem = f"{what} {quote(word)} differs only in case from {quote(before)}"
+                report.add(place, f"{problem} on line {nearest(report.lines, at)}", "spell both alike")

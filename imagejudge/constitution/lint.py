@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from imagejudge.common.suggest import did_you_mean
-from imagejudge.constitution.rules import Constitution, Rule, Statement, Thresholds
+from imagejudge.constitution.rules import THRESHOLD_NAMES, Constitution, Rule, Statement, Thresholds
 
 MAX_WORDS = 20
 """A statement of more words than this is probably several."""
@@ -128,7 +128,7 @@ def lint_constitution(constitution: Constitution) -> list[Remark]:
 
 def _odd_thresholds(thresholds: Thresholds, around: Thresholds, rule: str) -> Iterator[Remark]:
     """About those that a table sets; what it leaves to the one around it is remarked there."""
-    for name in ("unsatisfied", "satisfied", "centric"):
+    for name in THRESHOLD_NAMES:
         value, usual = getattr(thresholds, name), getattr(Thresholds(), name)
         if abs(value - usual) > FAR and (not rule or value != getattr(around, name)):
             message = (
@@ -268,14 +268,25 @@ def _repeated(rule: Rule) -> Iterator[tuple[Statement, str]]:
             if any(number == other or alone or single for other, single in earlier):
                 yield statement, "the rule says this already; leave it out"
             earlier.append((number, alone))
+    items = [{_gist(statement.ask) for statement in item.any} for item in rule.preconditions]
     exceptions: set[str] = set()
     for statement in rule.unless:
         gist = _gist(statement.ask)
-        if any(alone for _, alone in places.get(gist, ())):
-            yield statement, "also a precondition, so the rule can never be violated; leave one of the two out"
-        elif gist in exceptions:
+        if gist in exceptions:
             yield statement, "the rule says this already; leave it out"
+            continue
         exceptions.add(gist)
+        cleared = [item for item in items if gist in item and item <= exceptions]
+        if {gist} in cleared:
+            yield statement, "also a precondition, so the rule can never be violated; leave one of the two out"
+        elif cleared:
+            yield (
+                statement,
+                (
+                    "with the other exceptions it clears every alternative of a precondition, so the rule can never be "
+                    "violated; leave one of them out"
+                ),
+            )
 
 
 def _nearly_the_same(constitution: Constitution) -> Iterator[Remark]:

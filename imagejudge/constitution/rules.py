@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.errors import UsageError
@@ -23,6 +23,14 @@ class Severity(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
 
+    @property
+    def rank(self) -> int:
+        """The more it matters, the higher; from 1."""
+        return _RANKS[self]
+
+
+_RANKS: Final = {severity: rank for rank, severity in enumerate(Severity, 1)}
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -33,6 +41,10 @@ class Thresholds:
     centric: float = 0.6
     line: int | None = field(default=None, compare=False, repr=False)
     """Where the file sets them, counted from 1; so too below. None: not from a file, or left at the defaults."""
+
+
+THRESHOLD_NAMES: Final = ("unsatisfied", "satisfied", "centric")
+"""What a file calls them, as `Thresholds` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,7 @@ class Constitution:
     digest: str = field(init=False, compare=False, repr=False)
     """SHA-256 in hex over all that verdicts depend on.
 
-    Names, descriptions, the order of rules, and how the file spells it all do not count.
+    Names, descriptions, disabled rules, the order of rules, and how the file spells it all do not count.
     """
 
     def __post_init__(self) -> None:
@@ -106,6 +118,11 @@ class Constitution:
         """Name and the start of the digest, as verdicts carry it: `stickers@77b0c1a2d3e4`."""
         return f"{self.name}@{self.digest[:12]}"
 
+    @property
+    def rule_names(self) -> list[str]:
+        """What its rules can be named by, sorted: ids and categories, also of rules that are disabled."""
+        return sorted({name for rule in self.rules for name in (rule.id, rule.category) if name})
+
     def thresholds_of(self, rule: Rule) -> Thresholds:
         """Those that a rule is judged by."""
         return rule.thresholds or self.thresholds
@@ -117,7 +134,7 @@ def select_rules(constitution: Constitution, chosen: Sequence[str] = (), ignored
     Raises `UsageError` for a name that is neither, for a disabled rule chosen by its id, and when no rule is left.
     """
     for name in (*chosen, *ignored):
-        _check_known(name, constitution.rules)
+        _check_known(name, constitution.rule_names)
     for rule in constitution.rules:
         if rule.id in chosen and not rule.enabled:
             raise UsageError(f"rule {rule.id!r} is disabled", "remove 'enabled = false' from the constitution")
@@ -135,8 +152,7 @@ def _named(rule: Rule, names: Sequence[str]) -> bool:
     return rule.id in names or bool(rule.category and rule.category in names)
 
 
-def _check_known(name: str, rules: Iterable[Rule]) -> None:
-    known = sorted({word for rule in rules for word in (rule.id, rule.category) if word})
+def _check_known(name: str, known: Collection[str]) -> None:
     if name not in known:
         raise UsageError(
             f"no rule or category is called {name!r}", did_you_mean(name, known, f"there are: {', '.join(known)}")
@@ -150,7 +166,7 @@ def rule_digest(constitution: Constitution, rule: Rule) -> str:
 
 
 def _digest(constitution: Constitution) -> str:
-    rules = [_rule_meaning(rule) | _own_thresholds(constitution, rule) for rule in constitution.rules]
+    rules = [_rule_meaning(rule) | _own_thresholds(constitution, rule) for rule in constitution.rules if rule.enabled]
     meaning = {
         "thresholds": _numbers(constitution.thresholds),
         "rules": sorted(rules, key=lambda rule: str(rule["id"])),

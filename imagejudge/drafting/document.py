@@ -9,19 +9,19 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import printable
+from imagejudge.common.text_file import MARK
+from imagejudge.common.toml_lines import Layout, Span, lay_out
+from imagejudge.common.toml_lines import Path as Place
 from imagejudge.constitution import Constitution, Precondition, Rule, Statement
 from imagejudge.constitution.file import MAX_BYTES, parse_constitution, read_constitution
 from imagejudge.drafting.revision import DraftRejected
 from imagejudge.errors import ConstitutionError, OutputError
-
-_BOM = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Document:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Read a constitution. Raises `ConstitutionError` as `constitution.load` does."""
-        text = read_constitution(path)
-        return cls(path, text, parse_constitution(text.removeprefix(_BOM), printable(path)))
+        text = read_constitution(path, marked=True)
+        return cls(path, text, parse_constitution(text.removeprefix(MARK), printable(path)))
 
     def revised(self, rule: Rule) -> Self:
         """With the text and the preconditions of the rule of this id, comments and order kept.
@@ -51,7 +51,7 @@ class Document:
         if len(text.encode()) > MAX_BYTES:
             raise DraftRejected(f"the file would be larger than {MAX_BYTES:,} bytes")
         try:
-            found = parse_constitution(text.removeprefix(_BOM), printable(self.path))
+            found = parse_constitution(text.removeprefix(MARK), printable(self.path))
         except ConstitutionError as error:
             raise DraftRejected(f"the file would not load: {error.message}") from None
         if found != wanted:
@@ -63,35 +63,60 @@ class Document:
 
         Raises `OutputError` when it cannot be written, and when someone else has changed the file meanwhile.
         """
-        if read_constitution(self.path) != old.text:
+        if read_constitution(self.path, marked=True) != old.text:
             raise OutputError(
                 f"{printable(self.path)} was changed meanwhile", "nothing of it was overwritten; try again"
             )
         write_atomically(self.path, self.text)
 
     def _edited(self, rule: Rule) -> str:
-        old = next(old for old in self.constitution.rules if old.id == rule.id)
-        mark = _BOM * self.text.startswith(_BOM)
-        try:
-            document: Any = tomlkit.parse(self.text.removeprefix(_BOM))
-            table = next(table for table in document["rules"] if table["id"] == rule.id)
-            if rule.text != old.text:
-                table["text"] = rule.text
-            if rule.preconditions != old.preconditions:
-                _set_chain(table, "\r\n" if "\r\n" in self.text else "\n", rule.preconditions)
-            return mark + tomlkit.dumps(document)
-        except TOMLKitError as error:
-            raise DraftRejected(f"the file cannot be edited: {error}") from error
+        number, old = next((at, old) for at, old in enumerate(self.constitution.rules) if old.id == rule.id)
+        mark, text = MARK * self.text.startswith(MARK), self.text.removeprefix(MARK)
+        layout, place = lay_out(text), ("rules", number)
+        edits: list[tuple[Span, str]] = []
+        if rule.text != old.text:
+            edits.append((layout.values[*place, "text"], _quoted(rule.text)))
+        if rule.preconditions != old.preconditions:
+            edits += _new_chain(text, layout, place, rule.preconditions)
+        for (start, end), new in sorted(edits, reverse=True):  # from the end, so that the offsets before stay right
+            text = f"{text[:start]}{new}{text[end:]}"
+        return mark + text
 
 
-def _set_chain(table: Any, end: str, chain: tuple[Precondition, ...]) -> None:
+def _new_chain(text: str, layout: Layout, place: Place, chain: tuple[Precondition, ...]) -> Iterator[tuple[Span, str]]:
+    """What to write instead of what, so that the rule at `place` has this chain."""
+    end = "\r\n" if "\r\n" in text else "\n"
     written = end.join(["[", *(f"  {line}" for item in chain for line in _lines(item)), "]"])
-    if "preconditions" in table or isinstance(table, tomlkit.items.InlineTable):
-        table["preconditions"] = tomlkit.value(written)
+    if (old := layout.values.get((*place, "preconditions"))) is not None:
+        yield old, written
         return
-    # Appended, the key would stand behind comments that belong to the next rule: hang it to the line of the text.
-    trivia = table["text"].trivia
-    trivia.trail = f"{end}preconditions = {written}{trivia.trail}"
+    behind = layout.values[*place, "text"].end
+    if place in layout.values:
+        yield Span(behind, behind), f", preconditions = {written}"
+        return
+    # At the end of the rule, the key would stand behind comments that belong to the next one.
+    below = _next_line(text, behind)
+    line = f"preconditions = {written}"
+    yield Span(below, below), f"{line}{end}" if text[:below].endswith("\n") else f"{end}{line}"
+    for path, span in layout.sections:
+        if path[:3] == (*place, "preconditions"):
+            yield _whole_lines(text, span), ""
+
+
+def _whole_lines(text: str, span: Span) -> Span:
+    """With all else in its lines, and the empty ones above."""
+    start = _line_start(text, span.start)
+    while start and not text[_line_start(text, start - 1) : start].strip():
+        start = _line_start(text, start - 1)
+    return Span(start, _next_line(text, span.end))
+
+
+def _line_start(text: str, at: int) -> int:
+    return text.rfind("\n", 0, at) + 1
+
+
+def _next_line(text: str, at: int) -> int:
+    return text.find("\n", at) + 1 or len(text)
 
 
 def _lines(item: Precondition) -> Iterator[str]:

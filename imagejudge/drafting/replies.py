@@ -10,14 +10,15 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from imagejudge.common.text import printable
+from imagejudge.common.unseen import described, unseen
 from imagejudge.drafting.prompts import MOST_ALTERNATIVES, MOST_ITEMS, MOST_OBJECTS, Task
 from imagejudge.drafting.revision import DraftRejected
 from imagejudge.engine.base import Engine
 
 
 def _visible(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("it holds control or invisible characters")
+    if char := unseen(text):
+        raise ValueError(f"it holds {described(char)}")
     return text
 
 

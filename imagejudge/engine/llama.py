@@ -218,7 +218,7 @@ class LlamaEngine(Engine):
 
     @contextmanager
     def _prefixes_of(self, view: LlamaView) -> Iterator[PrefixCache]:
-        """The trunk with the view's picture at its root. After any failure the memory is filled again."""
+        """The cache whose image prefix holds the view's picture. After any failure the memory is filled again."""
         self._check_open()
         before, self._at = self._at, None
         try:

@@ -145,7 +145,7 @@ def chunk_tokens(chunk: Any) -> Tokens:
 
 
 class LlamaMemory:
-    """`prefix_cache.LlamaMemory` on a llama_context."""
+    """`prefix_cache.Memory` on a llama_context."""
 
     def __init__(self, context: Any, n_vocab: int) -> None:
         self._context = context
@@ -160,19 +160,19 @@ class LlamaMemory:
         llama_cpp.llama_memory_clear(self._cells, wipe)
 
     def copy(self, source: int, target: int) -> None:
-        """See `prefix_cache.LlamaMemory`."""
+        """See `prefix_cache.Memory`."""
         llama_cpp.llama_memory_seq_cp(self._cells, source, target, -1, -1)
 
     def cut(self, sequence: int, position: int) -> bool:
-        """See `prefix_cache.LlamaMemory`."""
+        """See `prefix_cache.Memory`."""
         return bool(llama_cpp.llama_memory_seq_rm(self._cells, sequence, position, -1))
 
     def forget(self, sequence: int) -> None:
-        """See `prefix_cache.LlamaMemory`."""
+        """See `prefix_cache.Memory`."""
         llama_cpp.llama_memory_seq_rm(self._cells, sequence, -1, -1)
 
     def decode(self, rows: Sequence[Row], reads: AbstractSet[int]) -> list[Logits]:
-        """See `prefix_cache.LlamaMemory`. EngineFailure when llama.cpp cannot, or gives what is no number; the memory's
+        """See `prefix_cache.Memory`. EngineFailure when llama.cpp cannot, or gives what is no number; the memory's
         state is unknown then."""
         logits = []
         for start in range(0, len(rows), self._batch.size):
@@ -185,7 +185,7 @@ class LlamaMemory:
         return logits
 
     def decode_image(self, encoder: Any, image: EncodedImage, position: int) -> int:
-        """Read an image into the root; the position after it, which M-RoPE counts by a grid's longer side."""
+        """Read an image into the image prefix; the position after it, which M-RoPE counts by a grid's longer side."""
         after = llama_cpp.llama_pos()
         failed = mtmd_cpp.mtmd_helper_decode_image_chunk(
             encoder,

@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagejudge.common.toml_lines import locate
-from imagejudge.constitution import Constitution, Thresholds, parse_constitution
+from imagejudge.constitution import THRESHOLD_NAMES, Constitution, Thresholds, parse_constitution
 from imagejudge.errors import ConstitutionError, OutputError
 
 if TYPE_CHECKING:
     from tomlkit.items import Item
 
 _MARK = "imagejudge calibrate"
-_NAMES = ("unsatisfied", "satisfied", "centric")
+_BY_HAND = ("the constitution is written in a way that cannot be changed here", "edit it by hand")
 
 
 def with_thresholds(text: str, thresholds: Thresholds, remark: str, rule: str = "") -> str:
@@ -40,12 +40,14 @@ def with_thresholds(text: str, thresholds: Thresholds, remark: str, rule: str = 
         before, around = old.thresholds, document
         wanted = replace(old, thresholds=thresholds)
     spelled = around.get("thresholds")
-    stays = {name for name in _NAMES if getattr(before, name) == getattr(thresholds, name)}
+    stays = {name for name in THRESHOLD_NAMES if getattr(before, name) == getattr(thresholds, name)}
     if rule:
         stays &= set(spelled or ())
-    values = {name: getattr(thresholds, name) for name in _NAMES if name not in stays}
+    values = {name: getattr(thresholds, name) for name in THRESHOLD_NAMES if name not in stays}
     if not values:
         return text
+    if spelled is not None and tomlkit.dumps(document) != text:
+        raise OutputError(*_BY_HAND)  # tables between rules would be moved, and quoted headers respelt
     if spelled is not None:
         new = _changed(text, document, spelled, before.line or 0, values, remark)
     elif rule:
@@ -54,8 +56,8 @@ def with_thresholds(text: str, thresholds: Thresholds, remark: str, rule: str = 
         new = _with_table(text, old, _lines(values, remark))
     if 0 < text.count("\n") == text.count("\r\n"):
         new = re.sub("(?<!\r)\n", "\r\n", new)
-    if _digest(new) != wanted.digest:
-        raise OutputError("the constitution is written in a way that cannot be changed here", "edit it by hand")
+    if _read(new) != wanted:
+        raise OutputError(*_BY_HAND)
     return new
 
 
@@ -120,8 +122,9 @@ def _line(text: str, number: int) -> str:
     return text.split("\n")[number - 1].strip()
 
 
-def _digest(text: str) -> str:
+def _read(text: str) -> Constitution | None:
+    """What a text says; None when it could not be read."""
     try:
-        return parse_constitution(text, "").digest
+        return parse_constitution(text, "")
     except ConstitutionError:
-        return ""
+        return None

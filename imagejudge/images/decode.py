@@ -18,7 +18,7 @@ from imagejudge.images.animation import play
 from imagejudge.images.flatten import fitted, ground_of, laid
 from imagejudge.images.formats import Refused, sniff
 from imagejudge.images.layers import Animation, Layer
-from imagejudge.images.picture import Picture
+from imagejudge.images.picture import FRAME_PIXELS, Picture
 from imagejudge.images.pillow_reader import NO_MEMORY, available, guarded, loaded, opened, settings, unpacked
 from imagejudge.images.planes import bytes_per_pixel
 from imagejudge.images.read import Limits, Source, Unreadable
@@ -38,10 +38,10 @@ _PLAYED_PIXELS: Final = 1_000_000_000
 # Each time costs the decoder the whole picture again, but the file as little as 10 bytes, so a small file could take
 # days. libjpeg sets no limit; libtiff, for JPEG within TIFF, this one.
 _JPEG_PASSES: Final = 100
-# Larger pictures are scaled down: no model looks at as many pixels, and several of them would fill the memory. The
-# size depends on the file alone, so that an answer about a frame stays good whichever others are sampled.
+# Larger pictures are scaled down, and frames that are larger than `FRAME_PIXELS`: no model looks at as many pixels, and
+# several of them would fill the memory. The size depends on the file alone, so that an answer about a frame stays good
+# whichever others are sampled.
 _STILL_PIXELS: Final = 40_000_000
-_FRAME_PIXELS: Final = 10_000_000
 # All sampled frames of a file are in memory at once, in three bytes a pixel.
 _KEPT_PIXELS: Final = 100_000_000
 # libjpeg can unpack a JPEG at half its size, which spares a large one three quarters of the memory.
@@ -273,7 +273,7 @@ def _check_planes(image: Image.Image, data: bytes, format_: str, limits: Limits)
 
 def _most(total: int) -> int:
     """Pixels of a frame that are kept."""
-    return _STILL_PIXELS if total == 1 else _FRAME_PIXELS
+    return _STILL_PIXELS if total == 1 else FRAME_PIXELS
 
 
 def _need(format_: str, area: int, most: int, length: int, deep: float = 0.0) -> int:

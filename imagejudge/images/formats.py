@@ -55,17 +55,28 @@ _SIGNATURES: Final = (
 )
 
 
+AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+"""Brands of still pictures, as `AVIF_BRANDS` are: MP4 keeps films in the same kind of file."""
+
+
+def brands(data: bytes) -> set[bytes] | None:
+    """What a file says that it follows, if it is kept as MP4 keeps films; None if it is not."""
+    if data[4:8] != b"ftyp":
+        return None
+    told = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+    return {told[at : at + 4] for at in range(0, len(told), 4)}
+
+
 def sniff(data: bytes) -> str:
     """The format by its first bytes, whatever the file is called. Pillow is never asked to guess: it knows more
     formats than we trust, some of which start other programs.
     """
     head = data[:64]
-    if head[4:8] == b"ftyp":
-        brands = data[8 : min(int.from_bytes(head[:4], "big"), 256)]
-        names = {brands[at : at + 4] for at in range(0, len(brands), 4)}
-        if names & {b"avif", b"avis"}:
+    if (named := brands(data)) is not None:
+        if named & AVIF_BRANDS:
             return "AVIF"
-        if names & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
+        if named & HEIF_BRANDS:
             return "HEIF"
         raise Refused("unsupported", "is a video, where an image is wanted; export a frame of it as PNG or JPEG")
     for signature, name in _SIGNATURES:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import numpy as np
+
+FRAME_PIXELS: Final = 10_000_000
+"""Larger frames of an animation or a video are scaled down."""
 
 
 @dataclass(frozen=True, slots=True)

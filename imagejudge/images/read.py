@@ -16,9 +16,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
-from typing import BinaryIO, Final, Literal, NamedTuple, TypeVar
+from typing import BinaryIO, Final, Literal, TypeVar
 
-from imagejudge.common.hashed_file import SETTLED
+from imagejudge.common.file_stamp import Stamp
 from imagejudge.errors import UsageError
 from imagejudge.images.remote import (
     RangeFile,
@@ -72,29 +72,11 @@ class Limits:
         return {"every": f"{self.every:g}"} if self.video_frames is None else {"video_frames": self.video_frames}
 
 
-class Stamp(NamedTuple):
-    """What a file system says of a file's content: as long as it says the same, the content is the same."""
-
-    size: int
-    modified: int
-    changed: int
-    """As `st_ctime_ns`, which no program can set, so that no other content can be put under the same stamp."""
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        """Of a file that was looked at."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-    def settled(self, now: int) -> Stamp | None:
-        """None where the file was written so short a time before `now` (in ns) that another change might not show."""
-        return self if self.changed < now - SETTLED else None
-
-
 def stamp_now(path: str) -> Stamp | None:
     """What is said of a file now; None when there is none."""
     if is_address(path):
         with suppress(OSError, UnknownAddressError):
-            return _stamp(state_of(path))
+            return state_of(path)
         return None
     try:
         return Stamp.of(os.stat(path))  # noqa: PTH116 - Path rewrites "" and "a/"
@@ -179,16 +161,12 @@ def open_ranges(path: str) -> BufferedReader | RangeFile | Unreadable:
 
 def state_now(file: BinaryIO | RangeFile) -> Stamp | None:
     """What is said of an open file now; of one at an address, what was said when it was opened."""
-    return _stamp(file.state) if isinstance(file, RemoteFile | RangeFile) else Stamp.of(os.fstat(file.fileno()))
+    return file.state if isinstance(file, RemoteFile | RangeFile) else Stamp.of(os.fstat(file.fileno()))
 
 
 def state_at_end(file: BinaryIO | RangeFile) -> Stamp | None:
     """The same when all of it was read, for which a server is asked once more. Raises `OSError`."""
-    return _stamp(file.state_again()) if isinstance(file, RemoteFile | RangeFile) else state_now(file)
-
-
-def _stamp(state: tuple[int, int, int] | None) -> Stamp | None:
-    return None if state is None else Stamp(*state)
+    return file.state_again() if isinstance(file, RemoteFile | RangeFile) else state_now(file)
 
 
 def _at_address(open_: Callable[[str], _File], address: str) -> _File | Unreadable:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from imagejudge.images.read import Limits, Source, Stamp, Unreadable, given_image, read_image
+from imagejudge.common.file_stamp import Stamp
+from imagejudge.images.read import Limits, Source, Unreadable, given_image, read_image
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 Fields: TypeAlias = Mapping[str, JsonValue]

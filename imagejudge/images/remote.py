@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from imagejudge.common.extras import how_to_install
+from imagejudge.common.file_stamp import Stamp
 from imagejudge.common.waiting import SLOWEST, within
 from imagejudge.errors import UsageError
 from imagejudge.images.signed import whole
@@ -53,7 +54,6 @@ _MARKS: Final = (
 _CERTAIN: Final = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
 """What another try does not change."""
 _NO_PARTS: Final = "the server gives no parts of files, which tables are read by"
-_State: TypeAlias = tuple[int, int, int] | None
 _T = TypeVar("_T")
 
 
@@ -80,7 +80,7 @@ class RemoteFile(io.BufferedReader):
     `state_again` gives it once they are read, by which a file that changed meanwhile is known. Raises `OSError`.
     """
 
-    def __init__(self, raw: io.RawIOBase, state: _State, state_again: Callable[[], _State]) -> None:
+    def __init__(self, raw: io.RawIOBase, state: Stamp | None, state_again: Callable[[], Stamp | None]) -> None:
         super().__init__(raw, _BUFFER)
         self.state = state
         self.state_again = state_again
@@ -145,18 +145,18 @@ def _open_stream(address: str) -> RemoteFile:
     return RemoteFile(_Raw(file), state, lambda: state)
 
 
-def state_of(address: str) -> _State:
+def state_of(address: str) -> Stamp | None:
     """Size of the file and two numbers that change with its content; None where its server tells nothing of it."""
     system, path = system_of(address)
     return _state(tried(lambda: system.info(path)))
 
 
-def _state(told: Mapping[str, Any]) -> _State:
+def _state(told: Mapping[str, Any]) -> Stamp | None:
     marks = [str(told[mark]) for mark in _MARKS if told.get(mark)]
     if not marks:
         return None
     number = int.from_bytes(hashlib.sha256("\n".join(marks).encode()).digest()[:7], "big")
-    return int(told.get("size") or 0), number, number
+    return Stamp(int(told.get("size") or 0), number, number)
 
 
 class _Raw(io.RawIOBase):

@@ -17,7 +17,7 @@ def text_at(path: str, limit: int) -> str:
 
     Raises `UnreadableError`, or `OSError`, whose `strerror` says why there is none.
     """
-    return (_fetched(path, limit) if is_address(path) else read_text(Path(path), limit)).removeprefix("\ufeff")
+    return _fetched(path, limit) if is_address(path) else read_text(Path(path), limit)
 
 
 def _fetched(address: str, limit: int) -> str:

@@ -243,7 +243,8 @@ def _is_held(error: Exception) -> bool:
 
 
 def _row(path: Path, state: State) -> tuple[bytes, str]:
-    return os.fsencode(path.resolve()), " ".join(map(str, state))  # an inode's number may be too large for SQLite
+    words = map(str, (*state.stamp, state.inode))  # as text: an inode's number may be too large for SQLite
+    return os.fsencode(path.resolve()), " ".join(words)
 
 
 def _set_aside(path: Path) -> Path:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from imagejudge import __version__
+from imagejudge.common.file_stamp import Stamp
 from imagejudge.errors import EngineFailure
-from imagejudge.images.read import Stamp, Unreadable, stamp_now
+from imagejudge.images.read import Unreadable, stamp_now
 from imagejudge.images.ref import ImageRef
 from imagejudge.judge.frames import FrameFindings, sum_up
 from imagejudge.judge.opened_image import OpenedImage, R

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from imagejudge.common.text import clock
-from imagejudge.constitution import Severity
 from imagejudge.judge.scores import rule_score
 from imagejudge.judge.summary import Summary
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Span
 
 _OUTCOMES = {Outcome.SAFE: 0, Outcome.UNSURE: 1, Outcome.UNSAFE: 2}
 _STATUSES = {RuleStatus.CLEAR: 0, RuleStatus.EXCEPTED: 1, RuleStatus.UNSURE: 2, RuleStatus.VIOLATED: 3}
-_SEVERITIES = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class FrameFindings:
     def badness(self) -> tuple[tuple[float, ...], ...]:
         """The worse, the greater: by outcome, severity, number of violations, and what speaks for one of any rule."""
         violations = self.summary.violations
-        severity = max((_SEVERITIES.index(each.severity) for each in violations), default=-1)
+        severity = max((each.severity.rank for each in violations), default=0)
         found = (_OUTCOMES[self.summary.outcome], severity, len(violations))
         return found, max(map(_strength, self.results), default=())
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from imagejudge.common.file_stamp import Stamp
 from imagejudge.errors import EngineFailure
 from imagejudge.images.decode import DECODE_VERSION, Decoded, Frame, decode_image
 from imagejudge.images.picture import Picture
-from imagejudge.images.read import Limits, Source, Stamp, Unreadable
+from imagejudge.images.read import Limits, Source, Unreadable
 from imagejudge.images.ref import ImageRef, source_of
 from imagejudge.images.video import pyav
 from imagejudge.images.video.reader import VIDEO_VERSION, Decoders, VideoPictures, is_video, sample_video

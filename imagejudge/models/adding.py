@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from imagejudge.common.atomic_write import write_atomically
+from imagejudge.common.remedy import remedy
 from imagejudge.common.text import printable
+from imagejudge.common.text_file import MARK
 from imagejudge.errors import ModelError
 from imagejudge.models import hub, registry
 from imagejudge.models.registry import Entry
@@ -20,7 +22,6 @@ from imagejudge.models.registry import Entry
 _MODEL_ORDER = ("Q4_K_M", "Q5_K_M", "Q4_K_S", "Q6_K", "Q8_0", "Q4_0", "BF16", "F16", "F32")
 _MMPROJ_ORDER = ("F16", "BF16", "Q8_0", "F32")
 """What is taken first where a repository has several: small and nearly as good, and what llama.cpp runs everywhere."""
-_BOM = "\ufeff"
 _INSTEAD = "write each of its entries below [[models]], or this one by hand"
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 
@@ -73,15 +74,15 @@ def add(entry: Entry) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelError(f"{name} cannot be written: {error.strerror}", "make it writable") from error
-    write_atomically(path, new, "make it writable")
+        raise ModelError(f"{name} cannot be written: {error.strerror}", remedy(error)) from error
+    write_atomically(path, new)
 
 
 def _with_entry(text: str, entry: Entry, name: str) -> str:
-    mark = _BOM * text.startswith(_BOM)
+    mark = MARK * text.startswith(MARK)
     fields = entry.model_dump(exclude_defaults=True)
     try:
-        document: Any = tomlkit.parse(text.removeprefix(_BOM))
+        document: Any = tomlkit.parse(text.removeprefix(MARK))
         rows = document.setdefault("models", tomlkit.aot())
         row = tomlkit.table() if isinstance(rows, tomlkit.items.AoT) else tomlkit.inline_table()
         row.update(fields)

@@ -15,6 +15,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imagejudge.common.atomic_write import replacing
+from imagejudge.common.remedy import remedy
 from imagejudge.common.text_file import UnreadableError, read_text
 from imagejudge.common.toml_read import parse
 from imagejudge.errors import ModelError
@@ -133,7 +134,7 @@ def _change(edit: Callable[[Lock], Lock]) -> Lock:
             if after != before:
                 _write(where, after)
     except OSError as error:
-        raise ModelError(f"{where} cannot be written: {error.strerror}", "make room, or make it writable") from error
+        raise ModelError(f"{where} cannot be written: {error.strerror}", remedy(error)) from error
     return before
 
 

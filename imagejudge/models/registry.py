@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import MARK, read_text, reading
 from imagejudge.common.toml_read import parse
 from imagejudge.errors import ModelError
 from imagejudge.prompts import BOX_STYLES, DIRECT, PROMPT_STYLES
@@ -129,22 +129,16 @@ def nearest(name: str, known: Mapping[str, Entry]) -> str:
 
 def read_list(path: Path) -> str:
     """The text of a list of models, its byte order mark included. Raises `ModelError`."""
-    name = printable(path)
-    try:
-        return read_text(path, MAX_BYTES)
-    except OSError as error:
-        raise ModelError(f"{name} cannot be read: {error.strerror}") from error
-    except UnreadableError as error:
-        raise ModelError(error.about(name), _MEND) from None
+    with reading(printable(path), ModelError, wrong=_MEND):
+        return read_text(path, MAX_BYTES, marked=True)
 
 
 def parse_list(text: str, name: str) -> list[Entry]:
     """The entries in the text of a list that is called `name`. Raises `ModelError` with every mistake."""
+    with reading(name, ModelError, wrong=_MEND):
+        document, _ = parse(text.removeprefix(MARK))
     try:
-        document, _ = parse(text.removeprefix("\ufeff"))
         return _File.model_validate(document).models
-    except UnreadableError as error:
-        raise ModelError(error.about(name), _MEND) from None
     except ValidationError as error:
         found = error.errors(include_input=False)
         mistakes = [

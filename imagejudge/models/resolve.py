@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imagejudge.common.existing import exists, is_file
 from imagejudge.common.suggest import did_you_mean
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import read_text, reading
 from imagejudge.errors import ModelError
 from imagejudge.models import lock, registry
 from imagejudge.models.files import ModelFiles
@@ -56,14 +56,11 @@ def resolve_model(
 
 def read_template(path: str) -> str:
     """The Jinja source in a file. Raises `ModelError` when there is none."""
-    try:
-        source = read_text(Path(path), TEMPLATE_LIMIT).removeprefix("\ufeff")
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}", "check `chat_template`") from error
-    except UnreadableError as error:
-        raise ModelError(error.about(path), "`chat_template` is a file of Jinja source") from None
+    wrong = "`chat_template` is a file of Jinja source"
+    with reading(path, ModelError, "check `chat_template`", wrong):
+        source = read_text(Path(path), TEMPLATE_LIMIT)
     if not source.strip():
-        raise ModelError(f"{path} holds no template", "`chat_template` is a file of Jinja source")
+        raise ModelError(f"{path} holds no template", wrong)
     return source
 
 

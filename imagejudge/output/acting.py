@@ -25,10 +25,10 @@ from imagejudge.images.censor import copy_name
 from imagejudge.images.names import shard_of
 from imagejudge.images.remote import is_address
 from imagejudge.output.censoring import censored_copy
+from imagejudge.output.recorded import CHANGED
 from imagejudge.output.undo_file import Action, Record, UndoFile
 from imagejudge.verdict import Verdict
 
-CHANGED: Final = "changed since it was judged"
 GONE: Final = "gone"
 OUTSIDE: Final = "outside the root"
 TAKEN: Final = "something else is at its new place"

@@ -1,6 +1,6 @@
 """Accepted findings: which rule may find something in which image, known by its bytes, and why. A file for review.
 
-Knows the file and the mark in the verdict; that accepted findings do not count is the tally's business.
+Knows the file and the mark in the verdict; that accepted findings do not count is `stats`' business.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.existing import exists
 from imagejudge.common.text import printable
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import read_text, reading
 from imagejudge.common.toml_read import parse as read_toml
-from imagejudge.common.toml_table import Report, Table, kind_of, quote
+from imagejudge.common.toml_table import Report, Table, kind_of, of_another_schema, quote
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.output.decisions import Decisions
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
@@ -186,21 +186,14 @@ def _keys(text: str) -> set[Key] | None:
 
 def _text(path: Path) -> str:
     name = printable(path)
-    try:
-        return read_text(path, _MAX_BYTES).removeprefix("\ufeff")
-    except (OSError, ValueError) as error:
-        hint = "`imagejudge baseline add` makes one; check the name"
-        why = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"the baseline {name} cannot be read: {why}", hint) from error
-    except UnreadableError as error:
-        raise UsageError(error.about(name)) from None
+    hint = f"check the name, or begin it with the line `schema = {SCHEMA}`: `imagejudge baseline add` adds to it"
+    with reading(name, UsageError, hint, problem=f"the baseline {name} cannot be read"):
+        return read_text(path, _MAX_BYTES)
 
 
 def _parse(text: str, name: str) -> list[Entry]:
-    try:
+    with reading(name, UsageError):
         document, lines = read_toml(text)
-    except UnreadableError as error:
-        raise UsageError(error.about(name)) from None
     report = Report(lines, _EXAMPLES)
     entries = list(_entries(document, report))
     if mistakes := report.message(name):
@@ -209,10 +202,7 @@ def _parse(text: str, name: str) -> list[Entry]:
 
 
 def _entries(document: Mapping[str, Any], report: Report) -> Iterator[Entry]:
-    schema = document.get("schema")
-    if type(schema) is int and schema != SCHEMA:
-        problem = f"schema {schema} is not one that this version reads"
-        report.add(("schema",), problem, f"write schema = {SCHEMA}, or use a newer imagejudge")
+    if of_another_schema(document, SCHEMA, report):
         return
     top = Table(document, (), "the file", _TOP, report)
     top.get("schema", int, required=True)

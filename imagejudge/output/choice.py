@@ -49,9 +49,9 @@ def rules_named(names: Sequence[str], known: Constitution) -> Collection[str] | 
     """
     if not names:
         return None
-    words = sorted({word for rule in known.rules for word in (rule.id, rule.category) if word})
+    there = known.rule_names
     for name in names:
-        if name not in words:
-            hint = did_you_mean(name, words, f"there are: {', '.join(words) or 'none'}")
+        if name not in there:
+            hint = did_you_mean(name, there, f"there are: {', '.join(there) or 'none'}")
             raise UsageError(f"no rule or category in these verdicts is called {name!r}", hint)
     return {rule.id for rule in known.rules if {rule.id, rule.category} & set(names)}

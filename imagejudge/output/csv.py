@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final, Literal
 
 from imagejudge.common.text import printable
-from imagejudge.constitution import Constitution, Severity
+from imagejudge.constitution import Constitution
 from imagejudge.verdict import RuleStatus, Verdict
 
 _COLUMNS = (
@@ -22,7 +22,6 @@ _COLUMNS = (
 )
 _FORMULA: Final = re.compile(r"((?:^|;)[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Precedes what makes a spreadsheet compute a cell, also in the wide forms that East Asian versions take."""
-_ORDER = list(Severity)
 
 
 class Csv:
@@ -67,7 +66,7 @@ def _facts(verdict: Verdict) -> Iterator[object]:
     """The cells of `_COLUMNS`."""
     yield verdict.path
     yield verdict.verdict
-    yield max((violation.severity for violation in verdict.violations), key=_ORDER.index, default="")
+    yield max((violation.severity for violation in verdict.violations), key=lambda severity: severity.rank, default="")
     yield "; ".join(violation.rule for violation in verdict.violations)
     yield "; ".join(result.rule for result in verdict.rules if result.status is RuleStatus.UNSURE)
     yield "; ".join(result.rule for result in verdict.rules if result.accepted)

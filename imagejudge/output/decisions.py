@@ -5,16 +5,14 @@ Knows the file and what follows for a verdict; who asks people, and what is done
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, BinaryIO, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticSerializationError
 
+from imagejudge.common.json_line import from_json_line, is_torn, json_line
 from imagejudge.common.open_input import lines_of
-from imagejudge.common.text import quiet_json
 from imagejudge.constitution import Severity
 from imagejudge.errors import UsageError
 from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Verdict, Violation
@@ -22,7 +20,7 @@ from imagejudge.verdict import Outcome, RuleResult, RuleStatus, Verdict, Violati
 LONGEST: Final = 1_000_000
 """Bytes of a line."""
 START: Final = b'{"schema":1,"sha256":'
-"""How a line begins that `decision_line` wrote: what else a file ends with was not cut off."""
+"""How a line begins that `decision_line` wrote."""
 _HINT: Final = "give a file of decisions, as the review page saves them"
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -74,22 +72,15 @@ class Decision(BaseModel):
 
 def decision_line(decision: Decision) -> bytes:
     """A decision as one line of JSON, newline included. Raises `ValueError` where it is longer than what is read."""
-    try:
-        text = decision.model_dump_json(by_alias=True)
-    except PydanticSerializationError:  # a path that is not UTF-8: its stray bytes need escapes
-        text = json.dumps(decision.model_dump(mode="json", by_alias=True), separators=(",", ":"))
-    line = quiet_json(text).encode() + b"\n"
+    line = json_line(decision)
     if len(line) > LONGEST:
         raise ValueError("this decision is too long")
     return line
 
 
 def decision_of(line: bytes) -> Decision:
-    """What a line says, its keys in any order. Raises `ValueError` for anything else."""
-    try:
-        return Decision.model_validate_json(line)
-    except ValidationError:  # perhaps only a path that is not UTF-8: its escapes are refused there
-        return Decision.model_validate(json.loads(line))
+    """What a line says, its keys in any order. Raises `ValueError` or `RecursionError` for anything else."""
+    return from_json_line(Decision, line)
 
 
 def read_decisions(
@@ -108,7 +99,7 @@ def read_decisions(
         try:
             yield decision_of(line)
         except (ValueError, RecursionError) as error:
-            if line.startswith(START) and not line.endswith(b"\n"):
+            if is_torn(line, START):
                 warn(f"the last line of {name} was cut off when its writer was stopped, and is left out")
                 return
             is_json = isinstance(error, ValidationError | RecursionError)

@@ -37,7 +37,7 @@ def write_embeddings(images: Iterable[Embedded], path: Path, source: VectorSourc
     Raises `OutputError`. What fails in `images` leaves the old file as it was.
     """
     write = _write_table if path.suffix.lower() == ".parquet" else _write_lines
-    with writing(path, "name a file in a folder that exists, with `output`"), replacing(path) as fresh:
+    with writing(path, "name another file with `output`"), replacing(path) as fresh:
         about = {"model": source.model, "digest": source.digest, "settings": json.dumps(dict(source.settings))}
         write(chain.from_iterable(map(_rows, images)), fresh, {**about, "pooling": POOLING})
 

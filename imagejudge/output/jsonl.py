@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any, BinaryIO, Final, cast
 
+from imagejudge.common.json_line import is_torn
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import UsageError
 from imagejudge.output.packing import Writable
@@ -59,17 +60,12 @@ def keep(stream: BinaryIO, kept: IO[bytes], name: str) -> None:
     """
     size = 0
     for number, line in enumerate(_lines(stream, name), 1):
-        if _subject_of(line) is None and not is_torn(line):
+        if _subject_of(line) is None and not is_torn(line, START):
             raise _no_verdict(name, number)
         size += len(line)
         if size > _MOST_KEPT:
             raise UsageError(f"{name} is longer than {_MOST_KEPT:,} bytes", "save it to a file, and give that")
         kept.write(line)
-
-
-def is_torn(line: bytes) -> bool:
-    """Whether this is a verdict whose writer was killed. A file of another kind may also end without a newline."""
-    return not line.endswith(b"\n") and (line.startswith(START) or START.startswith(line))
 
 
 def _is_whole(line: bytes) -> bool:
@@ -96,7 +92,7 @@ class Latest:
         salt = os.urandom(16)  # nobody can give two paths the same key on purpose
         keys = array("Q")
         for number, line in enumerate(self._from_the_start()):
-            if is_torn(line) and not _is_whole(line):
+            if is_torn(line, START) and not _is_whole(line):
                 self.torn = True
                 break
             subject = _subject_of(line)  # where there is none, the line is read, and what is wrong is said then

@@ -12,13 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
+from imagejudge.common import compression
 from imagejudge.errors import UsageError
 from imagejudge.images.names import INSTALL_SHARDS
 
 _FED: Final = 512
 """Bytes that are decompressed at once: Zstandard can make 128 kB of 4, so that these are 16 MB at most."""
-_WINDOW: Final = 2**27
-"""Bytes that a Zstandard stream may refer back to; its own tool takes no more either, unless it is told to."""
 _SKIPPED: Final = 1_000_000
 
 
@@ -26,8 +25,8 @@ class Packing(Enum):
     """How lines lie in a file; the value is what such a file begins with."""
 
     PLAIN = b""
-    GZIP = b"\x1f\x8b"
-    ZSTD = b"\x28\xb5\x2f\xfd"
+    GZIP = compression.GZIP
+    ZSTD = compression.ZSTD
     PARQUET = b"PAR1"
 
     @classmethod
@@ -227,4 +226,4 @@ def _decompressors(packing: Packing) -> tuple[Callable[[], Any], tuple[type[Exce
         return lambda: zlib.decompressobj(16 + zlib.MAX_WBITS), (zlib.error,)
     import zstandard
 
-    return zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj, (zstandard.ZstdError,)
+    return zstandard.ZstdDecompressor(max_window_size=compression.ZSTD_WINDOW).decompressobj, (zstandard.ZstdError,)

@@ -9,11 +9,14 @@ from collections.abc import Container, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from imagejudge.common.file_stamp import Stamp
 from imagejudge.common.text import quiet_json
 from imagejudge.images.names import shard_of
-from imagejudge.images.read import Limits, Stamp, read_image, stamp_now
+from imagejudge.images.read import Limits, read_image, stamp_now
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards import expand
+
+CHANGED: Final = "changed since it was judged"
 
 # A million lines are gone through at each start, so most are not parsed: these find what matters in a line that
 # `line_of` wrote. Quotes within strings are escaped, so nothing in a string looks like a key.

@@ -15,10 +15,11 @@ from typing import Any, BinaryIO, Final
 
 from imagejudge.common.atomic_write import replacing
 from imagejudge.common.file_lock import lock_file
+from imagejudge.common.json_line import is_torn
 from imagejudge.common.open_input import lines_of
 from imagejudge.errors import OutputError
 from imagejudge.judge.plan import Plan
-from imagejudge.output.jsonl import LONGEST, is_torn
+from imagejudge.output.jsonl import LONGEST, START
 from imagejudge.output.packing import PackedWriter, Packing, is_cut, packing_of, unpacked
 from imagejudge.output.recorded import HEAD, Check, Line, line_at, line_of_row, restamped
 from imagejudge.output.writing import writing
@@ -149,7 +150,7 @@ class ResumableFile:
         return self._path
 
     def _writing(self) -> AbstractContextManager[None]:
-        return writing(self._shown, "free space, then run the same command again: it resumes where it stopped")
+        return writing(self._shown, then="run the same command again: it resumes where it stopped")
 
     def _take_in(self) -> tuple[set[int], bool]:
         """Read all lines; gives where those begin that do not hold any more, and whether it is to be written anew."""
@@ -158,7 +159,7 @@ class ResumableFile:
         torn = False
         text = self._lines()
         for number, one in enumerate(lines_of(text, LONGEST, self._not_a_verdict), 1):
-            if torn := is_torn(one):
+            if torn := is_torn(one, START):
                 break
             line = self._line(one, number)
             if (before := self._at.get(line.path)) is not None:
@@ -299,7 +300,7 @@ def _spelled(name: str) -> str:
 
 def _open_locked(path: Path) -> tuple[BinaryIO, bool]:
     """Open a file to add to it; False when its file system has no locks, so that a second writer is not noticed."""
-    with writing(path, "name a file in a folder that exists, with `output`"):
+    with writing(path, "name another file with `output`"):
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder", "name a file in it, with `output`")
         if path.exists() and not path.is_file():  # a device may have no end, and a pipe cannot be resumed

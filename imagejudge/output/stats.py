@@ -12,8 +12,6 @@ from imagejudge.judge.world import is_outside
 from imagejudge.output.probed import Probed
 from imagejudge.verdict import Outcome, RuleStatus, Verdict
 
-_SEVERITIES = {Severity.LOW: 1, Severity.MEDIUM: 2, Severity.HIGH: 3}
-
 
 class FailOn(StrEnum):
     """The least that makes a scan exit with 1."""
@@ -24,7 +22,12 @@ class FailOn(StrEnum):
     HIGH = "high"
 
 
-_LEAST = {FailOn.UNSURE: 0, FailOn.UNSAFE: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3}
+_LEAST = {
+    FailOn.UNSURE: 0,
+    FailOn.UNSAFE: Severity.LOW.rank,
+    FailOn.MEDIUM: Severity.MEDIUM.rank,
+    FailOn.HIGH: Severity.HIGH.rank,
+}
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class Stats:
         found = [result for result in verdict.rules if result.status in (RuleStatus.VIOLATED, RuleStatus.UNSURE)]
         if found and all(result.accepted for result in found):
             self.accepted[verdict.verdict] += 1
-        levels = [_SEVERITIES[violation.severity] for violation in verdict.violations if not violation.accepted]
+        levels = [violation.severity.rank for violation in verdict.violations if not violation.accepted]
         levels += [0 for result in verdict.rules if result.status is RuleStatus.UNSURE and not result.accepted]
         if levels:
             self.levels[max(levels)] += 1

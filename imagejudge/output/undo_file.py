@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from array import array
 from collections.abc import Iterator
 from enum import StrEnum
@@ -11,12 +10,13 @@ from io import FileIO
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from imagejudge.common.json_line import from_json_line, is_torn, json_line
 from imagejudge.common.open_input import lines_of, open_input
 from imagejudge.common.placing import sync_folder
-from imagejudge.common.text import printable, quiet_json
+from imagejudge.common.text import printable
+from imagejudge.common.text_file import reading
 from imagejudge.errors import OutputError, UsageError
 from imagejudge.output.decisions import Digest
 from imagejudge.output.writing import append
@@ -83,7 +83,7 @@ class UndoFile:
     def add(self, record: Record) -> None:
         """Write one down. Raises `OutputError` where that is not possible: then nothing may be done."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = _line_of(record.model_copy(update={"at": now}))
+        line = json_line(record.model_copy(update={"at": now}))
         try:
             if self._file is None:
                 self._file = self.path.open("xb", buffering=0)
@@ -99,25 +99,14 @@ class UndoFile:
             self._file.close()
 
 
-def _line_of(record: Record) -> bytes:
-    try:
-        text = record.model_dump_json(by_alias=True)
-    except PydanticSerializationError:  # a path that is not UTF-8: its stray bytes need escapes
-        text = json.dumps(record.model_dump(mode="json", by_alias=True), separators=(",", ":"))
-    return quiet_json(text).encode() + b"\n"
-
-
 def read_backwards(path: Path) -> Iterator[Record]:
     """The records of a file, the last one first; one that was cut off when its writer was killed was never acted upon.
 
     Raises `UsageError` where there is something else, before anything is given.
     """
     name = printable(path)
-    try:
+    with reading(name, UsageError, _HINT):
         file = open_input(path)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise UsageError(f"{name} cannot be read: {why}", _HINT) from error
     with file:
         if not file.seekable():
             raise UsageError(f"{name} cannot be read from its end: it is a pipe", _HINT)
@@ -127,7 +116,7 @@ def read_backwards(path: Path) -> Iterator[Record]:
         for number, line in enumerate(
             lines_of(file, _LONGEST, lambda number: UsageError(f"{name}:{number}: {too_long}", _HINT)), 1
         ):
-            if not line.endswith(b"\n") and (line.startswith(_START) or _START.startswith(line)):
+            if is_torn(line, _START):
                 break
             _record(line, name, number)
             begins.append(at)
@@ -139,10 +128,7 @@ def read_backwards(path: Path) -> Iterator[Record]:
 
 def _record(line: bytes, name: str, number: int) -> Record:
     try:
-        try:
-            record = Record.model_validate_json(line)
-        except ValidationError:  # perhaps only a path that is not UTF-8: its escapes are refused there
-            record = Record.model_validate(json.loads(line))
+        record = from_json_line(Record, line)
         if any(getattr(record, name) is None for name in _NEEDED[record.action]):
             raise ValueError("it does not say all")
         if not all(Path(path).is_absolute() for path in (record.source, record.target) if path is not None):

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 
+from imagejudge.common.remedy import remedy
 from imagejudge.errors import OutputError
 
 
 @contextmanager
-def writing(name: object, hint: str) -> Iterator[None]:
-    """Make an `OutputError` with this hint of what goes wrong while `name` is written.
+def writing(name: object, instead: str = "", then: str = "") -> Iterator[None]:
+    """Make an `OutputError`, with the hint of `remedy`, of what goes wrong while `name` is written.
 
     A reader that went away is no such failure: `BrokenPipeError` passes.
     """
@@ -21,7 +22,8 @@ def writing(name: object, hint: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"{name} cannot be written: {error.strerror or error}", hint) from error
+        problem = f"{name} cannot be written: {error.strerror or error}"
+        raise OutputError(problem, remedy(error, instead, then)) from error
 
 
 def append(file: FileIO, data: bytes) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import read_text, reading
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_read import parse as read_toml
-from imagejudge.common.toml_table import MAX_WORD, Report, Table, is_id, kind_of, quote
+from imagejudge.common.toml_table import MAX_WORD, Report, Table, is_id, kind_of, of_another_schema, quote
 from imagejudge.errors import ModelError
 from imagejudge.prompts.question import Kind
 from imagejudge.prompts.style import IMAGE, QUESTION, TEXT, PromptStyle
@@ -67,12 +67,9 @@ def load_prompt_style(path: Path) -> PromptStyle:
             f"{name}: a file of this name cannot be a prompt style, as verdicts name it",
             f"call it 1 to {MAX_WORD} of a-z, A-Z, 0-9, '-' and '_', and `.toml`",
         )
-    try:
-        return parse_prompt_style(read_text(path, MAX_BYTES).removeprefix("\ufeff"), name, path.stem)
-    except OSError as error:
-        raise ModelError(f"{name} cannot be read: {error.strerror}", "check `prompt_style`") from error
-    except UnreadableError as error:
-        raise ModelError(error.about(name), "`prompt_style` is a TOML file, or the name of a shipped style") from None
+    wrong = "`prompt_style` is a TOML file, or the name of a shipped style"
+    with reading(name, ModelError, "check `prompt_style`", wrong):
+        return parse_prompt_style(read_text(path, MAX_BYTES), name, path.stem)
 
 
 def parse_prompt_style(text: str, file: str, name: str) -> PromptStyle:
@@ -86,11 +83,7 @@ def parse_prompt_style(text: str, file: str, name: str) -> PromptStyle:
 
 
 def _style(document: Mapping[str, Any], name: str, report: Report) -> PromptStyle:
-    schema = document.get("schema")
-    if type(schema) is int and schema != SCHEMA:
-        # Another schema has other keys: complaining of them would mislead.
-        problem = f"schema {schema} is not one that this version reads"
-        report.add(("schema",), problem, f"write schema = {SCHEMA}, or use a newer imagejudge")
+    if of_another_schema(document, SCHEMA, report):
         return PromptStyle(name, {}, (), ())
     top = Table(document, (), "the file", _TOP, report)
     top.get("schema", int, required=True)
@@ -126,7 +119,7 @@ def _ask(top: Table, report: Report) -> dict[Kind, str]:
 
 def _words(top: Table, key: str, report: Report) -> tuple[str, ...]:
     items = enumerate(top.items(key, MAX_WORDS, required=True), 1)
-    return tuple(report.line(word, at, f"word {number} of {key!r}", MAX_WORD) for number, (at, word) in items)
+    return tuple(report.wording(word, at, f"word {number} of {key!r}", MAX_WORD) for number, (at, word) in items)
 
 
 def _variables(top: Table, report: Report) -> dict[str, str | bool]:

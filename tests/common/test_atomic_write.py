@@ -135,4 +135,4 @@ def test_a_folder_is_left_alone(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written: No such file") as caught:
         write_atomically(tmp_path / "none" / "a", "new", "name another")
-    assert caught.value.hint == "name another"
+    assert caught.value.hint == "make its folder, or name another"

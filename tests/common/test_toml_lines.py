@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagejudge.common.toml_lines import Path, locate, nearest
+from imagejudge.common.toml_lines import Path, lay_out, locate, nearest
 from imagejudge.common.toml_table import Report
 
 TRICKY = [
@@ -209,8 +210,23 @@ def paths(value: object, path: Path = ()) -> list[Path]:
 def test_every_value_is_found_however_it_is_written(data: st.DataObject, document: dict[str, object]) -> None:
     writer = Writer(data.draw)
     writer.table(document, ())
-    assert set(paths(tomli.loads(writer.text))) == set(writer.lines), "the test's own writer is right"
+    document_read = tomli.loads(writer.text)
+    assert set(paths(document_read)) == set(writer.lines), "the test's own writer is right"
     assert locate(writer.text) == writer.lines
+    for path, (start, end) in lay_out(writer.text).values.items():
+        value: Any = document_read
+        for step in path:
+            value = value[step]
+        assert tomli.loads(f"value = {writer.text[start:end]}") == {"value": value}
+
+
+def test_what_stands_below_each_header() -> None:
+    text = '[a] # x\nb = 1 # y\n# z\n\n[[c."d"]]\r\n[[c.d]]\ne = [\n1,\n]\n# end'
+    assert [(path, text[start:end]) for path, (start, end) in lay_out(text).sections] == [
+        (("a",), "[a] # x\nb = 1"),
+        (("c", "d", 0), '[[c."d"]]'),
+        (("c", "d", 1), "[[c.d]]\ne = [\n1,\n]"),
+    ]
 
 
 def test_of_very_many_mistakes_the_first_are_told() -> None:

@@ -59,6 +59,7 @@ def test_a_rule_that_went_and_one_that_came() -> None:
                 (Mark.NEW, Line("enabled", "false")),
                 (Mark.NEW, Line("if", "An animal is visible.")),
             ),
+            disabled=True,
         ),
     )
 
@@ -112,6 +113,16 @@ def test_chains_as_long_as_they_may_be_that_repeat_themselves_are_compared_at_on
     assert [mark for mark, _ in change.lines].count(Mark.OLD) == 512
 
 
+def test_what_becomes_of_a_disabled_rule_is_told_and_counts_for_nothing() -> None:
+    disabled = changed(enabled=False)
+    (change,) = compare(disabled, changed(enabled=False, text="No fire."))
+    assert (change.disabled, change.lines[1]) == (True, (Mark.NEW, Line("text", "No fire.")))
+    assert [each.disabled for each in compare(disabled, replace(OLD, rules=(OTHER,)))] == [True]
+    assert [each.disabled for each in compare(replace(OLD, rules=(OTHER,)), disabled)] == [True]
+    for old, new in [(OLD, disabled), (disabled, OLD), (OLD, changed(text="No fire.")), (OLD, replace(OLD, rules=()))]:
+        assert not any(each.disabled for each in compare(old, new))
+
+
 def test_thresholds_come_first() -> None:
     first, second = compare(OLD, replace(changed(text="No fire."), thresholds=Thresholds(satisfied=0.7)))
     assert (first.name, second.name) == ("thresholds", "fire")
@@ -148,5 +159,7 @@ CONSTITUTIONS = st.builds(
 
 @settings(deadline=None)
 @given(CONSTITUTIONS, CONSTITUTIONS)
-def test_there_is_a_change_exactly_where_the_digest_is_another(old: Constitution, new: Constitution) -> None:
-    assert bool(compare(old, new)) == (old.digest != new.digest)
+def test_there_is_a_change_that_counts_exactly_where_the_digest_is_another(
+    old: Constitution, new: Constitution
+) -> None:
+    assert any(not change.disabled for change in compare(old, new)) == (old.digest != new.digest)

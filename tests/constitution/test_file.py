@@ -322,6 +322,15 @@ MISTAKES = [
     (RULE + "\n" + RULE, "9: rule id 'r' is taken by the rule on line 4; write an id of its own"),
     (RULE + '[[rules]]\ntext = "T."\nid = "R"', "9: rule id 'R' is taken by the rule on line 4; write"),
     (
+        RULE + 'category = "gore"\n[[rules]]\nid = "s"\ntext = "T."\ncategory = "Gore"',
+        "11: category 'Gore' differs only in case from 'gore' on line 7; spell both alike",
+    ),
+    (
+        RULE + 'category = "gore"\n[[rules]]\ntext = "T."\nid = "Gore"',
+        "10: rule id 'Gore' differs only in case from 'gore' on line 7; spell both alike",
+    ),
+    (RULE + 'category = "R"', "7: category 'R' differs only in case from 'r' on line 5; spell both alike"),
+    (
         "[thresholds]\ncentric = 0\n" + RULE,
         "5: 'centric' in [thresholds] is 0; write a number between 0 and 1, such as centric = 0.6",
     ),
@@ -362,6 +371,31 @@ MISTAKES = [
     (RULE + 'unless = ["A\\u2028B."]', "7: exception 1 of rule 'r' holds the control character '\\u2028'; write"),
     ('[[rules]]\nid = "r"\ntext = "a\\tb"', "6: 'text' in rule 'r' holds the control character '\\t'; write"),
     ('description = "a\\u0007"\n' + RULE, "4: 'description' in the file holds the control character '\\x07'; write"),
+    # words that a reader cannot tell from others
+    (
+        RULE + 'preconditions = ["A he\u00adart is visible."]',
+        "7: precondition 1 of rule 'r' holds the character '\\xad' (SOFT HYPHEN); leave it out",
+    ),
+    (
+        RULE + 'preconditions = [{ any = ["A.", "A per\\u200bson is visible."] }]',
+        "7: alternative 2 of precondition 1 of rule 'r' holds the character '\\u200b' (ZERO WIDTH SPACE); leave it out",
+    ),
+    (
+        RULE + 'unless = ["A\u00a0heart is visible."]',
+        "7: exception 1 of rule 'r' holds the character '\\xa0' (NO-BREAK SPACE); write a plain space",
+    ),
+    (
+        RULE + 'unless = ["A heart is visible.\u202f"]',
+        "7: exception 1 of rule 'r' holds the character '\\u202f' (NARROW NO-BREAK SPACE); write a plain space",
+    ),
+    (
+        RULE + 'preconditions = [{ ask = "A.", objects = ["he\u200dart"] }]',
+        "7: object 1 of precondition 1 of rule 'r' holds the character '\\u200d' (ZERO WIDTH JOINER); leave it out",
+    ),
+    (
+        '[[rules]]\nid = "r"\ntext = "No\u3000hearts."',
+        "6: 'text' in rule 'r' holds the character '\\u3000' (IDEOGRAPHIC SPACE); write a plain space",
+    ),
     # too much
     (
         RULE + f'unless = ["{"a" * (MAX_STATEMENT + 1)}"]',
@@ -400,6 +434,23 @@ def test_each_mistake_has_its_complaint_and_no_other(text: str, complaint: str) 
     assert said[0].startswith(complaint)
     assert "; " in said[0]
     assert len(said[0]) < 250
+
+
+def test_what_shapes_letters_and_emoji_may_stand_in_statements_and_spaces_of_print_in_what_people_read() -> None:
+    asks = [
+        "\u0622\u062f\u0645\u200c\u0647\u0627 \u0647\u0633\u062a\u0646\u062f.",
+        "The emoji \u2764\ufe0f\u200d\U0001f525 is visible.",
+    ]
+    prose = "R\u00e8gles\u202f: pas d'hor\u00adreur"
+    text = f'{HEAD}description = "{prose}"\n{RULE}preconditions = ["{asks[0]}", "{asks[1]}"]'
+    constitution = parse_constitution(text, "c.toml")
+    assert [statement.ask for statement in constitution.rules[0].statements] == asks
+    assert constitution.description == prose
+
+
+def test_one_category_may_be_called_like_a_rule_and_shared() -> None:
+    rules = RULE + 'category = "r"\n[[rules]]\nid = "s"\ntext = "T."\ncategory = "r"'
+    assert [rule.category for rule in parse_constitution(HEAD + rules, "c.toml").rules] == ["r", "r"]
 
 
 def test_too_many_statements() -> None:

@@ -166,6 +166,11 @@ def test_a_rule_as_large_as_one_may_be_is_read_at_once() -> None:
         (("A dog.", any_of("A dog.", "A cat.")), (), "the rule says this already; leave it out"),
         (("A cat.",), ("A dog.", "A dog."), "the rule says this already; leave it out"),
         (("A dog.",), ("A dog.",), "also a precondition, so the rule can never be violated"),
+        (
+            (any_of("A heart.", "A dog."), "A cat."),
+            ("The DOG.", "A cow.", "A heart."),
+            "with the other exceptions it clears every alternative of a precondition, so the rule can never",
+        ),
     ],
 )
 def test_repeated_statements(chain: tuple[str | Precondition, ...], unless: tuple[str, ...], message: str) -> None:
@@ -177,6 +182,7 @@ def test_repeated_statements(chain: tuple[str | Precondition, ...], unless: tupl
 def test_an_or_of_ands_may_repeat_an_alternative() -> None:
     assert codes(any_of("A dog.", "A cat."), any_of("A dog.", "A cow.")) == []
     assert codes(any_of("A dog.", "A cat."), unless=("A dog.",)) == []
+    assert codes(any_of("A dog.", "A cat."), any_of("A dog.", "A cow."), unless=("A dog.", "A horse.")) == []
 
 
 def test_the_same_statement_should_be_spelt_the_same_in_all_rules() -> None:

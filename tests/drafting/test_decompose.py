@@ -94,7 +94,7 @@ STATEMENT = '{"ask": "A person is visible.", "objects": ["person"]}'
         ('{"preconditions": [[{"ask": "A.", "objects": "person"}]]}', "objects: .*array"),
         ('{"preconditions": [[{"ask": "A.", "objects": [""]}]]}', "objects.0: .*at least 1"),
         ('{"preconditions": [[{"ask": " ", "objects": []}]]}', "ask: .*at least 1"),
-        ('{"preconditions": [[{"ask": "A\\u0000.", "objects": []}]]}', "invisible"),
+        ('{"preconditions": [[{"ask": "A\\u0000.", "objects": []}]]}', "ask: .*control character"),
         ('{"preconditions": [[{"objects": []}]]}', "ask: Field required"),
         (f'{{"preconditions": [[{", ".join([STATEMENT] * (MOST_ALTERNATIVES + 1))}]]}}', "at most"),
         (f'{{"preconditions": [{", ".join([f"[{STATEMENT}]"] * (MOST_ITEMS + 1))}]}}', "at most"),

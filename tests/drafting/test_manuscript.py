@@ -137,6 +137,145 @@ def test_other_ways_to_write_rules(file: Path) -> None:
     assert "# one" in revised.text
 
 
+WRITTEN = 'preconditions = [\n  { ask = "A sheet is visible.", objects = ["sheet", "eyes"] },\n]\n'
+INSTEAD = "text = 'No a.'\n"
+CHAINS = {
+    "tables": (
+        """\
+[[rules]]
+id = "a"
+text = 'No a.'
+
+# in steps
+[[rules.preconditions]]
+ask = "A bed is visible."  # old
+
+[[rules.preconditions]]
+# either
+any = [
+  "B.",
+]
+
+# ---- Alcohol: agreed with legal, do not change ----
+
+[[rules]]
+id = "b"
+text = 'No b.'
+""",
+        f"""\
+[[rules]]
+id = "a"
+{INSTEAD}{WRITTEN}
+# in steps
+
+# ---- Alcohol: agreed with legal, do not change ----
+
+[[rules]]
+id = "b"
+text = 'No b.'
+""",
+    ),
+    "tables in tables, and others between": (
+        """\
+[[rules]]
+text = 'No a.'
+id = "a"
+  [[rules.preconditions]]
+    [[ rules . "preconditions" . any ]]
+    ask = "B."
+    [[rules.preconditions.any]]
+    ask = "C."
+  # how sure
+  [rules.thresholds]
+  satisfied = 0.7
+  [[rules.preconditions]]
+  ask = "D."
+[thresholds]
+centric = 0.5
+""",
+        f"""\
+[[rules]]
+{INSTEAD}{WRITTEN}id = "a"
+  # how sure
+  [rules.thresholds]
+  satisfied = 0.7
+[thresholds]
+centric = 0.5
+""",
+    ),
+    "other tables between rules": (
+        """\
+# rule a
+[["rules"]]
+"id" = "a"
+'text' = 'No a.'  # so be it
+
+# limits
+[thresholds]
+satisfied=0.8
+
+# rule b: legal
+[[rules]]
+id="b"
+text="No b."
+""",
+        f"""\
+# rule a
+[["rules"]]
+"id" = "a"
+'text' = 'No a.'  # so be it
+{WRITTEN}
+# limits
+[thresholds]
+satisfied=0.8
+
+# rule b: legal
+[[rules]]
+id="b"
+text="No b."
+""",
+    ),
+    "a comment behind a list": (
+        """\
+[[rules]]
+id = "a"
+text = 'No a.'
+preconditions = ["B."]  # measured
+# [[rules]]
+# id = "b"
+""",
+        f"""\
+[[rules]]
+id = "a"
+text = 'No a.'
+{WRITTEN.rstrip()}  # measured
+# [[rules]]
+# id = "b"
+""",
+    ),
+    "the last table, without a line end": (
+        '[[rules]]\nid = "a"\ntext = \'No a.\'\n\n[[rules.preconditions]]\nask = "B."',
+        f'[[rules]]\nid = "a"\n{INSTEAD}{WRITTEN}',
+    ),
+    "a rule in one line": (
+        "rules = [ { text = 'No a.', id = \"a\" }, {id='b',text='No b.'} ] # all\n",
+        f"rules = [ {{ text = 'No a.', {WRITTEN.rstrip()}, id = \"a\" }}, {{id='b',text='No b.'}} ] # all\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("before", "after"), CHAINS.values(), ids=CHAINS)
+def test_all_around_a_chain_stays_however_it_is_written(file: Path, before: str, after: str, end: str) -> None:
+    head = 'schema = 1\nname = "i"\nversion = "1"\n'
+    file.write_bytes((head + before).replace("\n", end).encode())
+    manuscript = Document.open(file)
+    revised = manuscript.revised(rule(manuscript, "a", preconditions=CHAIN[1:]))
+    assert revised.text.splitlines(keepends=True) == (head + after).replace("\n", end).splitlines(keepends=True)
+    reworded = manuscript.revised(rule(manuscript, "a", text="No bees."))
+    assert reworded.text == manuscript.text.replace("'No a.'", '"No bees."')
+
+
 def test_the_end_of_the_file_without_a_line_end(file: Path) -> None:
     file.write_text('schema = 1\nname = "i"\nversion = "1"\n[[rules]]\nid = "a"\ntext = "No a."')
     manuscript = Document.open(file)

@@ -100,7 +100,7 @@ def test_it_gives_up_in_the_end() -> None:
         (rated(True), "rating: .*integer"),
         (rated(9, ""), "explanation: .*at least 1"),
         (rated(9, "   "), "explanation: .*at least 1"),
-        (rated(9, "a\u202eb"), "invisible"),
+        (rated(9, "a\u202eb"), "explanation: .*RIGHT-TO-LEFT OVERRIDE"),
         ({"rating": 9}, "explanation: Field required"),
         ({**rated(9), "more": 1}, "more: Extra inputs"),
         ([9], "object"),
@@ -119,7 +119,8 @@ def test_ratings_that_cannot_be_read(reply: object, words: str) -> None:
     ("reply", "words"),
     [
         ({"rule": ""}, "at least 1"),
-        ({"rule": "No\nskulls."}, "control or invisible"),
+        ({"rule": "No\nskulls."}, "control character '.n'"),
+        ({"rule": "No sku\u00adlls."}, "SOFT HYPHEN"),
         ({"rule": VAGUE}, "no better words than 'No scary pictures.'"),
         ({"rule": "Should not show a room with clothes or dirty dishes on its floor."}, "an example of its prompt"),
         ('{"rule": "Should not show', "EOF"),

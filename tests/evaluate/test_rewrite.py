@@ -97,6 +97,21 @@ def test_rules_in_one_list_have_no_room_for_those_of_one() -> None:
         with_thresholds(HEAD + 'rules = [{ id = "x", text = "X." }]', NEW, REMARK, "x")
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "# limits\n[thresholds]\nsatisfied = 0.8\n" + SECOND,  # between two rules
+        SECOND.replace("[[rules]]", '[["rules"]]') + "[thresholds]\nsatisfied = 0.8\n",
+        f"{SECOND}enabled = false\nthresholds = {{ centric = 0.5 }}\n",  # which would be judged by others then
+    ],
+)
+def test_a_text_of_which_more_would_change_is_refused(other: str) -> None:
+    old = HEAD + RULES + "thresholds = { unsatisfied = 0.3, satisfied = 0.8, centric = 0.6 }\n" + other
+    rule = "" if "enabled" in other else "x"
+    with pytest.raises(OutputError, match="cannot be changed here"):
+        with_thresholds(old, NEW, REMARK, rule)
+
+
 def test_earlier_remarks_are_replaced() -> None:
     once = with_thresholds(HEAD + "[thresholds]\nsatisfied = 0.8  # paper\n" + RULES, NEW, ", once")
     twice = with_thresholds(once, Thresholds(0.1, 0.6, 0.2), ", twice")

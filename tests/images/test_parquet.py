@@ -103,7 +103,7 @@ def test_further_columns_and_lists_have_names_of_their_own() -> None:
     }
 
 
-def test_the_note_of_hugging_face_says_which_columns_hold_images() -> None:
+def test_columns_that_the_note_of_hugging_face_calls_images_come_first() -> None:
     columns = {
         "a": pairs(png(1)),
         "b": pairs(b"no image"),
@@ -113,9 +113,33 @@ def test_the_note_of_hugging_face_says_which_columns_hold_images() -> None:
     write_parquet(
         Path("a.parquet"), columns, features={"b": image, "c": {"_type": "List", "feature": image}, "z": image}
     )
-    assert told("a.parquet") == {"a.parquet::0": b"no image", "a.parquet::0/c/0": png(2)}
+    found = {"a.parquet::0": b"no image", "a.parquet::0/c/0": png(2), "a.parquet::0/a": png(1)}
+    assert list(told("a.parquet").items()) == list(found.items())
     write_parquet(Path("a.parquet"), columns, features={"c": [image], "a": {"_type": "Value"}})
-    assert told("a.parquet") == {"a.parquet::0/c/0": png(2)}
+    assert told("a.parquet") == {"a.parquet::0/c/0": png(2), "a.parquet::0/a": png(1)}
+
+
+@pytest.mark.parametrize("kind", ["Image", "Audio", "Value", None])
+def test_no_note_hides_a_column_of_images(kind: str | None) -> None:
+    Path("a.png").write_bytes(png(5))
+    columns = {
+        "shown": pairs(png(1)),
+        "pair": pairs(png(2)),
+        "bytes": [png(3)],
+        "late": pa.array([{"photo": png(4)}]),
+        "sound": pairs(b"RIFF\x24\0\0\0WAVEfmt "),
+        "hash": [b"\1\2"],
+        "file": ["a.png"],
+    }
+    others = {} if kind is None else {name: {"_type": kind} for name in ("pair", "bytes", "late")}
+    write_parquet(Path("a.parquet"), columns, features={"shown": {"_type": "Image"}, **others})
+    names = {"": 1, "/pair": 2, "/bytes": 3, "/late/photo": 4}
+    assert told("a.parquet") == {f"a.parquet::0{name}": png(number) for name, number in names.items()}
+    texts = {"caption": ["a.png"], "file": ["a.png"]}
+    write_parquet(Path("b.parquet"), texts, features={"caption": {"_type": "Image"}, "file": {"_type": "Value"}})
+    assert told("b.parquet") == {"b.parquet::0": png(5), "b.parquet::0/file": png(5)}
+    write_parquet(Path("c.parquet"), {**texts, "bytes": [png(3)]}, features={"caption": {"_type": "Image"}})
+    assert told("c.parquet") == {"c.parquet::0": png(5), "c.parquet::0/bytes": png(3)}
 
 
 def test_a_path_in_place_of_bytes_is_followed_from_the_folder_of_the_file(tmp_path: Path) -> None:

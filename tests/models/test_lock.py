@@ -28,6 +28,12 @@ def test_what_is_kept_is_read_back_in_order() -> None:
     assert lock.read_lock() == lock.Lock({"other": pin("me/other")}, "other")
 
 
+def test_an_editor_may_have_put_a_mark_before_it() -> None:
+    lock.keep("mine", pin())
+    lock.path().write_text(f"\ufeff{lock.path().read_text('utf-8')}", "utf-8")
+    assert lock.read_lock() == lock.Lock({"mine": pin()}, "mine")
+
+
 def test_a_write_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     lock.keep("mine", pin())
     before = lock.path().read_bytes()

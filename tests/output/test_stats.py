@@ -46,26 +46,26 @@ LOW, MIXED = verdict(Outcome.UNSAFE, Severity.LOW), verdict(Outcome.UNSAFE, Seve
     ],
 )
 def test_the_least_that_counts(seen: Verdict, found: list[FailOn]) -> None:
-    tally = Stats()
-    tally.add(seen)
-    assert [level for level in FailOn if tally.found(level)] == found
+    stats = Stats()
+    stats.add(seen)
+    assert [level for level in FailOn if stats.found(level)] == found
 
 
 def test_counts() -> None:
-    tally = Stats()
+    stats = Stats()
     for seen in (UNSURE, LOW, MIXED, LOW):
-        tally.add(seen)
-    assert tally.images == 4
-    assert tally.outcomes == {Outcome.UNSURE: 1, Outcome.UNSAFE: 3}
-    assert tally.rules["low", RuleStatus.VIOLATED] == 3
-    assert not tally.accepted
+        stats.add(seen)
+    assert stats.images == 4
+    assert stats.outcomes == {Outcome.UNSURE: 1, Outcome.UNSAFE: 3}
+    assert stats.rules["low", RuleStatus.VIOLATED] == 3
+    assert not stats.accepted
 
 
 def test_accepted_findings_are_counted_apart() -> None:
-    tally = Stats()
-    tally.add(verdict(Outcome.UNSAFE, Severity.LOW, Severity.HIGH, accepted=True, doubt=True))
-    tally.add(verdict(Outcome.UNSAFE, Severity.LOW, accepted=True, doubt=False))
-    tally.add(verdict(Outcome.UNSURE, doubt=True))
-    tally.add(verdict(Outcome.SAFE))
-    assert tally.accepted == {Outcome.UNSAFE: 1, Outcome.UNSURE: 1}, "one is left undecided"
-    assert tally.outcomes == {Outcome.UNSAFE: 2, Outcome.UNSURE: 1, Outcome.SAFE: 1}
+    stats = Stats()
+    stats.add(verdict(Outcome.UNSAFE, Severity.LOW, Severity.HIGH, accepted=True, doubt=True))
+    stats.add(verdict(Outcome.UNSAFE, Severity.LOW, accepted=True, doubt=False))
+    stats.add(verdict(Outcome.UNSURE, doubt=True))
+    stats.add(verdict(Outcome.SAFE))
+    assert stats.accepted == {Outcome.UNSAFE: 1, Outcome.UNSURE: 1}, "one is left undecided"
+    assert stats.outcomes == {Outcome.UNSAFE: 2, Outcome.UNSURE: 1, Outcome.SAFE: 1}

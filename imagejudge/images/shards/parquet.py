@@ -13,13 +13,13 @@ from dataclasses import replace
 from io import BufferedReader
 from typing import Final
 
+from imagejudge.common.file_stamp import Stamp
 from imagejudge.common.text import printable
 from imagejudge.images.names import ARROW_ENDINGS, SEPARATOR, VIDEO_EXTENSIONS, Unread, extension, is_image
 from imagejudge.images.read import (
     NOT_FETCHED,
     Limits,
     Source,
-    Stamp,
     Unreadable,
     open_ranges,
     read_image,

@@ -140,11 +140,10 @@ def main() -> None:
     try:
         with _in_time():
             table = _open(request)
-            addresses = False
-            if request["images"] is not None:
-                images: list[Way] = [(column,) for column in request["images"]]
-            elif not (images := declared_ways(table.schema)):
+            if request["images"] is None:
                 images, addresses = _found(request, table.schema)
+            else:
+                images, addresses = [(column,) for column in request["images"]], False
     except Exception as error:
         messages.send(replies, {"refused": _words(error)})
         return
@@ -207,20 +206,23 @@ def _asked(size: int) -> BinaryIO:
 
 
 def _found(request: Mapping[str, Any], schema: Any) -> tuple[list[Way], bool]:
-    """The ways to what are images by what it begins with, or else to paths of images.
+    """The ways that the note names, then those to what are images by what it begins with, or else to paths of images.
 
-    The other value tells whether these paths are all addresses.
+    Whoever wrote the note must hide nothing by it. The other value tells whether all that was found are addresses.
     """
     verdicts = b"imagejudge" in (schema.metadata or {})  # their paths are those of images that were judged
+    declared = dict.fromkeys(declared_ways(schema))
     places, empty = list(ways(schema)), []
     for is_kind in (is_bytes,) if verdicts else (is_bytes, is_text):
-        samples = _samples(request, [way for way, type_ in places if holds(type_, is_kind)])
+        of_kind = [way for way, type_ in places if holds(type_, is_kind)]
+        samples = _samples(request, [way for way in of_kind if way not in declared])
         found = [way for way, held in samples.items() if looks_like_images(held)]
         paths = [way for way in found if not only_addresses(samples[way])]
         empty += [way for way, type_ in places if not samples.get(way, [None]) and may_hold_images(way, type_)]
-        if found:
-            return list(dict.fromkeys(paths + empty)) if paths else found, not paths
-    return [] if verdicts else list(dict.fromkeys(empty)), False
+        if found or not declared.keys().isdisjoint(of_kind):
+            images = [*declared, *paths]
+            return list(dict.fromkeys(images + empty)) if images else found, not images
+    return list(dict.fromkeys([*declared, *([] if verdicts else empty)])), False
 
 
 def _samples(request: Mapping[str, Any], chosen: Sequence[Way]) -> dict[Way, list[Held]]:

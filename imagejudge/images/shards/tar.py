@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from io import BufferedReader
 from typing import Final
 
+from imagejudge.common.file_stamp import Stamp
 from imagejudge.images.names import (
     SEPARATOR,
     SHARED_EXTENSIONS,
@@ -21,7 +22,7 @@ from imagejudge.images.names import (
     is_image,
     is_shard,
 )
-from imagejudge.images.read import Limits, Stamp, Unreadable, open_regular, state_at_end, state_now, too_large
+from imagejudge.images.read import Limits, Unreadable, open_regular, state_at_end, state_now, too_large
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards.sample import Sample, key_and_field
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream

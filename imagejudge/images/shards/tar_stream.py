@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import Final, Protocol, cast
 
+from imagejudge.common.compression import GZIP, ZSTD, ZSTD_WINDOW
 from imagejudge.images.names import INSTALL_SHARDS
 
 _BLOCK: Final = 512
@@ -26,8 +27,6 @@ _LONGEST_PADDING: Final = 1 << 20
 _SMALL: Final = 1_000_000_000
 _MOST_EXPANSION: Final = 1_100
 """A compressed archive that is not small may become so many times as large; gzip's best is 1,032."""
-_WINDOW: Final = 1 << 27
-"""Bytes that decompressing zstd may look back on; those who write for long distances take as many."""
 _NAME, _SIZE, _SPARSE, _SPARSE_NAME = b"path", b"size", b"GNU.sparse.", b"GNU.sparse.name"
 
 
@@ -98,15 +97,15 @@ class TarStream:
             magic = self._file.peek(4)[:4]
         except OSError as error:
             raise self._unreadable(error) from None
-        if magic[:2] == b"\x1f\x8b":
+        if magic[:2] == GZIP:
             return gzip.GzipFile(fileobj=self._file)
-        if magic == b"\x28\xb5\x2f\xfd" or magic[1:] == b"\x2a\x4d\x18":
+        if magic == ZSTD or magic[1:] == b"\x2a\x4d\x18":
             try:
                 import zstandard
             except ImportError:
                 raise self._broken(f"is compressed with zstd: {INSTALL_SHARDS}") from None
             self._errors = (*self._errors, zstandard.ZstdError)
-            decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+            decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
             return cast("_Reader", decompressor.stream_reader(self._file, read_across_frames=True, closefd=False))
         self._compressed = False
         return self._file

@@ -7,8 +7,6 @@ from typing import Final
 
 from imagejudge.common.extras import how_to_install
 
-FRAME_PIXELS: Final = 10_000_000
-"""Larger frames are scaled down, as those of animations are."""
 INSTALL: Final = how_to_install("video")
 """What makes videos readable."""
 

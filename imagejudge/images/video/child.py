@@ -23,8 +23,8 @@ from imagejudge.common import messages
 from imagejudge.common.child_process import confine, serve_parent
 from imagejudge.images.flatten import fitted
 from imagejudge.images.formats import Refused
+from imagejudge.images.picture import FRAME_PIXELS
 from imagejudge.images.pillow_reader import NO_MEMORY
-from imagejudge.images.video import FRAME_PIXELS
 from imagejudge.images.video.sampling import Sample, Sampler, of_equal_parts, of_scenes
 
 _MEMORY: Final = 3_000_000_000

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
-from imagejudge.images.formats import Refused
+from imagejudge.images.formats import AVIF_BRANDS, HEIF_BRANDS, Refused, brands
 
 
 class Container(Enum):
@@ -22,8 +22,6 @@ class Container(Enum):
         self.demuxer = demuxer
 
 
-_PICTURES: Final = {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-"""Brands of still pictures that are kept as MP4 keeps films."""
 _BEGINNINGS: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 """Boxes that a QuickTime film may begin with."""
 _PACKETS: Final = ((188, 0), (192, 4))
@@ -39,10 +37,8 @@ _ENTERED: Final = (_SEGMENT, b"\x1f\x43\xb6\x75")
 def container_of(data: bytes) -> Container | None:
     """What kind of video a file is; None where it is no video of a kind that is read."""
     head = data[:12]
-    if head[4:8] == b"ftyp":
-        brands = data[8 : min(int.from_bytes(head[:4], "big"), 256)]
-        names = {brands[at : at + 4] for at in range(0, len(brands), 4)}
-        return None if names & _PICTURES else Container.MP4
+    if (named := brands(data)) is not None:
+        return None if named & (AVIF_BRANDS | HEIF_BRANDS) else Container.MP4
     if head[4:8] in _BEGINNINGS:
         return Container.MP4
     if head[:4] == b"\x1a\x45\xdf\xa3":

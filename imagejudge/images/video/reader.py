@@ -20,9 +20,9 @@ from typing import IO, Any, BinaryIO, Final, cast
 from imagejudge.common import messages
 from imagejudge.errors import EngineFailure
 from imagejudge.images.formats import Refused
-from imagejudge.images.picture import Picture
+from imagejudge.images.picture import FRAME_PIXELS, Picture
 from imagejudge.images.read import Limits, Source, Unreadable
-from imagejudge.images.video import FRAME_PIXELS, INSTALL, pyav
+from imagejudge.images.video import INSTALL, pyav
 from imagejudge.images.video.container import Container, check_structure, container_of
 from imagejudge.verdict import ImageFacts
 

@@ -19,7 +19,6 @@ from imagejudge.output.writing import append
 from imagejudge.verdict import Outcome
 
 UNJUDGED: Final = "without a verdict"
-CHANGED: Final = "changed since it was judged"
 UNREADABLE: Final = "with an image or a member that cannot be read"
 TOO_LARGE: Final = "of more than 1 GB"
 NO_IMAGE: Final = "without an image"
@@ -59,7 +58,7 @@ class Records:
         """What became of the shard, if it is there and was made of this."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             found = json.loads(self._path(name).read_bytes())
-            if (found.pop("made_of"), found.pop("state")) == (made_of, _state(self._folder / name)):
+            if (found.pop("made_of"), found.pop("state")) == (made_of, _size_and_time(self._folder / name)):
                 return Filtered(**{**found, "left_out": Counter(found["left_out"])})
         return None
 
@@ -96,15 +95,18 @@ class Record:
         """
         found = {each.name: getattr(filtered, each.name) for each in fields(filtered)}
         self._file.truncate(0)
-        append(self._file, json.dumps({"made_of": made_of, "state": _state(fresh), **found}).encode())
+        append(self._file, json.dumps({"made_of": made_of, "state": _size_and_time(fresh), **found}).encode())
 
 
 def made_of(shard: str, verdicts: str, only: Collection[str]) -> str:
     """What a new shard depends on, as text. Raises `OSError`."""
-    return json.dumps([1, *_state(shard), verdicts, sorted(only)])
+    return json.dumps([1, *_size_and_time(shard), verdicts, sorted(only)])
 
 
-def _state(path: str | Path) -> list[int]:
-    """What tells a file from another one under its name, and is still the same once it is renamed. Raises `OSError`."""
+def _size_and_time(path: str | Path) -> list[int]:
+    """What tells a file from another one under its name. Raises `OSError`.
+
+    No `Stamp`: it has to be the same once the file is renamed.
+    """
     status = os.stat(path)  # noqa: PTH116 - the name may have stray bytes
     return [status.st_size, status.st_mtime_ns]

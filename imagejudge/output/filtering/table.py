@@ -14,7 +14,6 @@ from imagejudge.images.read import Limits
 from imagejudge.images.ref import ImageRef
 from imagejudge.images.shards.parquet import members, row_of
 from imagejudge.output.filtering.outcome import (
-    CHANGED,
     LARGEST,
     NO_IMAGE,
     UNJUDGED,
@@ -23,6 +22,7 @@ from imagejudge.output.filtering.outcome import (
     of_outcome,
 )
 from imagejudge.output.filtering.told import Told
+from imagejudge.output.recorded import CHANGED
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile

@@ -17,7 +17,6 @@ from imagejudge.images.shards.tar import META, is_plain, leads_out, why_not
 from imagejudge.images.shards.tar_stream import BrokenTar, Entry, TarStream
 from imagejudge.images.video.container import is_transport_stream
 from imagejudge.output.filtering.outcome import (
-    CHANGED,
     LARGEST,
     NO_IMAGE,
     OTHER,
@@ -29,6 +28,7 @@ from imagejudge.output.filtering.outcome import (
 )
 from imagejudge.output.filtering.told import Told, worst
 from imagejudge.output.packing import PackedWriter, Packing
+from imagejudge.output.recorded import CHANGED
 
 FIELD = "verdict.json"
 """What is added to each sample."""
