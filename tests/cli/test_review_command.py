@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -131,6 +132,22 @@ def test_only_this_page_may_ask(serve: Serve) -> None:
     assert len(found.decisions) == 1
     assert len(found.token) >= 32
     assert serve("--decisions", "other.jsonl").token != found.token
+
+
+def test_the_usual_port_is_left_out_by_browsers(serve: Serve) -> None:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", 80))
+        except OSError as error:
+            pytest.skip(f"port 80 cannot be used here: {error.strerror}")
+    found = serve("--port", "80")
+    for host in ("127.0.0.1", "localhost", "127.0.0.1:80"):
+        assert found.ask(Host=host)[0] == 200, host
+        assert found.ask("decisions", [decided(0)], Host=host, Origin=f"http://{host}")[0] == 200, host
+    for host in ("127.0.0.1:", "evil.example", "127.0.0.1:81"):
+        assert found.ask(Host=host)[0] == 404, host
+        assert found.ask(Origin=f"http://{host}")[0] == 404, host
 
 
 def test_decisions_are_appended_read_back_and_taken_back(serve: Serve, tmp_path: Path) -> None:
@@ -306,6 +323,61 @@ def test_imported_decisions_are_on_the_disk(serve: Serve, tmp_path: Path) -> Non
         chromium.driver.find_element("css selector", "#import").send_keys(str(tmp_path / "others.jsonl"))
         chromium.wait("document.querySelector('.notice')?.textContent.includes('could not be sent')")
         assert chromium.texts("#unsaved") == ["2"], "what was not sent is not saved"
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_what_is_refused_for_good_keeps_nothing_else_from_the_disk(serve: Serve, tmp_path: Path) -> None:
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    found = serve()
+    assert found.ask("decisions", [decided(0), decided(1), decided(3)])[0] == 200
+    found.stop()
+    made = tmp_path / "verdicts.decisions.jsonl"
+    first, second, stray = ({**json.loads(line), "path": ""} for line in made.read_text().splitlines())
+    made.unlink()
+    # Beside a path that is not UTF-8 the program writes escapes, with which this note is too long.
+    stray["note"] = "\N{LATIN SMALL LETTER E WITH ACUTE}" * 300_000
+    rows = (first, {**first, "note": None}, stray, second)
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "others.jsonl").write_text(text, "utf-8")
+    found = serve()
+    with tab() as chromium:
+        chromium.open(found.address)
+        chromium.driver.find_element("css selector", "#import").send_keys(str(tmp_path / "others.jsonl"))
+        chromium.wait("document.getElementById('toast').textContent !== ''")
+        assert chromium.texts("#toast") == ["3 decisions read, left out: 1 line that is no decision."]
+        chromium.wait("decisions.unsaved.size === 1 && document.querySelector('.notice') !== null")
+        assert [each.path for each in found.decisions] == ["images/0000.png", "images/0001.png"]
+        assert chromium.texts(".notice") == [
+            "1 decision was refused and cannot be saved: bytes\\xff.png: this decision is too long."
+        ]
+        chromium.run("document.getElementById('grid').focus()")
+        chromium.press("n")
+        chromium.wait("decisions.outbox.waiting.length === 0 && decisions.unsaved.size === 1")
+        assert [each.decision for each in found.decisions][-1] == "disagree"
+        chromium.press("\ue003", "\ue003")  # Backspace
+        chromium.wait("decisions.unsaved.size === 0")
+        assert found.decisions == []
+        assert chromium.texts(".notice") == []
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_what_may_pass_is_sent_with_the_next(serve: Serve, tmp_path: Path) -> None:
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    found = serve()
+    made = tmp_path / "verdicts.decisions.jsonl"
+    with tab() as chromium:
+        chromium.open(found.address)
+        made.write_bytes(b"a letter\n")
+        chromium.press("n")
+        chromium.wait("document.querySelector('.notice')?.textContent.includes('somebody else is changing')")
+        assert chromium.texts("#unsaved") == ["1"]
+        made.write_bytes(b"")
+        chromium.press("n")
+        chromium.wait("decisions.unsaved.size === 0")
+        assert [each.path for each in found.decisions] == ["images/0000.png", "images/0001.png"]
+        assert chromium.texts(".notice") == []
 
 
 @pytest.mark.slow

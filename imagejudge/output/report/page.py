@@ -25,7 +25,7 @@ from imagejudge.output.report.statistics import STYLES, tables_html
 
 T = TypeVar("T")
 
-_SCRIPTS: Final = ("data", "decisions", "filters", "grid", "detail", "main")
+_SCRIPTS: Final = ("data", "outbox", "decisions", "filters", "grid", "detail", "main")
 """In this order: each uses what stands in those before it."""
 # A script element is one string to a browser, and the first are shown while the others are still being read.
 _ROWS: Final = 2_000

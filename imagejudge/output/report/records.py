@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any, Final
 
-from imagejudge.constitution import Constitution, Rule, Severity, select_rules
+from imagejudge.constitution import Constitution, Rule, select_rules
 from imagejudge.judge.frames import where
 from imagejudge.judge.scores import image_score
 from imagejudge.judge.summary import unmeasured
@@ -29,7 +29,6 @@ MOST: Final = 200_000
 """Images on a page: 250 MB, which a browser takes 4 s to show."""
 
 ALL: Final = Choice()
-_SEVERITIES: Final = tuple(Severity)
 _DIGITS: Final = 3
 _DEFAULT_FRAMES: Final = 4
 
@@ -148,7 +147,7 @@ def _badness(verdict: Verdict, score: float | None) -> tuple[float, ...]:
     rank: float = OUTCOMES.index(verdict.verdict)
     if verdict.verdict is not Outcome.SAFE and settled(verdict):
         rank = OUTCOMES.index(Outcome.SAFE) - 0.5
-    severity = max((_SEVERITIES.index(each.severity) for each in verdict.violations if not each.accepted), default=-1)
+    severity = max((each.severity.rank for each in verdict.violations if not each.accepted), default=0)
     return rank, -severity, -(score or 0.0)
 
 

@@ -21,12 +21,14 @@ from imagejudge.common.system import threads
 from imagejudge.errors import OutputError
 from imagejudge.images.read import Limits
 from imagejudge.output.decision_file import DecisionFile, Key
-from imagejudge.output.decisions import Decision, decision_line
+from imagejudge.output.decisions import Decision
 from imagejudge.output.report.page import Origin, Pictures, page, policy
 from imagejudge.output.report.records import Records
 from imagejudge.output.report.thumbnails import SIDE, thumbnail
 
 HOST: Final = "127.0.0.1"
+_USUAL: Final = 80
+"""The port of an address that names none."""
 _WHOLE: Final = 2048
 """Most pixels of the longer side of an image that is opened."""
 _LONGEST: Final = 64_000_000
@@ -66,6 +68,12 @@ class ReviewServer(ThreadingHTTPServer):
         """A browser that goes away is no error."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+    @property
+    def hosts(self) -> set[str]:
+        """What a browser calls this server in its requests: it leaves out the port that is the usual one."""
+        ports = [f":{self.server_port}", *([""] if self.server_port == _USUAL else [])]
+        return {f"{name}{port}" for name in (HOST, "localhost") for port in ports}
 
     @property
     def address(self) -> str:
@@ -132,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send(404, "text/plain", (picture or "no such image").encode())
         elif found["what"] == "decisions":
-            self._send(200, "application/jsonl", b"".join(map(decision_line, self.server.decisions)))
+            self._send(200, "application/jsonl", b"".join(self.server.decisions))
         else:
             self._send(200, "text/html; charset=utf-8", self.server.page)
 
@@ -157,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _address(self) -> re.Match[str] | None:
         """What is asked for; None where that was refused."""
-        hosts = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
+        hosts = self.server.hosts
         origin = self.headers.get("Origin")
         found = _ADDRESS.fullmatch(self.path)
         if self.headers.get("Host") not in hosts or (origin and origin.removeprefix("http://") not in hosts):

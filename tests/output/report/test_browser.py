@@ -15,10 +15,12 @@ from browser import Tab, lines, needs_chromium, tab
 from page_verdicts import HOSTILE, failed, step, verdict
 from PIL import Image
 
+from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
-from imagejudge.output.decisions import Decisions, Opinion, Truth, decision_of
+from imagejudge.output.decisions import Decisions, Opinion, Truth, decision_of, read_decisions
+from imagejudge.output.overview import Overview
 from imagejudge.output.report.page import Origin, Pictures, page
-from imagejudge.output.report.records import records
+from imagejudge.output.report.records import Records, records
 from imagejudge.output.report.thumbnails import inlined, linked, made
 from imagejudge.verdict import By, Outcome, ProbeScore, Region, RuleResult, RuleStatus, Verdict
 
@@ -300,6 +302,69 @@ def test_decisions_leave_as_lines_and_come_back(show: Callable[..., Tab], tmp_pa
     assert [json.loads(line) for line in found.run("decisions.lines()")] == rows
 
 
+STRAY = {"note": "a\ud83d"}
+ODD: tuple[dict[str, Any], ...] = (
+    {},
+    {"note": None},
+    {"by": None},
+    {"at": 1},
+    {"path": None},
+    {"path": 7},
+    {"sha256": ["a" * 64]},
+    {"sha256": "A" * 64},
+    {"sha256": "a" * 64 + "\n"},
+    {"schema": None},
+    {"schema": 2},
+    {"rule": None},
+    {"rule": "knife"},
+    {"rule": 1},
+    {"decision": None},
+    {"truth": "maybe"},
+    {"verdicts": ""},
+    {"verdicts": "b"},
+    {"verdicts": None},
+    {"model": None},
+    {"constitution": []},
+    {"more": 1},
+    {"__proto__": 1},
+    STRAY,
+    {"note": "\u2028\x00"},
+    {"note": "x" * 999_700},
+    {"note": "x" * 1_000_001},
+    {"note": "\N{SNOWMAN}" * 333_200},
+    {"note": "\N{SNOWMAN}" * 333_334},
+)
+TAKEN = {"sha256": "a" * 64, "path": "a", "decision": "agree", "truth": "violated"}
+
+
+def test_lines_are_taken_as_the_commands_take_them(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED)
+    texts = [json.dumps({**TAKEN, **odd}, ensure_ascii=odd == STRAY) for odd in ODD]
+    texts += [json.dumps({key: value for key, value in TAKEN.items() if key != name}) for name in TAKEN]
+    texts += ["[]", "null", "7", '"a"', "{", f"{json.dumps(TAKEN)} 1", f"\t{json.dumps(TAKEN)}\r"]
+
+    def as_read(text: str) -> bool:
+        try:
+            list(read_decisions(BytesIO(text.encode() + b"\n"), "file"))
+        except UsageError:
+            return False
+        return True
+
+    for text in texts:
+        assert found.run("decisionOf(arguments[0]) !== null", text) is as_read(text), text[:200]
+    assert not found.run("decisionOf(arguments[0])", json.dumps({**TAKEN, "rule": ""})), "it would be the whole image"
+
+
+def test_a_line_that_would_become_too_long_is_not_taken(show: Callable[..., Tab], tmp_path: Path) -> None:
+    known = verdict("a.png", 0.9)
+    found = show(known)
+    line = {**TAKEN, "schema": 1, "sha256": known.sha256, "note": "\u2028" * 200_000}
+    (tmp_path / "more.jsonl").write_text(json.dumps(line, ensure_ascii=False) + "\n", "utf-8")
+    found.driver.find_element("css selector", "#import").send_keys(str(tmp_path / "more.jsonl"))
+    found.wait("document.getElementById('toast').textContent !== ''")
+    assert found.texts("#toast") == ["0 decisions read, left out: 1 line that is no decision."]
+
+
 CLEAR_BUT_GUN = {None: Truth.CLEAR, "gun": Truth.VIOLATED}
 
 
@@ -406,6 +471,107 @@ def test_a_note_that_is_being_written_outlasts_another_tab(show: Callable[..., T
     found.run("decided([images[1]])")
     found.press(Keys.ESCAPE)
     assert found.run("decisions.of(images[0]).note") == "a toy"
+
+
+TWO_RULES = tuple(RuleResult(rule=name, status=RuleStatus.VIOLATED, steps=(step(0.9),)) for name in ("gun", "knife"))
+LEFT = [verdict(name, 0.9, rules=TWO_RULES) for name in "abcd"]
+PLACE = "document.querySelector('[data-part=place]').textContent"
+SHOWN = f"[document.getElementById('detail-name').textContent, {PLACE}]"
+MADE = """[...decisions.made].map(([key, one]) => [
+  images.find((image) => image.sha256 === key.slice(0, 64)).path, key.slice(65), one.truth])"""
+
+
+def test_what_is_decided_is_about_the_image_that_is_shown(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*LEFT, at="#mine=none")
+    found.press(Keys.ENTER)
+    assert found.run(SHOWN) == ["a", "1 of 4"]
+    found.press("1")
+    assert found.run(SHOWN) == ["a", "not in this view"], "it stays, since more may be said of it"
+    found.press("2", "2")
+    assert found.run(MADE) == [["a", "gun", "violated"], ["a", "knife", "clear"]]
+    found.press(Keys.ENTER, "a")
+    assert found.run(SHOWN)[0] == "a"
+    found.press("y")
+    assert found.run(MADE)[-1] == ["a", "", "violated"]
+    assert found.run(SHOWN) == ["b", "1 of 3"], "on to the next, and none is left out"
+    found.press("1", Keys.ARROW_RIGHT)
+    assert found.run(SHOWN) == ["c", "1 of 2"]
+    found.press("1", "1", "1", "1")
+    assert found.run(SHOWN) == ["c", "1 of 2"], "back in the view"
+    found.press(Keys.BACKSPACE)
+    assert found.run(SHOWN) == ["c", "not in this view"]
+    found.press(Keys.BACKSPACE, Keys.BACKSPACE, Keys.BACKSPACE, Keys.BACKSPACE)
+    assert found.run(SHOWN) == ["b", "1 of 3"], "what is taken back is shown"
+    found.run("location.hash = 'verdict=safe'")
+    found.wait("grid.list.length === 0")
+    assert found.run(SHOWN) == ["b", "not in this view"]
+    found.run("location.hash = 'mine=none'")
+    found.wait("grid.list.length === 3")
+    found.press("n", "n")
+    assert found.run(SHOWN) == ["d", "1 of 1"]
+    found.press("n")
+    assert not found.run("detail.open"), "nothing is left that could be shown"
+    assert found.run(MADE)[-3:] == [[name, "", "clear"] for name in "bcd"]
+
+
+def test_keys_that_are_held_down_decide_once(show: Callable[..., Tab]) -> None:
+    found = show(*LEFT)
+    press = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'y', bubbles: true, repeat: arguments[0] }))"
+    found.run(press.replace("document.d", "document.body.d"), False)
+    found.run(press.replace("document.d", "document.body.d"), True)
+    assert found.run(MADE) == [["a", "", "violated"]]
+
+
+def test_a_dialog_knows_no_selection(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*LEFT)
+
+    def pick(*places: int) -> None:
+        picking = ActionChains(found.driver).key_down(Keys.CONTROL)
+        for place in places:
+            picking.click(found.driver.find_element("css selector", f"#cell-{place}"))
+        picking.key_up(Keys.CONTROL).perform()
+
+    pick(0, 1, 1)
+    assert found.texts("#selected") == ["1 selected"]
+    found.press("n", "n")
+    assert found.run(MADE) == [["a", "", "clear"], ["b", "", "clear"]], "a selection ends when it was decided on"
+    found.press(Keys.BACKSPACE, Keys.BACKSPACE)
+    pick(0, 1, 1)
+    found.press(Keys.ENTER)
+    assert found.run(SHOWN) == ["b", "2 of 4"]
+    assert found.run("grid.selected.size") == 0
+    found.press("n")
+    assert found.run(MADE) == [["b", "", "clear"]]
+
+
+def test_a_dialog_stays_where_another_tab_decides(show: Callable[..., Tab]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    found = show(*LEFT, at="#mine=none")
+    first = found.driver.current_window_handle
+    found.press(Keys.ENTER)
+    address = found.driver.current_url
+    found.driver.switch_to.new_window("tab")
+    second = found.driver.current_window_handle
+    try:
+        found.open(address)
+        found.press("y")
+        found.run("decisions.flush()")
+        found.driver.switch_to.window(first)
+        found.wait("decisions.made.size === 1")
+        assert found.run(SHOWN) == ["a", "not in this view"]
+        found.press("u")
+        assert found.run(SHOWN) == ["b", "1 of 3"]
+        assert found.run(MADE) == [["a", "", "unsure"]]
+    finally:
+        found.driver.switch_to.window(second)
+        found.driver.close()
+        found.driver.switch_to.window(first)
 
 
 def test_leaving_with_unsaved_decisions_asks(show: Callable[..., Tab]) -> None:
@@ -614,6 +780,75 @@ def test_only_what_is_seen_exists(show: Callable[..., Tab]) -> None:
     assert found.run("document.getElementById('cell-2999') !== null")
     assert found.run("document.getElementById('grid').getAttribute('aria-activedescendant')") == "cell-2999"
     assert found.run("document.querySelectorAll('.cell').length") < 150
+
+
+BOX = "document.querySelector('.cell.active')?.getBoundingClientRect()"
+ON_SCREEN = f"{BOX}?.top >= grid.scroller.getBoundingClientRect().top && {BOX}.bottom <= innerHeight"
+TOPMOST = "document.elementFromPoint(200, 400).closest('.cell')?.querySelector('.name').textContent ?? null"
+
+
+def test_the_last_of_very_many_images_can_be_reached(tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+    from selenium.webdriver.common.keys import Keys
+
+    count = 100_000  # in one column, higher than any element that a browser makes
+    rows = [json.dumps([f"{number}", f"{number:064x}", 0, 0.5, 0, "", None, None, []]) for number in range(count)]
+    source = {"model": "m", "constitution": "c", "method": "clue"}
+    file = tmp_path / "page.html"
+    with file.open("w", encoding="utf-8") as out:
+        out.writelines(page(Records(rows, [], [source], [], Overview(), 0), Origin("v", "0" * 64), Pictures.NONE, ()))
+    with tab(width=420, height=800) as found:
+        found.driver.set_page_load_timeout(60)
+        found.open(file.as_uri())
+        found.run("grid.resize(384)")
+        assert found.run("grid.rows.length") == count, "one a row"
+
+        def current() -> int:
+            assert found.run(ON_SCREEN), found.run(ACTIVE)
+            return int(found.run(ACTIVE))
+
+        def seen_after(scroll: str) -> int:
+            found.run(f"new Promise((done) => {{ {scroll}; setTimeout(done, 300); }})")
+            return int(found.run(TOPMOST))
+
+        for key, place in ((Keys.END, count - 1), (Keys.ARROW_UP, count - 2), (Keys.ARROW_DOWN, count - 1)):
+            found.press(key)
+            assert current() == place
+        found.press("n")
+        assert found.run("[...decisions.made.keys()].map((key) => parseInt(key.slice(0, 64), 16))") == [count - 1]
+        for position in (count // 2, 18_000, 18_400, 76_000, 1, count - 2):
+            found.run("grid.activate(arguments[0])", position)
+            assert current() == position
+            found.press(Keys.PAGE_UP)
+            assert 1 <= position - current() <= 2 or position == 1
+        found.press(Keys.HOME)
+        assert current() == 0
+        assert seen_after("grid.scroller.scrollTop = grid.scroller.scrollHeight") >= count - 2, "as by the scroll bar"
+        assert seen_after("grid.scroller.scrollTop = grid.scroller.scrollHeight / 2") == pytest.approx(
+            count / 2, rel=0.01
+        )
+        wheel = ActionChains(found.driver)
+        before = int(found.run(TOPMOST))
+        origin = ScrollOrigin.from_viewport(200, 400)
+        for _ in range(30):
+            wheel.scroll_from_origin(origin, 0, 300)
+        wheel.perform()
+        height = found.run("grid.rows[1].top")
+        assert seen_after("") - before == pytest.approx(30 * 300 / height, abs=1), "a wheel goes as far as in any list"
+        assert seen_after("grid.scroller.scrollTop = 0") <= 1
+        # Across the borders of stretches, down and up again, no row is left out.
+        found.run("grid.activate(400)")
+        walked = []
+        for key in [Keys.ARROW_DOWN] * 4 + [Keys.ARROW_UP] * 4:
+            found.press(key)
+            walked.append(current())
+        assert walked == [401, 402, 403, 404, 403, 402, 401, 400]
+        assert seen_after("grid.scroller.scrollTop = 0") <= 1
+        steps = [seen_after("grid.scroller.scrollBy(0, 300)") for _ in range(3)]
+        assert steps == sorted(steps)
+        assert steps[-1] <= 3
+        assert found.complaints() == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

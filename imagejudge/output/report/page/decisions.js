@@ -2,7 +2,11 @@
 // What a person decides, by the digest of an image and perhaps a rule; kept in the browser, or by the program that serves
 // the page; taken back, saved as lines of JSON and read again.
 
+const OPINIONS = ["agree", "disagree", "unsure"];
 const TRUTHS = ["violated", "clear", "unsure"];
+const DIGEST = /^[0-9a-f]{64}$/;
+/** Bytes of a line that the commands read. */
+const LONGEST = 1_000_000;
 /** Length of a key about an image as a whole: what follows in others is the rule. */
 const WHOLE = 65;
 
@@ -55,9 +59,8 @@ class Decisions {
     this.times = new Map(); // when each decision was last changed, also those that were taken back
     this.unsaved = new Set();
     this.history = [];
-    this.outbox = [];
-    this.sending = Promise.resolve();
-    this.failed = "";
+    this.outbox = new Outbox({ settled: (...told) => this.settled(...told), rested: () => changed([]) });
+    this.refused = new Map();
     this.served = meta.served;
     this.memory = new Memory(`imagejudge:${meta.digest}`);
     this.name = new Memory(`imagejudge:${meta.digest}:reviewer`);
@@ -163,7 +166,7 @@ class Decisions {
       this.unsaved.add(key);
       this.times.set(key, Math.max(Date.now(), (this.times.get(key) ?? 0) + 1)); // later also if the clock is not
     }
-    if (this.served) this.post(steps);
+    if (this.served) this.outbox.post(steps.flatMap((step) => [step, ...this.standing(step)]));
     else this.store();
     this.changed(steps.map((step) => step.image));
   }
@@ -216,25 +219,17 @@ class Decisions {
     if (!this.served) this.name.write({ reviewer });
   }
 
-  /** The program appends what it is sent; what could not be sent yet is sent with the next. */
-  post(steps) {
-    this.outbox = this.outbox.concat(steps.flatMap((step) => [step, ...this.standing(step)]));
-    this.sending = this.sending.then(async () => {
-      const sent = this.outbox;
-      if (!sent.length) return;
-      this.outbox = [];
-      const rows = sent.map(({ image, rule, entry }) => ({ index: image.index, rule, ...(entry ? lineOf(entry) : { decision: null }) }));
-      try {
-        const answer = await fetch("decisions", { method: "POST", body: JSON.stringify(rows) });
-        if (!answer.ok) throw new Error(await answer.text());
-        for (const { image, rule } of sent) this.unsaved.delete(this.key(image, rule));
-        for (const { image, rule } of this.outbox) this.unsaved.add(this.key(image, rule)); // decided on meanwhile
-      } catch (error) {
-        this.outbox = sent.concat(this.outbox);
-        this.failed = error.message;
+  /** What the program kept is saved; what it refused for good is not, until something else is decided and kept. */
+  settled(steps, refused) {
+    for (const step of steps) {
+      const key = this.key(step.image, step.rule);
+      if (refused) this.refused.set(key, { ...step, why: refused });
+      else {
+        this.refused.delete(key);
+        this.unsaved.delete(key);
       }
-      this.changed([]);
-    });
+    }
+    for (const { step } of this.outbox.waiting) this.unsaved.add(this.key(step.image, step.rule)); // decided on meanwhile
   }
 
   /** What is said again after a step: in a file, that an image is clear takes back what was said of its rules before. */
@@ -256,16 +251,20 @@ class Decisions {
 
   /** All decisions, one a line: those about images as a whole first, so that none takes back one about a rule. */
   lines() {
-    const lines = [];
     const made = [...this.made].sort(([one], [other]) => (one.length > WHOLE) - (other.length > WHOLE));
-    for (const [key, entry] of made) {
-      const [sha256, rule] = [key.slice(0, 64), key.slice(WHOLE)];
-      const image = this.bySha256.get(sha256);
-      const { model = "", constitution = "" } = image ? image.source : {};
-      const line = { schema: 1, sha256, path: image ? image.path : "", rule: rule || null, ...lineOf(entry) };
-      lines.push(quiet(JSON.stringify({ ...line, verdicts: meta.digest, model, constitution })) + "\n");
-    }
-    return lines;
+    return made.map(([key, entry]) => this.line(key.slice(0, 64), key.slice(WHOLE) || null, entry) + "\n");
+  }
+
+  line(sha256, rule, entry) {
+    const image = this.bySha256.get(sha256);
+    const { model = "", constitution = "" } = image ? image.source : {};
+    const line = { schema: 1, sha256, path: image ? image.path : "", rule, ...lineOf(entry) };
+    return quiet(JSON.stringify({ ...line, verdicts: meta.digest, model, constitution }));
+  }
+
+  /** Whether a line can be written anew; a short one can, whatever of it becomes escapes. */
+  fits(line, { sha256, rule, entry }) {
+    return line.length < LONGEST / 10 || sizeOf(this.line(sha256, rule, entry)) <= LONGEST;
   }
 
   saved() {
@@ -287,18 +286,17 @@ class Decisions {
     for (const line of text.split("\n")) {
       if (!line.trim()) continue;
       const row = decisionOf(line);
-      if (row === null) {
-        found.wrong += 1;
-        continue;
-      }
-      const image = this.bySha256.get(row.sha256);
-      if (!image) {
+      const image = row && this.bySha256.get(row.sha256);
+      if (row && !image) {
         found.foreign += 1;
         continue;
       }
-      const { decision: opinion, truth, note = "", at = "", by = "" } = row;
-      if (row.rule === null && truth === "clear") this.takeBackRules(found.steps, image);
-      this.put(found.steps, image, row.rule, { opinion, truth, note, at, by });
+      if (!row || !this.fits(line, row)) {
+        found.wrong += 1;
+        continue;
+      }
+      if (row.rule === null && row.entry.truth === "clear") this.takeBackRules(found.steps, image);
+      this.put(found.steps, image, row.rule, row.entry);
       found.taken += 1;
     }
     return found;
@@ -321,19 +319,27 @@ function lineOf({ opinion, truth, note, by, at }) {
   return { decision: opinion, truth, note, by, at };
 }
 
+/** Bytes of a line with its end. */
+function sizeOf(line) {
+  return new TextEncoder().encode(line).length + 1;
+}
+
+/** What a line says; null for what the program or a command that reads such lines would refuse. */
 function decisionOf(line) {
   let row;
   try {
-    row = JSON.parse(line);
+    row = sizeOf(line) > LONGEST ? null : JSON.parse(line);
   } catch {
     return null;
   }
-  if (row === null || typeof row !== "object" || row.schema !== 1) return null;
-  const { sha256, rule = null, decision, truth } = row;
-  if (!/^[0-9a-f]{64}$/.test(sha256) || (rule !== null && typeof rule !== "string")) return null;
-  if (!["agree", "disagree", "unsure"].includes(decision) || !TRUTHS.includes(truth)) return null;
-  for (const name of ["note", "by", "at"]) if (typeof (row[name] ?? "") !== "string") return null;
-  return { ...row, rule };
+  if (row === null || typeof row !== "object") return null;
+  const { schema = 1, sha256, path, rule = null, decision, truth, ...more } = row;
+  const { note = "", by = "", at = "", verdicts = "", model = "", constitution = "", ...unknown } = more;
+  if (schema !== 1 || Object.keys(unknown).length) return null;
+  if ([sha256, path, note, by, at, verdicts, model, constitution].some((value) => typeof value !== "string")) return null;
+  if (!DIGEST.test(sha256) || (verdicts && !DIGEST.test(verdicts)) || (rule !== null && (typeof rule !== "string" || !rule))) return null;
+  if (!OPINIONS.includes(decision) || !TRUTHS.includes(truth)) return null;
+  return { sha256, rule, entry: { opinion: decision, truth, note, at, by } };
 }
 
 /** A share with its Wilson interval of 95 %; null of nothing. */

@@ -28,6 +28,11 @@ class Detail {
     return this.dialog.open;
   }
 
+  close() {
+    this.dialog.close();
+  }
+
+  /** `position` in the view, of so many there; negative where the image is not in it. */
   show(image, position, count) {
     const turned = this.image !== image;
     if (turned) {
@@ -37,7 +42,7 @@ class Detail {
     this.image = image;
     const { parts } = this;
     parts.name.textContent = visible(nameOf(image.path));
-    parts.place.textContent = `${(position + 1).toLocaleString("en")} of ${count.toLocaleString("en")}`;
+    parts.place.textContent = position < 0 ? "not in this view" : `${(position + 1).toLocaleString("en")} of ${count.toLocaleString("en")}`;
     parts.verdict.className = `badge ${image.outcome}`;
     parts.verdict.textContent = image.outcome;
     parts.words.textContent = visible(image.words);

@@ -5,6 +5,10 @@ const GAP = 12;
 const CAPTION = 46;
 const TITLE = 44;
 const BEYOND = 0.5; // of the height that is seen: rows that exist above and below it
+/** Pixels of the canvas at most: browsers cut off higher elements, Firefox at 17 million and Chromium at 33 million. */
+const HIGHEST = 8_000_000;
+/** Pixels that are scrolled as usual, before the rows below are moved up. */
+const STRETCH = HIGHEST / 100;
 
 function made(tag, className = "", text = null) {
   const element = document.createElement(tag);
@@ -27,7 +31,10 @@ class Grid {
     this.anchor = null;
     this.revealed = null;
     this.drawn = new Map();
-    scroller.addEventListener("scroll", () => this.drawSoon(), { passive: true });
+    this.height = 0; // of all rows, as if the canvas could have any
+    this.offset = 0; // by which the rows that are seen lie higher on the canvas
+    this.scrolledTo = 0;
+    scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     new ResizeObserver(() => this.layout()).observe(scroller);
     canvas.addEventListener("click", (event) => this.clicked(event));
     canvas.addEventListener("pointerover", (event) => (this.hovered = this.imageAt(event)));
@@ -55,14 +62,16 @@ class Grid {
     }
   }
 
-  show(groups) {
-    const image = this.image;
+  /** Show these; the current image is the one given, if it is among them, or else the next of those that were shown. */
+  show(groups, image) {
+    const candidates = [image, ...this.list.slice(this.active)];
     this.groups = groups;
     this.list = groups.flatMap((group) => group.images);
     this.selected.clear();
     this.anchor = null;
-    const position = image ? this.list.indexOf(image) : -1;
-    this.active = position >= 0 ? position : Math.max(0, Math.min(this.active, this.list.length - 1));
+    const places = new Map(this.list.map((each, place) => [each, place]));
+    const next = candidates.find((each) => places.has(each));
+    this.active = places.get(next) ?? Math.max(0, Math.min(this.active, this.list.length - 1));
     this.layout();
   }
 
@@ -74,11 +83,12 @@ class Grid {
 
   /** Where each row lies. */
   layout() {
+    const seen = this.top;
     const style = getComputedStyle(this.canvas);
     const width = this.canvas.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     this.columns = Math.max(1, Math.floor((width + GAP) / (this.size + GAP)));
     this.cell = Math.floor((width - GAP * (this.columns - 1)) / this.columns);
-    this.height = this.cell + CAPTION;
+    this.rowHeight = this.cell + CAPTION;
     this.rows = [];
     let top = 0;
     let position = 0;
@@ -89,19 +99,63 @@ class Grid {
       }
       for (let start = 0; start < images.length; start += this.columns) {
         const length = Math.min(this.columns, images.length - start);
-        this.rows.push({ top, height: this.height, start: position + start, length });
-        top += this.height + GAP;
+        this.rows.push({ top, height: this.rowHeight, start: position + start, length });
+        top += this.rowHeight + GAP;
       }
       position += images.length;
     }
-    this.canvas.style.height = `${top}px`;
+    this.height = top;
+    this.canvas.style.height = `${Math.min(top, HIGHEST)}px`;
     this.canvas.style.setProperty("--cell", `${this.cell}px`);
     this.canvas.style.setProperty("--columns", this.columns);
     this.canvas.setAttribute("aria-rowcount", this.rows.length);
     this.canvas.setAttribute("aria-colcount", this.columns);
     this.drawn.forEach((element) => element.remove());
     this.drawn.clear();
+    this.scrollTo(seen);
     this.draw();
+  }
+
+  /** How far is scrolled down the rows. */
+  get top() {
+    return this.scroller.scrollTop + this.offset;
+  }
+
+  /** By how much the rows are higher than the canvas. */
+  get excess() {
+    return Math.max(0, this.height - HIGHEST);
+  }
+
+  /** How far can be scrolled down the canvas. */
+  get reachable() {
+    return this.scroller.scrollHeight - this.scroller.clientHeight;
+  }
+
+  /**
+   * Rows that are higher than the canvas are scrolled in stretches: within one, pixel by pixel; from each to the next, by
+   * an equal share of the excess less on the canvas than in the rows. So the first begins at the top of both, and the last
+   * ends at the bottom of both.
+   */
+  scrollTo(top) {
+    const there = Math.max(0, Math.min(top, this.reachable + this.excess));
+    this.offset = this.offsetAt(there);
+    if (this.top !== there) this.scroller.scrollTop = there - this.offset;
+    this.scrolledTo = this.scroller.scrollTop;
+  }
+
+  offsetAt(top) {
+    if (!this.excess) return 0;
+    const last = Math.floor(this.height / STRETCH) - 1;
+    return Math.round((Math.min(last, Math.floor(top / STRETCH)) / last) * this.excess);
+  }
+
+  /** A small step, as of a wheel, goes as far down the rows; a large one, as of the scroll bar, to the same share of them. */
+  scrolled() {
+    const { scrollTop, clientHeight } = this.scroller;
+    if (this.excess && Math.abs(scrollTop - this.scrolledTo) < clientHeight) this.scrollTo(this.top);
+    else this.offset = this.offsetAt(scrollTop * (1 + this.excess / this.reachable));
+    this.scrolledTo = this.scroller.scrollTop;
+    this.drawSoon();
   }
 
   rowOf(position) {
@@ -137,12 +191,12 @@ class Grid {
   }
 
   draw() {
-    const { scrollTop, clientHeight } = this.scroller;
-    const offset = this.canvas.offsetTop;
-    const first = this.rowAt(scrollTop - offset - clientHeight * BEYOND);
+    const { clientHeight } = this.scroller;
+    const top = this.top - this.canvas.offsetTop;
+    const first = this.rowAt(top - clientHeight * BEYOND);
     const wanted = new Set();
     for (let place = first; place < this.rows.length; place += 1) {
-      if (this.rows[place].top > scrollTop - offset + clientHeight * (1 + BEYOND)) break;
+      if (this.rows[place].top > top + clientHeight * (1 + BEYOND)) break;
       wanted.add(place);
     }
     for (const [place, element] of this.drawn) {
@@ -151,10 +205,12 @@ class Grid {
       this.drawn.delete(place);
     }
     for (const place of wanted) {
-      if (this.drawn.has(place)) continue;
-      const element = this.rowElement(place);
-      this.drawn.set(place, element);
-      this.canvas.append(element);
+      if (!this.drawn.has(place)) {
+        const element = this.rowElement(place);
+        this.drawn.set(place, element);
+        this.canvas.append(element);
+      }
+      this.drawn.get(place).style.transform = `translateY(${this.rows[place].top - this.offset}px)`;
     }
     if (this.image && document.getElementById(`cell-${this.image.index}`)) {
       this.canvas.setAttribute("aria-activedescendant", `cell-${this.image.index}`);
@@ -185,7 +241,6 @@ class Grid {
     const element = made("div", row.title === undefined ? "row" : "title");
     element.setAttribute("role", "row");
     element.setAttribute("aria-rowindex", place + 1);
-    element.style.transform = `translateY(${row.top}px)`;
     if (row.title !== undefined) {
       const title = made("div", "", visible(row.title));
       title.setAttribute("role", "rowheader");
@@ -305,7 +360,7 @@ class Grid {
   }
 
   get page() {
-    return Math.max(1, Math.floor(this.scroller.clientHeight / (this.height + GAP)));
+    return Math.max(1, Math.floor(this.scroller.clientHeight / (this.rowHeight + GAP)));
   }
 
   /** Scroll as little as is needed to see a position. */
@@ -313,9 +368,9 @@ class Grid {
     const row = this.rows[this.rowOf(position)];
     if (!row) return;
     const top = this.canvas.offsetTop + row.top;
-    const { scrollTop, clientHeight } = this.scroller;
-    if (top - TITLE < scrollTop) this.scroller.scrollTop = top - TITLE;
-    else if (top + row.height + GAP > scrollTop + clientHeight) this.scroller.scrollTop = top + row.height + GAP - clientHeight;
+    const { clientHeight } = this.scroller;
+    if (top - TITLE < this.top) this.scrollTo(top - TITLE);
+    else if (top + row.height + GAP > this.top + clientHeight) this.scrollTo(top + row.height + GAP - clientHeight);
     this.draw();
   }
 

@@ -25,9 +25,15 @@ const detail = new Detail(element("detail"), decisions, {
 
 // -- What is in view ---------------------------------------------------------------------------------------------------
 
+/** What keys and buttons are about: the image that the dialog shows as long as it is open, else the current one. */
+function subject() {
+  return detail.open ? detail.image : grid.image;
+}
+
 function refilter() {
   const { groups, counts, sample } = filters.apply(images, decisions);
-  grid.show(groups);
+  grid.show(groups, subject());
+  refreshDetail();
   showFacets(counts);
   showSelection();
   const count = grid.list.length;
@@ -94,8 +100,10 @@ function facetElement(name, title, counts) {
 function decided(changed) {
   if (!grid.groups) return; // still being set up
   if (filters.chosen.mine.size) refilter();
-  else grid.refresh(changed);
-  if (detail.open && detail.image) detail.show(detail.image, grid.list.indexOf(detail.image), grid.list.length);
+  else {
+    grid.refresh(changed);
+    refreshDetail();
+  }
   clearTimeout(decided.timer);
   decided.timer = setTimeout(refreshCounts, 150);
   showUnsaved();
@@ -112,35 +120,55 @@ function showUnsaved() {
   element("unsaved").textContent = unsaved ? number(unsaved) : "";
   element("unsaved").setAttribute("aria-label", unsaved ? `${number(unsaved)} not saved` : "");
   element("download").disabled = !decisions.made.size && !unsaved;
-  if (decisions.failed && decisions.outbox.length) notice("failed", `Decisions could not be sent: ${visible(decisions.failed)}. They are sent with the next.`);
-  else notice("failed", "");
+  const { outbox, refused } = decisions;
+  notice("failed", outbox.failed && outbox.waiting.length && `Decisions could not be sent: ${visible(outbox.failed)}. They are sent with the next.`);
+  notice("refused", refused.size && `${counted(refused.size, "decision was", "decisions were")} refused and cannot be saved: ${named([...refused.values()])}.`);
   if (!decisions.served && !decisions.memory.works) notice("memory", "This browser keeps nothing for this page: download your decisions before you close it.");
 }
 
-/** Decide on the selection, or the current image, and go on to the next. */
+/** The first of what was refused, with the reasons. */
+function named(refused) {
+  const names = refused.slice(0, NAMED).map(({ image, rule, why }) => visible(`${image.path}${rule === null ? "" : `, ${rule}`}: ${why}`));
+  return names.join("; ") + (refused.length > NAMED ? "; and others" : "");
+}
+
+const NAMED = 5;
+
+/** Decide on the selection, or on one image, and go on to the next. */
 async function decide(opinion) {
-  const chosen = grid.selected.size ? [...grid.selected].sort((one, other) => one - other).map((place) => grid.list[place]) : [grid.image];
+  const selection = detail.open ? [] : [...grid.selected].sort((one, other) => one - other);
+  const chosen = selection.length ? selection.map((place) => grid.list[place]) : [subject()];
   if (!chosen[0]) return;
   if (chosen.length > 1 && !(await confirmed(`${OPINION_VERBS[opinion]} ${number(chosen.length)} verdicts?`))) return;
-  const position = grid.active;
-  if (!decisions.decide(chosen, opinion)) {
-    say("This file could not be read, so nothing can be decided about it.");
-    return;
-  }
-  if (chosen.length > 1) {
-    say(`${number(chosen.length)} decisions; Backspace takes them back.`);
+  if (!decisions.decide(chosen, opinion)) say("This file could not be read, so nothing can be decided about it.");
+  else if (selection.length) {
+    say(`${counted(chosen.length, "decision")}; Backspace takes ${chosen.length === 1 ? "it" : "them"} back.`);
     grid.deselect();
-    return;
+  } else {
+    grid.go(grid.active + stepFrom(chosen[0], 1));
+    follow();
   }
-  // An image that left the view has made place for the next.
-  grid.go(grid.list[position] === chosen[0] ? position + 1 : position);
-  if (detail.open) openDetail(grid.image);
+}
+
+/** How far it is to the image so many further than this one, which may have left the view and made place for the next. */
+function stepFrom(image, by) {
+  return grid.image === image || by < 0 ? by : by - 1;
+}
+
+/** Show the current image where one is shown. */
+function follow() {
+  if (!detail.open) return;
+  if (grid.image) openDetail(grid.image);
+  else {
+    detail.close();
+    say("Nothing is left in this view.");
+  }
 }
 
 const OPINION_VERBS = { agree: "Agree with", disagree: "Disagree with", unsure: "Be unsure about" };
 
 function decideRule(digit) {
-  const { image } = grid;
+  const image = subject();
   const result = image && resultsOf(image)[digit - 1];
   if (!result || !image.sha256) return;
   const now = decisions.of(image, result.rule.id)?.truth;
@@ -157,7 +185,7 @@ function undo() {
   }
   const position = grid.list.indexOf(image);
   if (position >= 0) grid.activate(position);
-  if (detail.open && position >= 0) openDetail(image);
+  if (detail.open) openDetail(image);
   say("Taken back.");
 }
 
@@ -235,8 +263,14 @@ function showSample(draw) {
 
 function openDetail(image) {
   if (!image) return;
+  if (grid.selected.size) grid.deselect();
   element("detail").classList.remove("revealed");
   detail.show(image, grid.list.indexOf(image), grid.list.length);
+}
+
+/** What is shown stays, also when it has left the view: what is decided next is about it. */
+function refreshDetail() {
+  if (detail.open) detail.show(detail.image, grid.list.indexOf(detail.image), grid.list.length);
 }
 
 function showSelection() {
@@ -277,22 +311,27 @@ function move(position, event) {
   if (detail.open) openDetail(grid.image);
 }
 
+/** The place so many further than what is shown or current. */
+function further(by) {
+  return grid.active + stepFrom(subject(), by);
+}
+
 const KEYS = {
-  ArrowLeft: (event) => move(grid.active - 1, event),
-  ArrowRight: (event) => move(grid.active + 1, event),
-  ArrowUp: (event) => move(detail.open ? grid.active - 1 : grid.rowsFurther(-1), event),
-  ArrowDown: (event) => move(detail.open ? grid.active + 1 : grid.rowsFurther(1), event),
+  ArrowLeft: (event) => move(further(-1), event),
+  ArrowRight: (event) => move(further(1), event),
+  ArrowUp: (event) => move(detail.open ? further(-1) : grid.rowsFurther(-1), event),
+  ArrowDown: (event) => move(detail.open ? further(1) : grid.rowsFurther(1), event),
   PageUp: (event) => move(grid.rowsFurther(-grid.page), event),
   PageDown: (event) => move(grid.rowsFurther(grid.page), event),
   Home: (event) => move(0, event),
   End: (event) => move(grid.list.length - 1, event),
-  Enter: () => openDetail(grid.image),
+  Enter: () => openDetail(subject()),
   Escape: () => grid.deselect(),
   Backspace: undo,
   " ": () => reveal(true),
   "/": () => openFilters(true) || element("text").focus(),
   "?": () => element("help").showModal(),
-  a: () => grid.selectAll(),
+  a: () => detail.open || grid.selectAll(),
   b: () => toggle("blur"),
   g: () => toggle("grey"),
   n: () => decide("disagree"),
@@ -300,6 +339,9 @@ const KEYS = {
   u: () => decide("unsure"),
   y: () => decide("agree"),
 };
+
+/** Keys that may be held down: to decide by those that are would be to decide on what nobody saw. */
+const REPEATED = /^(Arrow|Page|Backspace)/;
 
 function openFilters(on) {
   document.body.classList.toggle("filters", on);
@@ -323,12 +365,9 @@ document.addEventListener("keydown", (event) => {
   if (taken(event) || (detail.open && event.key.startsWith("Page"))) return;
   const digit = /^[1-9]$/.test(event.key);
   const act = digit ? () => decideRule(Number(event.key)) : KEYS[event.key];
-  if (!act || (event.repeat && event.key === " ")) {
-    if (act) event.preventDefault();
-    return;
-  }
+  if (!act) return;
   event.preventDefault();
-  act(event);
+  if (!event.repeat || REPEATED.test(event.key)) act(event);
 });
 document.addEventListener("keyup", (event) => {
   if (event.key === " ") reveal(false);
