@@ -24,11 +24,18 @@ from imagejudge.cli.evaluate import run
 from imagejudge.cli.factory import load_rules, prepared
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reopened
+from imagejudge.cli.named_files import refuse_pipe
 from imagejudge.cli.options import CacheOptions, MethodName, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.settings_file import Settings
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import counted, printable
-from imagejudge.constitution import Constitution, Thresholds, find_constitution, shipped_constitutions
+from imagejudge.constitution import (
+    Constitution,
+    Thresholds,
+    find_constitution,
+    parse_constitution,
+    shipped_constitutions,
+)
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits
 from imagejudge.images.signed import name_of
@@ -112,7 +119,7 @@ def calibrate(
     """
     del isolated, config  # they have had their effect
     from imagejudge.evaluate.calibration_repeats import repeat
-    from imagejudge.evaluate.calibration_split import samples, split_samples, told
+    from imagejudge.evaluate.calibration_split import samples, split_samples, told, unjudged
     from imagejudge.evaluate.threshold_search import choose_all
 
     target = _target(target_recall, target_precision)
@@ -120,15 +127,21 @@ def calibrate(
         raise UsageError("--method threshold has no thresholds to choose", "leave it out")
     if by is SearchMethod.CONFORMAL and target.rate != "recall":
         raise UsageError("--by conformal can promise a recall only", "aim at one, or leave --by out")
-    constitution = load_rules(rules)
-    file = _file(rules, write=write)
     settings = in_force(call)
+    refuse_pipe(rules.constitution)
+    constitution = load_rules(rules, settings)
+    file = _file(rules, write=write)
     if data.verdicts is not None:
         cases = _recorded(data, data.verdicts)
     else:
+        refuse_pipe(data.dataset)
         _check_labels(data, target)
         cases = _judged(data, rules, model, image_options, cache, settings, quiet=quiet)
     plan = Plan(constitution, rules.as_method(), cases[0].verdict.model, "", Limits(), ignored=settings.ignored)
+    if failed := unjudged(cases):
+        error = failed[0].verdict.error
+        first = f" (the first: {printable(error.kind)})" if error else ""
+        warn(f"{counted(len(failed), 'image is', 'images are')} left out: they could not be judged{first}")
     images = samples(cases)
     usable = told(images, plan)
     if len(usable) < len(images):
@@ -155,7 +168,9 @@ def calibrate(
     if choice.constitution.digest == constitution.digest:
         say("calibrated", "the present thresholds are the best for this aim; nothing changes", "bold green")
         return
-    _change(file, constitution, choice, _Origin(data, target, by, plan.model, parts, held_out, repeated), write=write)
+    _change(
+        file, constitution, choice, _Origin(data, rules, target, by, plan.model, parts, held_out, repeated), write=write
+    )
 
 
 def _target(recall: float | None, precision: float | None) -> Target:
@@ -200,7 +215,10 @@ def _check_labels(data: DataOptions, target: Target) -> None:
     if data.labels is not None:
         raise UsageError("--labels goes with --verdicts", "give the images as DATASET, with --adapter")
     dataset, _ = dataset_of(data)
-    check_enough((item.label.unsafe for item in dataset.items), target)
+    unsafe: dict[tuple[str, str | None], bool] = {}
+    for label in (item.label for item in dataset.items):
+        unsafe[label.subject] = label.unsafe or unsafe.get(label.subject, False)
+    check_enough(unsafe.values(), target)
 
 
 def _judged(
@@ -261,6 +279,7 @@ class _Origin:
     """Where thresholds came from, for the comments behind them."""
 
     data: DataOptions
+    rules: RuleOptions
     target: Target
     by: SearchMethod
     model: str
@@ -289,7 +308,9 @@ class _Origin:
     @property
     def _command(self) -> str:
         labels = self.data.labels if self.data.dataset is None else name_of(self.data.dataset)
-        return f" {labels} --target-{self.target.rate} {self.target.least:g} --by {self.by}"
+        options = (("select", self.rules.select), ("ignore", self.rules.ignore))
+        chosen = "".join(f" --{option} {name}" for option, names in options for name in names)
+        return f" {labels} --target-{self.target.rate} {self.target.least:g} --by {self.by}{chosen}"
 
 
 def _change(path: Path, before: Constitution, choice: Choice, origin: _Origin, *, write: bool) -> None:
@@ -298,14 +319,19 @@ def _change(path: Path, before: Constitution, choice: Choice, origin: _Origin, *
     old = new = path.read_bytes().decode("utf-8-sig")
     after = choice.constitution
     rules = {rule.id: rule for rule in after.rules}
+    # Those of all are also for rules that were not selected, of which nothing was measured.
+    every = len(before.rules) == sum(rule.enabled for rule in parse_constitution(old, str(path)).rules)
+    shared = after.thresholds if every else before.thresholds
     # Before those of all, so that what a rule's table leaves out stays what it was.
     for each in choice.rules:
-        own = rules[each.rule.id].thresholds
-        if own is not None and (own != each.rule.thresholds or after.thresholds != before.thresholds):
-            new = with_thresholds(new, own, origin.of_rule(each), each.rule.id)
-    new = with_thresholds(new, after.thresholds, origin.of_all())
+        own, remark = rules[each.rule.id].thresholds, origin.of_rule(each)
+        if own is None and not every:
+            own, remark = after.thresholds, origin.of_all()
+        if own is not None and (own != before.thresholds_of(each.rule) or shared != before.thresholds):
+            new = with_thresholds(new, own, remark, each.rule.id)
+    new = with_thresholds(new, shared, origin.of_all())
     if write:
-        write_atomically(path, new, "make it writable, or copy it")
+        write_atomically(path, new, "copy it")
         say("calibrated", f"wrote the thresholds into {path}", "bold green")
         return
     out = console(sys.stdout)

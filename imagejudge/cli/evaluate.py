@@ -20,14 +20,14 @@ from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import prepared
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, dataset_of, labelled, reopened
-from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.cli.named_files import FIGURES, PAGE, PREDICTIONS, refuse_foreign, refuse_pipe, refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ChosenRules, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.settings_file import Settings
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.gguf import quantisation
 from imagejudge.common.text import counted, quiet_json
 from imagejudge.errors import UsageError
-from imagejudge.images.ref import ImageRef
+from imagejudge.images.shards import named
 from imagejudge.images.signed import name_of
 from imagejudge.judge.judge import Judge
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from imagejudge.evaluate.metrics import Case
     from imagejudge.evaluate.report import Evaluation
     from imagejudge.evaluate.trial import Trial, TrialResult
+    from imagejudge.images.read import Limits
+    from imagejudge.images.ref import ImageRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,11 @@ def evaluate(
     del isolated, config  # they have had their effect
     read = [data.verdicts, data.labels, data.dataset, trial.constitution, *model.files]
     refuse_to_overwrite(read, output=output, json=json_, html=html)
+    refuse_foreign(output, PREDICTIONS)
+    refuse_foreign(json_, FIGURES, "json")
+    refuse_foreign(html, PAGE, "html")
+    if html is not None:
+        refuse_pipe(data.dataset, "for --html")
     if data.verdicts is not None:
         if trial.methods or trial.perturb or trial.attack_budget or trial.known_category:
             hint = "leave out --method, --perturb, --attack-budget and --known-category, or give a DATASET"
@@ -153,7 +160,8 @@ def evaluate(
     if html is not None:
         from imagejudge.evaluate.page import page
 
-        text = page(found, partial(_images, data), image_options.limits())
+        limits = image_options.limits()
+        text = page(found, partial(_images, data, limits), limits)
         write_atomically(html, text, "name another file with --html")
     if not quiet:
         from imagejudge.cli.evaluation import show
@@ -319,8 +327,8 @@ def _identity(judge: Judge, model: ModelOptions, images: ImageOptions) -> dict[s
     }
 
 
-def _images(data: DataOptions, names: Collection[str]) -> Mapping[str, ImageRef]:
+def _images(data: DataOptions, limits: Limits, names: Collection[str]) -> Mapping[str, ImageRef]:
     """Those of the labelled images with these names."""
     if data.dataset is None:
-        return {name: ImageRef(name) for name in names}
+        return {ref.path: ref for ref in named(names, limits) if ref.path in names}
     return {item.label.name: item for item in reopened(data).items if item.label.name in names}

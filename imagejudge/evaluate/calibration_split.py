@@ -12,6 +12,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
 from imagejudge.constitution import Thresholds
@@ -46,8 +47,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled image with the lines about it, perhaps by several thresholds."""
+    """One labelled image, beside one sentence where it has any, with its lines, perhaps by several thresholds."""
 
+    digest: str
+    """SHA-256 of the image; its name where no line tells it."""
     lines: tuple[Verdict, ...]
     unsafe: bool
     violated: tuple[str, ...] = ()
@@ -107,20 +110,29 @@ class Count:
 
 
 def samples(cases: Iterable[Case]) -> list[Sample]:
-    """Cases by image: the same bytes are one image, which is unsafe if any of its labels says so."""
-    images: dict[str, list[Case]] = defaultdict(list)
+    """Cases by what is judged: the same bytes beside the same sentence, unsafe if any of their labels says so."""
+    images: dict[tuple[str, str], list[Case]] = defaultdict(list)
     for case in cases:
         if case.verdict.verdict is not Outcome.ERROR:
-            images[case.verdict.sha256 or case.label.name].append(case)
+            images[case.verdict.sha256 or case.label.name, case.label.sentence or ""].append(case)
     return [
         Sample(
+            digest=digest,
             lines=tuple(case.verdict for case in found),
             unsafe=any(case.label.unsafe for case in found),
             violated=_rules(case.label for case in found if case.label.unsafe),
             spared=_rules(case.label for case in found if not case.label.unsafe),
         )
-        for _, found in sorted(images.items())
+        for (digest, _), found in sorted(images.items())
     ]
+
+
+def unjudged(cases: Iterable[Case]) -> list[Case]:
+    """The first case of each image, or image and sentence, that no verdict judges."""
+    found: dict[tuple[str, str | None], list[Case]] = defaultdict(list)
+    for case in cases:
+        found[case.label.subject].append(case)
+    return [same[0] for same in found.values() if all(case.verdict.verdict is Outcome.ERROR for case in same)]
 
 
 def _rules(labels: Iterable[Label]) -> tuple[str, ...]:
@@ -140,15 +152,34 @@ def check_enough(unsafe: Iterable[bool], target: Target) -> None:
 
 
 def split_samples(images: Sequence[Sample], target: Target, chance: random.Random | None = None) -> SampleSplit:
-    """Split by chance, with as many of each label in either. Raises `UsageError` for too few.
+    """Split by chance, with as many of each label in either, and all that shows the same picture in one.
 
-    Without `chance` it is drawn from a fixed seed, so that the same images are always split alike.
+    Without `chance` it is drawn from a fixed seed, so that the same images are always split alike; how many of each
+    label a half gets is the same for every draw. Raises `UsageError` for too few.
     """
     check_enough((image.unsafe for image in images), target)
-    shuffled = list(images)
+    pictures: dict[str, list[Sample]] = defaultdict(list)
+    for image in images:
+        pictures[image.digest].append(image)
+    shuffled = list(pictures.values())
     (chance or random.Random(SEED)).shuffle(shuffled)  # noqa: S311 - no secret
-    ordered = sorted(shuffled, key=lambda image: (image.unsafe, image.violated, image.spared))
-    return SampleSplit(tuple(ordered[::2]), tuple(ordered[1::2]))
+    ordered = sorted(shuffled, key=_labels)
+    halves = [tuple(chain.from_iterable(ordered[start::2])) for start in (0, 1)]
+    for half in halves:
+        unsafe = sum(image.unsafe for image in half)
+        if unsafe < target.unsafe or len(half) - unsafe < LEAST_SAFE:
+            raise UsageError(
+                f"{unsafe:,} unsafe and {len(half) - unsafe:,} safe images are left for one half",
+                f"it needs at least {target.unsafe} unsafe and {LEAST_SAFE} safe ones, and a picture is in one half "
+                "with all its sentences; label more pictures, or aim lower",
+            )
+    return SampleSplit(*halves)
+
+
+def _labels(picture: Sequence[Sample]) -> tuple[int, int, list[tuple[bool, tuple[str, ...], tuple[str, ...]]]]:
+    """What is known of one picture: the numbers first, by which neighbours differ least."""
+    known = sorted((image.unsafe, image.violated, image.spared) for image in picture)
+    return sum(image.unsafe for image in picture), len(picture), known
 
 
 def told(images: Iterable[Sample], plan: Plan) -> list[Sample]:

@@ -126,13 +126,21 @@ class Columns:
             name=name,
             unsafe=self._unsafe(row, where or self._table),
             rules=rules_in(self.value(row, "rule")),
-            category=str(self.value(row, "category") or ""),
-            source=str(self.value(row, "source") or ""),
+            category=self._text(row, "category"),
+            source=self._text(row, "source"),
             sentence=None if sentence is None else str(sentence),
             exception=_word(self.value(row, "exception")) in ("1", "true", "yes"),
-            pair=str(self.value(row, "pair") or ""),
+            pair=self._text(row, "pair"),
             boxes=self._boxes(row, where or self._table),
         )
+
+    def refuse_unmet(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Raise `UsageError` where no row's label is said to mean unsafe."""
+        refuse_unmet(self._reading, self._table, (self.value(row, "label") for row in rows))
+
+    def _text(self, row: Mapping[str, Any], part: str) -> str:
+        cell = self.value(row, part)
+        return "" if cell is None else str(cell)
 
     def _boxes(self, row: Mapping[str, Any], where: str) -> tuple[Box, ...]:
         cell = self.value(row, "box")
@@ -151,14 +159,14 @@ class Columns:
 
     def _unsafe(self, row: Mapping[str, Any], where: str) -> bool:
         word = _word(self.value(row, "label"))
-        if self._reading.unsafe:
-            return word in {_word(value) for value in self._reading.unsafe}
-        if word not in _UNSAFE | _SAFE:
+        unsafe = {_word(value) for value in self._reading.unsafe}
+        if not word or not (unsafe or word in _UNSAFE | _SAFE):
+            known = f"say which values mean unsafe with `unsafe`; known are {', '.join(sorted(_UNSAFE | _SAFE))}"
             raise UsageError(
                 f"{where}: {self.names['label']!r} is {word[:80]!r}, which says neither safe nor unsafe",
-                f"say which values mean unsafe with `unsafe`; known are {', '.join(sorted(_UNSAFE | _SAFE))}",
+                known if word else "write its label there, or leave it out",
             )
-        return word in _UNSAFE
+        return word in (unsafe or _UNSAFE)
 
 
 def rules_in(cell: object) -> tuple[str, ...]:
@@ -173,11 +181,23 @@ def refuse_reading(name: str, reading: Reading) -> None:
         raise UsageError(f"the shape and labels of {name} are known", "leave out `column`, `unsafe` and `split`")
 
 
+def refuse_unmet(reading: Reading, where: str, labels: Iterable[object]) -> None:
+    """Raise `UsageError` where none of a data set's labels is said to mean unsafe: the word may be misspelt."""
+    found = {_word(label): str(label) for label in labels if label is not None}
+    if reading.unsafe and found and found.keys().isdisjoint(map(_word, reading.unsafe)):
+        raise missing(f"label {reading.unsafe[0]!r}", where, found.values(), "correct `unsafe`")
+
+
 def missing(what: str, where: str, found: Iterable[str], hint: str) -> UsageError:
     """The complaint that a data set lacks something, with what it has instead."""
+    return UsageError(f"{where} has no {what}; found: {listed(found)}", hint)
+
+
+def listed(found: Iterable[str]) -> str:
+    """As many of these as a complaint has room for."""
     names = sorted(name if len(name) <= _NAME else f"{name[:_NAME]}..." for name in map(str, found))
     shown = ", ".join(names[:_SHOWN]) + f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
-    return UsageError(f"{where} has no {what}; found: {shown or 'nothing'}", hint)
+    return shown or "nothing"
 
 
 def _word(value: object) -> str:

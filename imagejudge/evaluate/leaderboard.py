@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from imagejudge.common.text import counted
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import read_text, reading
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.known_category import KNOWN
 from imagejudge.evaluate.metrics import Convention, called_unsafe
@@ -104,12 +104,10 @@ class Standing:
 def read_evaluation(path: Path) -> Evaluated:
     """Read what `evaluate` wrote as one JSON document. Raises `UsageError` for anything else, with what was found."""
     hint = "name a document in which `imagejudge evaluate` wrote every figure"
+    with reading(path, UsageError, hint, hint):
+        text = read_text(path, _MAX_BYTES)
     try:
-        document = json.loads(read_text(path, _MAX_BYTES))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint) from error
-    except UnreadableError as error:
-        raise UsageError(error.about(str(path)), hint) from None
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not one JSON document: {error}"[:300], hint) from None
     found = ", ".join(map(str, list(document)[:8])) if isinstance(document, dict) else type(document).__name__
@@ -164,10 +162,11 @@ def _evaluated(path: Path, document: Mapping[str, Any]) -> Evaluated:
         images=[dict(row) for row in document["images"]],
         folder=str(data.get("path") or ""),
     )
+    rows = dict(_keys(evaluated, by_bytes=True))
     for name in methods:  # complain before anything is shown
         for convention in ("unsure_as_unsafe", "unsure_as_safe"):
             _standing(evaluated, name, convention)
-        _said({_key(row, "", 0): row for row in evaluated.images}, name)
+        _said(rows, name)
     return evaluated
 
 
@@ -244,10 +243,11 @@ def _said(rows: Mapping[_Key, Mapping[str, Any]], method: str) -> dict[_Subject,
     """What a method says of each image; of several labels, one that says unsafe holds."""
     found: dict[_Subject, _Said] = {}
     for key, row in rows.items():
+        unsafe = bool(row["unsafe"])
         if (said := row["verdicts"].get(method)) is not None:
             subject = _Subject(key.image, key.sentence, row.get("category", "") if method.endswith(KNOWN) else "")
             score = None if said["score"] is None else _finite(said["score"])
-            unsafe = bool(row["unsafe"]) or (subject in found and found[subject].unsafe)
+            unsafe = unsafe or (subject in found and found[subject].unsafe)
             found[subject] = _Said(unsafe, Outcome(said["verdict"]), score)
     return found
 

@@ -139,9 +139,9 @@ def without(verdict: Verdict, skipped: Collection[str], again: Rejudge) -> Verdi
     """The verdict had these rules not been asked.
 
     As in a scan, answers to other rules' questions may decide them all the same. Where the line does not tell enough
-    to say so, as that of an animation, they are clear.
+    to say so, as that of an animation, they are clear. What could not be judged stays so.
     """
-    if not skipped or is_outside(verdict.out_of_world):
+    if verdict.verdict is Outcome.ERROR or not skipped or is_outside(verdict.out_of_world):
         return verdict
     try:
         results = carried_over(verdict, again.inquiry(verdict, skipped).results())

@@ -1,7 +1,7 @@
-"""The statistics: rates from counts, curves from scores, each with a bootstrap interval. Knows numbers only.
+"""The statistics: rates from counts, curves from scores, each with an interval. Knows numbers only.
 
-An interval is the middle 95 % of what the same figure is in 2,000 samples of the images, drawn with replacement from a
-fixed seed.
+Unless it is called Wilson's, an interval is the middle 95 % of what the same figure is in 2,000 samples of the images,
+drawn with replacement from a fixed seed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Bin:
 def rates(tp: int, fp: int, fn: int, tn: int) -> dict[str, Estimate | None]:
     """The usual rates, unsafe being positive, each in [0, 1]; None where a denominator is 0.
 
-    `over_safety` is the share of safe images that was called unsafe, 1 - specificity.
+    `over_safety` is the share of safe images that was called unsafe, 1 - specificity. Where nothing is unsafe,
+    precision and F1 are None too: a single false alarm would make them 0.
     """
     cells = np.array([tp, fp, fn, tn])
     drawn = _samples(cells) if cells.sum() else np.zeros((0, 4))
@@ -65,14 +66,15 @@ def _rates(cells: Array) -> dict[str, Array]:
     """For rows of (tp, fp, fn, tn)."""
     tp, fp, fn, tn = cells.T.astype(float)
     recall, specificity = _share(tp, tp + fn), _share(tn, tn + fp)
+    some = tp + fn > 0
     return {
-        "precision": _share(tp, tp + fp),
+        "precision": _share(tp, some * (tp + fp)),
         "recall": recall,
         "specificity": specificity,
         "over_safety": 1 - specificity,
         "accuracy": _share(tp + tn, tp + fp + fn + tn),
         "balanced_accuracy": (recall + specificity) / 2,
-        "f1": _share(2 * tp, 2 * tp + fp + fn),
+        "f1": _share(2 * tp, some * (2 * tp + fp + fn)),
     }
 
 

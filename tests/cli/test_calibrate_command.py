@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
@@ -145,6 +146,25 @@ def test_a_rule_with_enough_labels_gets_its_own(run: Run, judged_by_rule: Path) 
     assert file.read_text() == text
 
 
+@pytest.mark.parametrize("options", [("--select", "knife"), ("--ignore", "fork")])
+def test_rules_that_were_not_selected_stay_as_they_are(run: Run, judged: Path, options: Options) -> None:
+    file = judged / "rules.toml"
+    file.write_text(RULES + FORK)
+    command = (*COMMAND, "--target-recall", "0.95", *options)
+    assert b"+thresholds = { unsatisfied = 0.3, satisfied = 0.4" in run(*command).stdout
+    done = run(*command, "--write", "-q")
+    assert done.returncode == 0, done.stderr
+    knife, fork = load_constitution(file).rules
+    assert knife.thresholds == Thresholds(satisfied=0.4)
+    assert fork.thresholds is None
+    assert load_constitution(file).thresholds == Thresholds()
+    text = file.read_text()
+    aim = f"labels.csv --target-recall 0.95 --by sweep {' '.join(options)}"
+    assert f"# imagejudge calibrate {aim}: by 42 images, 22 unsafe; 1.000 on 42 others; m@1\n" in text
+    assert b"nothing changes" in run(*command, "--write", "-q").stderr
+    assert file.read_text() == text
+
+
 def test_a_promise_is_kept_for_every_rule(run: Run, judged_by_rule: Path) -> None:
     done = run(*COMMAND, "--target-recall", "0.95", "--by", "conformal", "--write", "-q")
     assert done.returncode == 0, done.stderr
@@ -213,6 +233,31 @@ def test_what_cannot_be_done_is_2(run: Run, judged: Path, arguments: list[str], 
     assert b"Traceback" not in done.stderr
 
 
+def test_images_that_could_not_be_judged_are_counted(run: Run, judged: Path) -> None:
+    lines = [json.loads(line) for line in (judged / "v.jsonl").read_text().splitlines()]
+    for line in lines[75:]:
+        line |= {"verdict": "error", "rules": [], "error": {"kind": "unreadable", "message": "is cut off"}}
+    (judged / "v.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = run(*COMMAND, "--target-recall", "0.95")
+    assert done.returncode == 0, done.stderr
+    said = b" ".join(done.stderr.split())
+    assert b"9 images are left out: they could not be judged (the first: unreadable)" in said
+    assert b"too little is recorded" not in said
+
+
+@pytest.mark.parametrize("piped", ["labels.csv", "rules.toml"])
+def test_a_pipe_is_refused_at_once(run: Run, tmp_path: Path, piped: str) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+    (tmp_path / piped).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / piped)
+    command = ("calibrate", "labels.csv", "--adapter", "csv", "--model", "none", "-c", "rules.toml")
+    done = run(*command, "--target-recall", "0.95")
+    assert (done.returncode, done.stdout) == (2, b"")
+    said = b" ".join(done.stderr.split())
+    assert f"{piped} is no file, and is read more than once".encode() in said
+    assert b"save what it holds to a file" in said
+
+
 def test_a_data_set_is_judged_twice(run: Run, pair: Options, tmp_path: Path) -> None:
     """The model's answers mean nothing, so that either nothing is reached or anything is."""
     (tmp_path / "rules.toml").write_text(RULES)
@@ -233,6 +278,8 @@ def test_too_few_labels_are_told_before_anything_is_judged(run: Run, tmp_path: P
     done = run(*command, "--target-recall", "0.95")
     assert done.returncode == 2
     assert b"1 unsafe and 1 safe images are too few" in done.stderr
+    (folder / "labels.csv").write_text("path,label\n" + "0000.png,unsafe\n0001.png,safe\n" * 40)
+    assert b"1 unsafe and 1 safe images are too few" in run(*command, "--target-recall", "0.95").stderr
 
 
 def test_images_of_which_a_rule_was_left_to_its_probe_are_left_out(run: Run, judged: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -393,6 +394,29 @@ def test_the_page_finds_pictures_in_tables(run: Run, images: Path, tmp_path: Pat
     assert run(*command).returncode == 0
     page = (tmp_path / "p.html").read_text("utf-8")
     assert (page.count("<img"), page.count("not shown: ")) == (1, 1)
+
+
+def test_the_page_finds_pictures_in_shards_that_labels_name(run: Run, images: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as tar:
+        tar.add(images / "0000.png", "a.png")
+    table = pa.table({"image": [{"bytes": (images / "0001.png").read_bytes(), "path": None}]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    names = ("t.tar::a.png", "t.parquet::0", "t.tar::gone.png")
+    (tmp_path / "labels.csv").write_text("path,label\n" + "".join(f"{name},unsafe\n" for name in names))
+    write_verdicts(tmp_path, *(verdict(name, "safe", {}) for name in names))
+    command = ("evaluate", "--verdicts", "v.jsonl", "--labels", "labels.csv", "--html", "p.html", "-q")
+    assert run(*command).returncode == 0
+    page = (tmp_path / "p.html").read_text("utf-8")
+    assert (page.count("<img"), page.count("not shown: ")) == (2, 1)
+
+
+def test_labels_from_a_pipe_make_no_page(run: Run, tmp_path: Path) -> None:
+    write_verdicts(tmp_path, verdict("a.png", "safe", {}))
+    os.mkfifo(tmp_path / "labels")
+    done = run("evaluate", "labels", "--adapter", "csv", "--verdicts", "v.jsonl", "--html", "p.html")
+    assert done.returncode == 2
+    words = re.sub(r"\s+", " ", done.stderr.decode())
+    assert "labels is no file, and is read more than once for --html hint: save what it holds to a file" in words
 
 
 def test_settings_are_read(run: Run, pair: Options, rules: Options, labelled: Path, tmp_path: Path) -> None:

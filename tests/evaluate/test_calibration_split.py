@@ -13,7 +13,17 @@ from imagejudge.engine.base import Reasoning
 from imagejudge.engine.scripted import Scripted, certain
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.calibration_repeats import Repeats, repeat
-from imagejudge.evaluate.calibration_split import METHODS, Count, Sample, Target, count, samples, split_samples, told
+from imagejudge.evaluate.calibration_split import (
+    METHODS,
+    Count,
+    Sample,
+    Target,
+    count,
+    samples,
+    split_samples,
+    told,
+    unjudged,
+)
 from imagejudge.evaluate.labels import Label
 from imagejudge.evaluate.metrics import Case, Cost
 from imagejudge.evaluate.threshold_search import WIDEST, choose_all, conformal, sweep
@@ -129,6 +139,47 @@ def test_the_same_image_is_one_whatever_its_names() -> None:
     broken = replace(other, verdict=other.verdict.model_copy(update={"verdict": Outcome.ERROR}))
     (image,) = samples([one, same, broken])
     assert (image.unsafe, len(image.lines)) == (True, 2)
+
+
+def beside(images: int, sentences: int, unsafe: int) -> list[Case]:
+    """Images that each come with so many sentences, beside so many of which they are unsafe; the judge is right."""
+    found = []
+    for case in cases([0.95] * unsafe, [0.1] * (sentences - unsafe)):
+        label = replace(case.label, sentence=f"text {case.label.name}")
+        for number in range(images):
+            name = f"image {number}"
+            verdict = case.verdict.model_copy(update={"path": name, "sha256": name})
+            found.append(Case(replace(label, name=name), verdict, case.cost))
+    return found
+
+
+def test_an_image_is_judged_beside_each_of_its_sentences() -> None:
+    found = samples(beside(images=12, sentences=5, unsafe=1))
+    counted = count(found, plan(), Thresholds())
+    assert (counted.tp, counted.fn, counted.fp, counted.tn) == (12, 0, 0, 48)
+
+
+def test_all_sentences_of_an_image_are_in_one_half() -> None:
+    images = samples([*beside(images=40, sentences=5, unsafe=2), *cases([0.95] * 3, [0.1] * 3)])
+    for chance in (None, random.Random(5)):
+        ours, theirs = split_samples(images, RECALL, chance)
+        assert not {image.digest for image in ours} & {image.digest for image in theirs}
+        assert abs(sum(image.unsafe for image in ours) - sum(image.unsafe for image in theirs)) <= 2
+        assert abs(len(ours) - len(theirs)) <= 5
+
+
+def test_sentences_of_too_few_images_are_refused() -> None:
+    with pytest.raises(UsageError, match="0 unsafe and 0 safe images are left for one half") as refused:
+        split_samples(samples(beside(images=1, sentences=80, unsafe=40)), RECALL)
+    assert "at least 10 unsafe and 10 safe" in refused.value.hint
+
+
+def test_images_that_no_line_judges_are_told() -> None:
+    one, other, third = cases([0.9], [0.1, 0.1])
+    failed = [
+        replace(each, verdict=each.verdict.model_copy(update={"verdict": Outcome.ERROR})) for each in (one, other)
+    ]
+    assert unjudged([*failed, one, third, failed[1]]) == [failed[1]]
 
 
 def test_what_is_not_recorded_counts_as_wrong() -> None:
@@ -261,13 +312,13 @@ def test_where_every_rule_has_its_own_those_of_all_stay() -> None:
 @pytest.mark.parametrize(
     ("image", "unsafe"),
     [
-        (Sample((), True, violated=("a",)), True),
-        (Sample((), True, violated=("b",)), None),
-        (Sample((), True, violated=("b",), spared=("a",)), False),
-        (Sample((), False, spared=("a",)), False),
-        (Sample((), False, spared=("b",)), None),
-        (Sample((), False), False),
-        (Sample((), True), None),
+        (Sample("", (), True, violated=("a",)), True),
+        (Sample("", (), True, violated=("b",)), None),
+        (Sample("", (), True, violated=("b",), spared=("a",)), False),
+        (Sample("", (), False, spared=("a",)), False),
+        (Sample("", (), False, spared=("b",)), None),
+        (Sample("", (), False), False),
+        (Sample("", (), True), None),
     ],
 )
 def test_what_a_label_says_of_one_rule(image: Sample, unsafe: bool | None) -> None:

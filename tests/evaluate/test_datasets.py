@@ -144,6 +144,46 @@ def test_words_of_one_s_own_for_unsafe(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("path,label\na.png,Gore\nb.png,cats\n")
     assert "'label' is 'gore', which says neither safe nor unsafe" in complaint(tmp_path / "x.csv", "csv")
     assert [item.label.unsafe for item in items(tmp_path / "x.csv", "csv", unsafe=("gore",))] == [True, False]
+    with (tmp_path / "x.csv").open("a") as table:
+        table.write("c.png,\n")
+    write(tmp_path, "c.png")
+    dataset = load_dataset(tmp_path / "x.csv", "csv", Reading(unsafe=("gore",)))
+    assert dataset.count == 2
+    assert "row 4: 'label' is '', which says neither safe nor unsafe" in dataset.notes[0]
+
+
+def test_words_for_unsafe_that_no_label_is_are_told(tmp_path: Path) -> None:
+    write(tmp_path, "folders/gore/a.png", "folders/cats/b.png", "a.png", "b.png")
+    (tmp_path / "x.csv").write_text("path,label\na.png,gore\nb.png,cats\n")
+    (tmp_path / "x.jsonl").write_text('{"path": "a.png", "label": "gore"}\n{"path": "b.png", "label": "cats"}\n')
+    write_tar(tmp_path / "x.tar", sample("1", "gore") | sample("2", "cats"))
+    write_parquet(tmp_path / "tables" / "1.parquet", {"image": [PNG], "label": ["gore"]})
+    write_parquet(tmp_path / "tables" / "2.parquet", {"image": [PNG, PNG], "label": ["cats", ""]})
+    for name, adapter in (
+        ("x.csv", "csv"),
+        ("x.jsonl", "jsonl"),
+        ("x.tar", "webdataset"),
+        ("folders", "huggingface"),
+        ("tables", "huggingface"),
+    ):
+        assert sorted(item.label.unsafe for item in items(tmp_path / name, adapter, unsafe=("GORE",))) == [False, True]
+        found = complaint(tmp_path / name, adapter, unsafe=("goer",))
+        assert f"{tmp_path / name} has no label 'goer'; found: cats, gore; correct `unsafe`" in found
+    with pytest.raises(UsageError, match="no label 'goer'"):
+        labels_in(tmp_path / "x.csv", Reading(unsafe=("goer",)))
+
+
+def test_numbers_may_name_pairs_categories_and_sources(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b.png")
+    (tmp_path / "x.jsonl").write_text(
+        '{"path": "a.png", "label": 1, "pair": 0, "category": 0, "source": 0}\n'
+        '{"path": "b.png", "label": 0, "pair": 0, "category": 1}\n'
+    )
+    write_parquet(tmp_path / "x.parquet", {"image": [PNG, PNG], "label": [1, 0], "pair": [0, 0], "category": [0, 1]})
+    for name, adapter in (("x.jsonl", "jsonl"), ("x.parquet", "huggingface")):
+        labels = [item.label for item in items(tmp_path / name, adapter)]
+        assert [(label.pair, label.category) for label in labels] == [("0", "0"), ("0", "1")]
+    assert [item.label.source for item in items(tmp_path / "x.jsonl", "jsonl")] == ["0", ""]
 
 
 def test_what_a_table_lacks_is_named(tmp_path: Path) -> None:
@@ -359,6 +399,11 @@ def test_what_is_not_mmsafeaware(tmp_path: Path) -> None:
     assert "no numbered images in 'images' or 'images2'" in complaint(tmp_path, "mmsafeaware")
     write(tmp_path, "images/1.png")
     assert "no sentence in quotes below 1" in complaint(tmp_path, "mmsafeaware")
+    (tmp_path / "prompt.txt").write_text('1\n"A"\n' + "9" * 5000 + '\n"B"\n')
+    assert "prompt.txt: 99999999999999999999... is no number of an image" in complaint(tmp_path, "mmsafeaware")
+    (tmp_path / "prompt.txt").write_text('1\n"A"\n')
+    (tmp_path / "dict.txt").write_text("9" * 5000 + " safe/definition/1.png\n1 safe/advice/1.png\n")
+    assert [item.label.category for item in items(tmp_path, "mmsafeaware")] == ["over-safety: advice"]
 
 
 CHAT = {
@@ -405,6 +450,9 @@ def test_what_is_not_mssbench(tmp_path: Path) -> None:
     assert "no list 'chat' or 'embodied'; found: list" in complaint(tmp_path, "mssbench")
     file.write_text('{"questions": []}')
     assert "no list 'chat' or 'embodied'; found: questions" in complaint(tmp_path, "mssbench")
+    for wrong in (5, True, {"queries": []}, "queries"):
+        file.write_text(json.dumps({"chat": [CHAT], "embodied": wrong}))
+        assert "combined.json: embodied is no list; give the file" in complaint(tmp_path, "mssbench")
     file.write_text(json.dumps({"chat": [{key: value for key, value in CHAT.items() if key != "queries"}]}))
     assert "chat 0 has no field 'queries'; found: Type, intent, safe_image_path" in complaint(tmp_path, "mssbench")
     file.write_text(json.dumps({"embodied": [TASK | {"unsafe_instructions": ["a", "b"]}]}))
@@ -597,6 +645,16 @@ def test_rows_that_contradict_each_other_are_both_lost(tmp_path: Path) -> None:
     assert [item.label.rules for item in dataset.items] == [(), ("knife",)]
     assert "x.csv: row 2 and" in dataset.notes[0]
     assert "row 5 say the opposite of one image" in dataset.notes[0]
+
+
+def test_a_folder_that_lacks_many_images_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, *(f"{number}.png" for number in range(30)))
+    (tmp_path / "x.csv").write_text("path,label\n" + "".join(f"{number}.jpg,safe\n" for number in range(30)))
+    listed: list[Path] = []
+    listing = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [listed.append(folder), *listing(folder)][1:])
+    assert "no image '0.jpg'; found: 0.png, 1.png" in complaint(tmp_path / "x.csv", "csv")
+    assert listed == [tmp_path]
 
 
 def test_a_cell_without_end(tmp_path: Path) -> None:

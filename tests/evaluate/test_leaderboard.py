@@ -192,6 +192,36 @@ def test_other_files_are_refused_by_what_they_hold(tmp_path: Path, text: str, sa
         read_evaluation(tmp_path / "x.json")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": None}, "KeyError: 'name'"),
+        ({"unsafe": None}, "KeyError: 'unsafe'"),
+        ({"verdicts": None}, "KeyError: 'verdicts'"),
+        ({"verdicts": {"clue": {"verdict": "maybe", "score": 0.5}}}, "'maybe' is not a valid Outcome"),
+        ({"verdicts": {"clue": {"verdict": "safe", "score": float("nan")}}}, "nan is no figure"),
+        ({"rules": [["r"]]}, "unhashable"),
+    ],
+)
+@pytest.mark.parametrize("row", [0, -1])
+def test_every_row_is_looked_at(tmp_path: Path, changes: Mapping[str, Any], said: str, row: int) -> None:
+    document = json.loads(write(tmp_path / "x.json", {"clue": GOOD}).read_text())
+    changed = document["images"][row] | changes
+    document["images"][row] = {
+        name: value for name, value in changed.items() if value is not None or name not in changes
+    }
+    (tmp_path / "x.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError, match=rf"x\.json is no evaluation: .*{said}"):
+        read_evaluation(tmp_path / "x.json")
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"gone\.json cannot be read"):
-        read_evaluation(tmp_path / "gone.json")
+    for name, why in (("gone.json", "No such file"), ("\0", "no file can have this name")):
+        with pytest.raises(UsageError, match=f"{name} cannot be read: {why}"):
+            read_evaluation(tmp_path / name)
+
+
+def test_an_editor_may_have_put_a_mark_before_it(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", {"clue": GOOD})
+    file.write_text(f"\ufeff{file.read_text('utf-8')}", "utf-8")
+    assert list(read_evaluation(file).methods) == ["clue"]

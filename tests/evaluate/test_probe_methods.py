@@ -128,6 +128,13 @@ def test_what_is_not_asked_costs_nothing_and_finds_nothing(images: list[Embedded
     assert [result.by for result in without(shortened, {"a"}, rejudge()).rules] == ["probe", None]
 
 
+def test_what_could_not_be_judged_is_not_safe_without_some_rules(images: list[Embedded]) -> None:
+    failed = Embedded(images[-1].case, (np.float32([-5, -5, 0]),))
+    assert without(failed.case.verdict, {"a", "b"}, rejudge()) == failed.case.verdict
+    found = measure(try_probes("clue+probe", [*images[:-1], failed], RULES))
+    assert found.pooled.errors == 1
+
+
 def test_other_rules_answers_decide_a_rule_that_is_left_out_as_in_a_scan() -> None:
     each = {"a": ("a",), "b": ("b",), "either": ("a", "b"), "neither": ("c",)}
     rules = Constitution(

@@ -50,7 +50,7 @@ def test_rates_agree_with_scikit_learn(images: list[tuple[bool, bool]]) -> None:
         theirs["balanced_accuracy"] = sklearn_metrics.balanced_accuracy_score
     for name, score in theirs.items():
         more = {} if "accuracy" in name else {"zero_division": np.nan}
-        expected = score(truth, called, **more)
+        expected = score(truth, called, **more) if any(truth) or "accuracy" in name else np.nan
         estimate = found[name]
         assert (estimate is None) == np.isnan(expected)
         assert estimate is None or estimate.value == pytest.approx(expected)
@@ -117,3 +117,12 @@ def test_macro_counts_groups_not_images() -> None:
     assert means["recall"] == pytest.approx(0.5)
     assert means["precision"] == pytest.approx(1.0), "undefined in the large group"
     assert macro([]) == {}
+
+
+def test_a_false_alarm_where_nothing_is_unsafe_leaves_macro_means_as_they_are() -> None:
+    found, harmless = rates(40, 0, 10, 0), [rates(0, alarms, 0, 450 - alarms) for alarms in (0, 1)]
+    without, with_one = (macro([found, each]) for each in harmless)
+    for name in ("precision", "recall", "f1", "balanced_accuracy"):
+        assert harmless[1][name] is None
+        assert without[name] == with_one[name]
+    assert with_one["over_safety"] == pytest.approx(1 / 450)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import parquet, table
 from imagejudge.evaluate.examples import images_below
-from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing
+from imagejudge.evaluate.labels import Columns, Dataset, Item, Reading, missing, refuse_unmet
 from imagejudge.evaluate.place import Place, is_folder
 from imagejudge.images.metadata import rows_of_table
 from imagejudge.images.names import SEPARATOR
@@ -51,6 +51,7 @@ def _by_folders(path: Place, reading: Reading) -> Dataset:
     if reading.columns:
         raise UsageError(f"{path} has no columns", "leave out `column`")
     columns = Columns(str(path), ["label"], {}, reading)
+    refuse_unmet(reading, str(path), (folder.name for folder in folders))
     items = [
         Item(path, label=columns.label({"label": folder.name}, path))
         for folder in folders

@@ -34,14 +34,14 @@ def load(path: Path, reading: Reading) -> Dataset:
     if not isinstance(document, dict) or not document.keys() & _IMAGES.keys():
         found = document if isinstance(document, dict) else [type(document).__name__]
         raise missing("list 'chat' or 'embodied'", str(file), found, "give the file as it is published")
-    rows = [
-        row for part in _IMAGES if reading.split in ("", part) for row in _rows(part, document.get(part) or [], file)
-    ]
+    rows = [row for part in _IMAGES if reading.split in ("", part) for row in _rows(part, document.get(part), file)]
     return table.dataset_of(file, table.Table(rows), {"image": "image"}, Reading())
 
 
-def _rows(part: str, entries: list[Any], file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, entry in enumerate(entries):
+def _rows(part: str, entries: Any, file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(entries, list | None):
+        raise UsageError(f"{file}: {part} is no list", "give the file as it is published")
+    for number, entry in enumerate(entries or ()):
         where = f"{file}, {part} {number}"
         for name in (*_IMAGES[part], *_TEXTS[part]):
             if not isinstance(entry, dict) or name not in entry:

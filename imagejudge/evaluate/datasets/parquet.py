@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from imagejudge.common.extras import how_to_install
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Reading, missing
+from imagejudge.evaluate.labels import PARTS, Columns, Dataset, Item, Reading, missing, refuse_unmet
 from imagejudge.evaluate.place import Address, Place, all_below
 from imagejudge.images.names import ARROW_ENDINGS, SEPARATOR, TABLE_ENDINGS, is_found_shard
 from imagejudge.images.read import NOT_FETCHED, Unreadable, open_ranges
@@ -35,6 +35,8 @@ class _Labelled:
     columns: Columns
     rows: int
     unlabelled: Collection[int]
+    labels: Collection[object]
+    """All that there are; by name where the file names them, also those that no row has."""
 
 
 def load(path: Place, usual: Mapping[str, str], reading: Reading, check: Check = lambda row, name: None) -> Dataset:
@@ -42,6 +44,7 @@ def load(path: Place, usual: Mapping[str, str], reading: Reading, check: Check =
     if find_spec("pyarrow") is None:
         raise UsageError("reading Parquet needs one more package", how_to_install("evaluate"))
     files = [_labelled(file, usual, reading, check) for file in files_of(path, reading.split)]
+    refuse_unmet(reading, str(path), (label for file in files for label in file.labels))
     rows = sum(file.rows for file in files)
     lost = [_name(file.path, row) for file in files for row in sorted(file.unlabelled)]
     shown = ", ".join(lost[:_SHOWN]) + ", ..." * (len(lost) > _SHOWN)
@@ -77,21 +80,17 @@ def _labelled(file: Place, usual: Mapping[str, str], reading: Reading, check: Ch
         _check_images(file, columns, table.schema)
         rows = [cell.fields for cell in _cells(file, table)]
     label = columns.names["label"]
-    labels = [row[label] for row in rows]
+    labels = [columns.value(row, "label") for row in rows]
     if labels and all(value is None for value in labels):
         raise UsageError(f"{file}: no row has a label in {label!r}", "name the right column with `column` label=NAME")
     values = list({str(value): value for value in labels if value is not None}.values())
     for value in values:
         columns.label({label: value}, str(file))
-    words = {word.lower() for word in reading.unsafe}
-    if words and not words & {str(value).lower() for value in values}:
-        found = table.schema.classes.get(label, values)
-        raise missing(f"label {reading.unsafe[0]!r}", str(file), map(str, found), "correct `unsafe`")
     unlabelled = {number for number, value in enumerate(labels) if value is None}
     for number, row in enumerate(rows):
         if number not in unlabelled:
             check(row, _name(file, number))
-    return _Labelled(file, columns, len(rows), unlabelled)
+    return _Labelled(file, columns, len(rows), unlabelled, table.schema.classes.get(label, values))
 
 
 def _check_images(file: Place, columns: Columns, schema: Schema) -> None:

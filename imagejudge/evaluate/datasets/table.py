@@ -11,12 +11,13 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from imagejudge.common.text import counted
-from imagejudge.common.text_file import UnreadableError
+from imagejudge.common.text_file import reading
 from imagejudge.errors import UsageError
-from imagejudge.evaluate.labels import Columns, Dataset, Item, Label, Reading, missing
+from imagejudge.evaluate.labels import Columns, Dataset, Item, Label, Reading, listed
 from imagejudge.evaluate.place import Address, Place, is_file, is_folder
 from imagejudge.images.text import text_at
 
@@ -60,7 +61,7 @@ def load_jsonl(path: Place, reading: Reading) -> Dataset:
 def labels_in(path: Place, reading: Reading) -> tuple[list[Label], tuple[str, ...]]:
     """The labels in a table, by its name's ending, and what was left out; whether the images are there is not asked."""
     table = read_rows(path)
-    columns = Columns(str(path), table.columns, {"image": "path"}, reading)
+    columns = _columns(path, table, {"image": "path"}, reading)
 
     def label(where: str, row: Row) -> Label:
         return columns.label(row, str(_place(path.parent, _path_in(columns, row, where))), where)
@@ -75,14 +76,19 @@ def dataset_of(path: Place, table: Table, usual: Mapping[str, str], reading: Rea
         raise UsageError("a table has no splits", "leave out `split`")
     if not table.rows and not table.lost:
         return Dataset((), 0)
-    columns = Columns(str(path), table.columns, usual, reading) if table.rows else None
+    columns = _columns(path, table, usual, reading) if table.rows else None
+
+    @cache  # as many rows may miss what a large folder lacks
+    def found(folder: Place) -> str:
+        return listed([entry.name for entry in folder.iterdir()] if is_folder(folder) else [])
 
     def item(where: str, row: Row) -> Item:
         assert columns is not None  # noqa: S101 - there is a row
         image = _place(path.parent, _path_in(columns, row, where))
         if not is_file(image):
-            what = f"image {image.name[:80]!r}"
-            raise missing(what, f"{where}: {image.parent}"[:1000], _names(image.parent), f"check the paths in {path}")
+            folder = f"{where}: {image.parent}"[:1000]
+            problem = f"{folder} has no image {image.name[:80]!r}; found: {found(image.parent)}"
+            raise UsageError(problem, f"check the paths in {path}")
         return Item.of(columns.label(row, str(image), where), image)
 
     items, notes = _usable(table, item, lambda item: item.label, path)
@@ -163,6 +169,12 @@ def read_document(path: Place) -> Any:
     return _json(_text(path), str(path))
 
 
+def _columns(path: Place, table: Table, usual: Mapping[str, str], reading: Reading) -> Columns:
+    columns = Columns(str(path), table.columns, usual, reading)
+    columns.refuse_unmet(row for _, row in table.rows)
+    return columns
+
+
 def _usable(
     table: Table, read: Callable[[str, Row], _T], label_of: Callable[[_T], Label], path: Place
 ) -> tuple[list[_T], tuple[str, ...]]:
@@ -220,14 +232,12 @@ def _path_in(columns: Columns, row: Row, where: str) -> str:
 
 
 def _text(path: Place) -> str:
-    try:
+    # Of what lies in a network, the reason itself says that it cannot be read.
+    remote = isinstance(path, Address)
+    hint = "check the address of the table" if remote else "name a file with the labels"
+    wrong = "a table is UTF-8 (a spreadsheet calls it `CSV UTF-8`)"
+    with reading(path, UsageError, hint, wrong, problem=str(path) if remote else ""):
         return text_at(str(path), _MAX_BYTES)
-    except OSError as error:
-        if isinstance(path, Address):
-            raise UsageError(f"{path}: {error.strerror}", "check the address of the table") from error
-        raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file with the labels") from error
-    except UnreadableError as error:
-        raise UsageError(error.about(str(path)), "a table is UTF-8 (a spreadsheet calls it `CSV UTF-8`)") from None
 
 
 def _json(text: str, where: str) -> Any:
@@ -241,7 +251,3 @@ def _row(value: Any, where: str) -> Row:
     if not isinstance(value, dict):
         raise UsageError(f"{where}: not a JSON object", 'write for example {"path": "a.png", "label": "unsafe"}')
     return value
-
-
-def _names(folder: Place) -> list[str]:
-    return [entry.name for entry in folder.iterdir()] if is_folder(folder) else []

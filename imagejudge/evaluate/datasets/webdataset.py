@@ -49,6 +49,7 @@ def load(path: Place, reading: Reading) -> Dataset:
 def _labels(rows: Mapping[str, Mapping[str, Any]], columns: Columns) -> tuple[dict[str, Label], list[str]]:
     """By the name of the image; and those that have none."""
     labels, lost = {}, []
+    columns.refuse_unmet(rows.values())
     for name, row in rows.items():
         if columns.value(row, "label") is None:
             lost.append(name)
