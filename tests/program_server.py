@@ -136,9 +136,10 @@ def _serve(channel: socket.socket) -> None:
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(sys.argv[1]).parent)
+    from imagejudge.__main__ import main
     from imagejudge.cli.commands import SUMMARIES, Commands
-    from imagejudge.cli.main import main
 
+    importlib.import_module("imagejudge.cli.main")  # which `main` would load
     for name in SUMMARIES.keys() - UNLOADED:
         _prepare(Commands()[name])
     gc.freeze()  # forks need not look at what is there, which would copy it

@@ -53,11 +53,9 @@ def objectify(
     times. Shows the rating before and after. Exits with 2 when a rule could not be done; the others are.
     """
     del isolated, config  # they have had their effect
-    manuscript = _opened(file)
-    chosen = _chosen(manuscript.constitution, rule or ()) or [
-        one for one in manuscript.constitution.rules if one.enabled
-    ]
-    _revise(manuscript, chosen, drafting.objectify, model, write=write)
+    document = _opened(file)
+    chosen = _chosen(document.constitution, rule or ()) or [one for one in document.constitution.rules if one.enabled]
+    _revise(document, chosen, drafting.objectify, model, write=write)
 
 
 @grouped
@@ -81,12 +79,12 @@ def decompose(
     file has is replaced only where --rule names the rule. Exits with 2 when a rule could not be done; the others are.
     """
     del isolated, config  # they have had their effect
-    manuscript = _opened(file)
-    bare = [one for one in manuscript.constitution.rules if one.enabled and not one.preconditions]
-    chosen = _chosen(manuscript.constitution, rule or ()) or bare
+    document = _opened(file)
+    bare = [one for one in document.constitution.rules if one.enabled and not one.preconditions]
+    chosen = _chosen(document.constitution, rule or ()) or bare
     if not chosen:
         raise UsageError("every rule has its preconditions", "name a rule with --rule to have them drafted again")
-    _revise(manuscript, chosen, drafting.decompose, model, write=write)
+    _revise(document, chosen, drafting.decompose, model, write=write)
 
 
 def _opened(file: Path) -> Document:
@@ -108,26 +106,26 @@ def _chosen(constitution: Constitution, ids: Iterable[str]) -> list[Rule]:
     return [rule for rule in constitution.rules if rule.id in set(ids)]
 
 
-def _revise(manuscript: Document, rules: list[Rule], reviser: Reviser, options: WriterOptions, *, write: bool) -> None:
+def _revise(document: Document, rules: list[Rule], reviser: Reviser, options: WriterOptions, *, write: bool) -> None:
     """Revise one rule after another, each written before the next begins, since a model takes its time."""
-    failed, first = False, manuscript
+    failed, first = False, document
     bar = tqdm(rules, unit="rule", disable=not sys.stderr.isatty(), leave=False)
     with make_writer(options) as engine, contextlib.closing(bar):
         for rule in bar:
             try:
                 revision = reviser(engine, rule)
-                revised = manuscript.revised(revision.rule)
-                if write and revised != manuscript:
-                    revised.replace(manuscript)
+                revised = document.revised(revision.rule)
+                if write and revised != document:
+                    revised.replace(document)
             except (DraftRejected, EngineFailure) as error:
                 failed = True
                 with tqdm.external_write_mode(file=sys.stderr):
                     say("error", f"{rule.id}: {error}", "bold red")
             else:
                 with tqdm.external_write_mode(file=sys.stdout):
-                    _show(rule.id, revision, manuscript, revised)
-                manuscript = revised
-    if manuscript == first:
+                    _show(rule.id, revision, document, revised)
+                document = revised
+    if document == first:
         say("note", f"{first.path} stays as it is", "bold")
     elif write:
         say("note", f"wrote {first.path}", "bold")

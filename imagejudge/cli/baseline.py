@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from imagejudge.cli.config_options import Config, Isolated
 from imagejudge.cli.console import console, say
 from imagejudge.cli.help import Command
 from imagejudge.cli.named_files import refuse_to_overwrite
@@ -17,7 +18,7 @@ from imagejudge.cli.verdict_file import Verdicts, load_decisions, opened
 from imagejudge.common.existing import exists
 from imagejudge.common.text import printable
 from imagejudge.errors import UsageError
-from imagejudge.output import baseline
+from imagejudge.output import baseline as baselines
 from imagejudge.output.baseline import Baseline
 from imagejudge.output.choice import rules_named
 from imagejudge.output.recalled import recalled
@@ -28,7 +29,9 @@ app = typer.Typer(
     help="Accept findings, so that they are recorded but fail no scan.", no_args_is_help=True, rich_markup_mode=None
 )
 
-File = Annotated[Path, typer.Option("--baseline", "-b", metavar="FILE", help="The baseline.")]
+File = Annotated[
+    Path, typer.Option("--baseline", "-b", metavar="FILE", help="The baseline, in the place of the settings file's.")
+]
 
 
 @app.command("add", cls=Command)
@@ -43,21 +46,24 @@ def add(
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Only what these decisions say is not there.")
     ] = None,
-    file: File = baseline.DEFAULT,
+    baseline: File = baselines.DEFAULT,
+    isolated: Isolated = False,
+    config: Config = None,
 ) -> None:
     """Accept what was found: write each violation into a baseline.
 
     An entry holds the image's SHA-256, the rule, the reason, the date and a path for readers. It goes with the bytes,
     so it survives renaming and ends when the image is changed. Everything else in the file stays as it is.
     """
+    del isolated, config  # they have had their effect
     if len(reason) > MAX_REASON:
         raise UsageError(f"the reason is {len(reason):,} characters long", f"write at most {MAX_REASON:,}")
-    refuse_to_overwrite([verdicts, from_], baseline=file)
+    refuse_to_overwrite([verdicts, from_], baseline=baseline)
     decisions = None if from_ is None else load_decisions(from_)
-    known = baseline.load_baseline(file) if exists(file) else Baseline()
+    known = baselines.load_baseline(baseline) if exists(baseline) else Baseline()
     with opened(verdicts) as found:
         rules = rules_named(rule, recalled(found)) if rule else None
-        new = baseline.accept(
+        new = baselines.accept(
             found,
             known,
             reason=printable(reason),
@@ -67,23 +73,29 @@ def add(
             decisions=decisions,
         )
     if new:
-        baseline.add(file, new)
-    total = f"{len(known.entries) + len(new):,} in {file}" if exists(file) else "so no file was made"
+        baselines.add(baseline, new)
+    total = f"{len(known.entries) + len(new):,} in {baseline}" if exists(baseline) else "so no file was made"
     say("accepted", f"{len(new):,} more, {total}", "bold green")
 
 
 @app.command("unused", cls=Command)
-def unused(verdicts: Verdicts, file: File = baseline.DEFAULT) -> None:
+def unused(
+    verdicts: Verdicts,
+    baseline: File = baselines.DEFAULT,
+    isolated: Isolated = False,
+    config: Config = None,
+) -> None:
     """List accepted findings that nothing needs.
 
     Exits with 1 if there are any. VERDICTS must be about all images and rules, or what merely was not looked at is
     listed as well.
     """
+    del isolated, config  # they have had their effect
     with opened(verdicts) as found:
-        idle = baseline.load_baseline(file).unused(found)
+        idle = baselines.load_baseline(baseline).unused(found)
     out = console(sys.stdout)
     for each in idle:
         entry = each.entry
-        out.print(Text(f"{printable(file)}:{entry.line}: {entry.rule}: {printable(entry.path)}: {each.why}"))
+        out.print(Text(f"{printable(baseline)}:{entry.line}: {entry.rule}: {printable(entry.path)}: {each.why}"))
     if idle:
         raise typer.Exit(1)

@@ -119,12 +119,12 @@ def scan_blocks(
             parts.forget(block.number)
     done = parts.done()
     left = [block for block in mine if block.number not in done]
-    tally, count, others = Stats(), len(mine) - len(left), list[int]()
+    stats, count, others = Stats(), len(mine) - len(left), list[int]()
     if count:
         say("resumed", f"{count:,} of {_blocks(mine)} done already", "bold cyan")
         for block in mine:
             if block.number in done:
-                tally.add_all(parts.count(block.number))
+                stats.add_all(parts.count(block.number))
     hidden = output.quiet or not sys.stderr.isatty()
     try:
         with (
@@ -135,7 +135,7 @@ def scan_blocks(
                 if each.stats is None:
                     others.append(each.number)
                     continue
-                tally.add_all(each.stats)
+                stats.add_all(each.stats)
                 count += 1
                 bar.update()
     except KeyboardInterrupt:
@@ -143,11 +143,11 @@ def scan_blocks(
         raise
     done = parts.done()
     for number in done.intersection(others):  # they ended meanwhile
-        tally.add_all(parts.count(number))
+        stats.add_all(parts.count(number))
     if elsewhere := sorted(set(others) - done):
         words = f"blocks {as_list(elsewhere)}, which they are judging; `imagejudge merge` tells whether they did"
         say("left to other runs", words, "bold yellow")
-    return tally, not elsewhere
+    return stats, not elsewhere
 
 
 def _once(paths: Sequence[str]) -> list[str]:

@@ -13,7 +13,8 @@ _STYLES = {Mark.BOTH: "", Mark.OLD: "red", Mark.NEW: "green"}
 
 def show_change(change: Change, out: Console) -> None:
     """The rule's name, then a marked line for each fact."""
-    out.print(Text(f"{change.mark} {change.name}".strip(), f"bold {_STYLES[change.mark]}".strip()))
+    title = Text(f"{change.mark} {change.name}".strip(), f"bold {_STYLES[change.mark]}".strip())
+    out.print(Text.assemble(title, ("  disabled", "dim")) if change.disabled else title)
     show_lines(change, out)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from imagejudge.evaluate.leaderboard import Standing
     from imagejudge.evaluate.metrics import Convention
     from imagejudge.evaluate.statistics import Estimate
+
+
+_UNBOUNDED: Final = 100_000
+"""Columns that no table has."""
 
 
 class Measure(StrEnum):
@@ -81,13 +85,23 @@ def compare(
 
 def _names(rows: Sequence[Standing]) -> list[str]:
     """Of each row, as short as they are told apart by."""
-    files = dict.fromkeys(row.file for row in rows)
-    stems = Counter(Path(file).stem for file in files)
-    short = {file: Path(file).stem if stems[Path(file).stem] == 1 else file for file in files}
+    files = list(dict.fromkeys(row.file for row in rows))
     if len(files) == 1:
         return [row.method for row in rows]
+    short = dict(zip(files, _told_apart(files), strict=True))
     one_method = len({row.method for row in rows}) == 1
     return [short[row.file] if one_method else f"{short[row.file]} {row.method}" for row in rows]
+
+
+def _told_apart(files: Sequence[str]) -> list[str]:
+    """Of each path its last parts, as few as tell all apart, without the ending and what all of them end with."""
+    paths = [Path(file) for file in files]
+    bare = [path.with_suffix("") for path in paths]
+    ways = [path.parts for path in (bare if len(set(bare)) == len(files) else paths)]
+    while all(len(way) > 1 for way in ways) and len({way[-1] for way in ways}) == 1:
+        ways = [way[:-1] for way in ways]
+    depth = next(depth for depth in count(1) if len({way[-depth:] for way in ways}) == len(ways))
+    return [str(Path(*way[-depth:])) for way in ways]
 
 
 def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, convention: Convention) -> None:
@@ -96,6 +110,8 @@ def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, conventi
 
     failed = any(row.errors for row in rows)
     out = console(sys.stdout, wrap=True)
+    if not out.is_terminal:  # what reads a pipe finds names that are whole
+        out.width = _UNBOUNDED
     sizes = sorted({row.images for row in rows})
     images = counted(sizes[0], "image") if len(sizes) == 1 else f"{sizes[0]:,} to {counted(sizes[-1], 'image')}"
     beside = [name for name in ("f1", "recall", "over_safety", "auroc") if name != measure]
@@ -121,7 +137,7 @@ def _show(rows: Sequence[Standing], names: Sequence[str], measure: str, conventi
     out.print()
     out.print(Text("what was measured", "bold"))
     for file, model, constitution in dict.fromkeys((row.file, row.model, row.constitution) for row in rows):
-        out.print(Text(printable(f"{file}: {model}, {constitution}")))
+        out.print(Text(printable(f"{file}: {model}, {constitution}")), soft_wrap=True)
 
 
 def _named(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -15,9 +15,12 @@ from imagejudge.common.existing import is_file, is_folder
 from imagejudge.errors import SettingsError
 
 _EXAMPLES = {str: '"..."', bool: "true", int: "1", float: "1.5", list: '["..."]'}
-_FILES = ("constitution", "model", "mmproj", "chat-template", "prompt-style", "baseline", "probe")
-_PATHS = {**dict.fromkeys(_FILES, is_file), "cache-dir": is_folder}
-"""Options that may be relative paths, and what lies there if they are: a folder hides no name of a shipped file."""
+_FILES = ("constitution", "model", "mmproj", "chat-template", "prompt-style", "probe")
+_PATHS = {**dict.fromkeys(_FILES, is_file), "cache-dir": is_folder, "baseline": lambda path: True}
+"""Options that may be relative paths, and what lies there if they are: a folder hides no name of a shipped file.
+
+A baseline has no other names, and may still have to be made.
+"""
 _NOT_SET = {"help", "config", "isolated", "output", "overwrite", "mix", "retry-errors", "files-from", "null"}
 _NOT_SET |= {"shard", "blocks"}
 """Options that belong to one call."""

@@ -63,7 +63,10 @@ class _Outlet(io.RawIOBase):
 
 
 def prepare_streams() -> None:
-    """Make sure that the standard streams are there, and that no message that cannot be shown ends the program."""
+    """Make sure that the standard streams are there, and that no message that cannot be shown ends the program.
+
+    What has to arrive byte by byte, as paths and documents have, is written below the text.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # it was closed: this takes its place, before another file does
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
@@ -75,7 +78,7 @@ def _through_outlet(stream: Any, *, silent: bool) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(_Outlet(stream, silent=silent)),
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors="backslashreplace",  # whatever letters the terminal has, and names that are not UTF-8
         line_buffering=stream.line_buffering or stream.write_through,  # unbuffered streams pass on each write
         write_through=stream.write_through,
     )

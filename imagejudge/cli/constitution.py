@@ -15,8 +15,9 @@ from imagejudge.cli.changes import objects_in_brackets, show_change
 from imagejudge.cli.console import console, table
 from imagejudge.cli.help import Command
 from imagejudge.cli.option_names import with_options
+from imagejudge.common.remedy import remedy
 from imagejudge.common.text import printable
-from imagejudge.constitution import Constitution, Precondition, Rule, Severity, Statement, Thresholds
+from imagejudge.constitution import THRESHOLD_NAMES, Constitution, Precondition, Rule, Severity, Statement, Thresholds
 from imagejudge.constitution.diff import compare
 from imagejudge.constitution.file import load_constitution
 from imagejudge.constitution.shipped import find_constitution, shipped_constitutions
@@ -85,7 +86,7 @@ def new(
     except FileExistsError:
         raise UsageError(f"{file} is there already", "give another name; nothing is ever overwritten") from None
     except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+        raise UsageError(f"{file}: cannot be written: {error.strerror}", remedy(error, "give another name")) from None
     typer.echo(f"wrote {printable(file)}")
 
 
@@ -110,7 +111,7 @@ def diff(
         show_change(change, out)
     out.print()
     out.print(_kept(before, after))
-    if exit_code and changes:
+    if exit_code and not all(change.disabled for change in changes):
         raise typer.Exit(DIFFERENT)
 
 
@@ -138,7 +139,7 @@ def _tree(rule: Rule) -> Tree:
 
 
 def _thresholds(thresholds: Thresholds) -> Text:
-    numbers = (f"{name} {getattr(thresholds, name)}" for name in ("unsatisfied", "satisfied", "centric"))
+    numbers = (f"{name} {getattr(thresholds, name)}" for name in THRESHOLD_NAMES)
     return Text.assemble(("thresholds ", "bold"), ", ".join(numbers))
 
 

@@ -75,7 +75,7 @@ def convert(
             view = labelling_view(rule.id for rule in recalled(lines).rules)
             files = {output: tasks(chosen(), image_prefix, left_out), output.with_suffix(".xml"): iter([view])}
         else:
-            with writing(output, "name a folder with -o"):
+            with writing(output, "name another folder with -o"):
                 output.mkdir(parents=True, exist_ok=True)
             files = {output / name: parts for name, parts in fiftyone(chosen, left_out).items()}
         for path in files:
@@ -83,7 +83,7 @@ def convert(
             refuse_existing(path, overwrite=overwrite)
         for path, parts in files.items():
             with (
-                writing(path, "name a place in a folder that exists, with -o"),
+                writing(path, "name another place with -o"),
                 replacing(path) as fresh,
                 fresh.open("w", encoding="utf-8") as stream,
             ):

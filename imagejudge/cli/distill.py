@@ -17,7 +17,7 @@ from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import load_rules, prepared_embedder
 from imagejudge.cli.image_options import ImageOptions
 from imagejudge.cli.labelled_data import DataOptions, labels_for
-from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
+from imagejudge.cli.named_files import DISTILLED, refuse_existing, refuse_foreign, refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ChosenRules, ModelOptions, grouped
 from imagejudge.cli.verdict_file import Verdicts, check_alike, opened
 from imagejudge.common.atomic_write import write_atomically
@@ -93,6 +93,7 @@ def distill(
 
     check_installed()
     refuse_to_overwrite([verdicts, labels, embeddings, judged_by.constitution, *model.files], output=output, json=json_)
+    refuse_foreign(json_, DISTILLED, "json")
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
     rules = load_rules(judged_by)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from rich.table import Table
 
-from imagejudge import __version__, models
+from imagejudge import __version__
 from imagejudge.cli.config_options import Config, Isolated
 from imagejudge.cli.console import beside_progress, console
 from imagejudge.cli.factory import engine_limits, model_choice, open_cache
@@ -56,9 +56,7 @@ def _add_model(table: Table, options: ModelOptions, cache_options: CacheOptions)
         hashed = hashed_files(files, cache)
     digest = model_digest(hashed)
     template = "its file's own" if files.chat_template is None else f"{len(files.chat_template):,} characters, given"
-    *text, encoder = (
-        f"{path} ({path.stat().st_size / 1e6:,.1f} MB, SHA-256 {models.file_digest(path)})" for path in files.paths
-    )
+    *text, encoder = (f"{file.path} ({file.state.stamp.size / 1e6:,.1f} MB, SHA-256 {file.digest})" for file in hashed)
     rows = {
         "model": model_label(files, digest),
         "asked in the style": files.prompt_style.label,

@@ -23,7 +23,7 @@ from imagejudge.cli.figure_cells import (
 )
 from imagejudge.cli.robustness_tables import show_attacks, show_robustness
 from imagejudge.common.text import counted, printable
-from imagejudge.constitution import Thresholds
+from imagejudge.constitution import THRESHOLD_NAMES, Thresholds
 from imagejudge.evaluate.calibration_repeats import HeldOutRate, Repeats, Spread
 from imagejudge.evaluate.calibration_split import LEAST_SAFE, Count, Target
 from imagejudge.evaluate.distill import Distilled
@@ -59,10 +59,10 @@ def show_halves(counts: Mapping[str, tuple[Count, Count]], now: Thresholds, chos
     """Print thresholds, and each half of the images by either."""
     out = console(sys.stdout, wrap=True)
     limits = [
-        (name, *(f"{limit:g}" for limit in (each.unsatisfied, each.satisfied, each.centric)))
+        (name, *(f"{getattr(each, limit):g}" for limit in THRESHOLD_NAMES))
         for name, each in (("now", now), ("chosen", chosen))
     ]
-    out.print(table_of(("unsatisfied", "satisfied", "centric"), limits))
+    out.print(table_of(THRESHOLD_NAMES, limits))
     for name, (before, after) in counts.items():
         print_title(
             out,

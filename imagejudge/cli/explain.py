@@ -17,7 +17,7 @@ from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import console, table
 from imagejudge.cli.factory import prepared
 from imagejudge.cli.image_options import ImageOptions
-from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.cli.named_files import PAGE, refuse_foreign, refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.probe_options import ProbeOptions
 from imagejudge.common.atomic_write import write_atomically
@@ -70,6 +70,7 @@ def explain(
     """
     del isolated, config  # they have had their effect
     refuse_to_overwrite([image, rules.constitution, probes.probe, *model.files], html=html)
+    refuse_foreign(html, PAGE, "html")
     with prepared(rules, model, images, cache, in_force(call), probes=probes) as judge:
         verdict = judge.judge(image)
     if verdict.error is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from imagejudge import models
@@ -66,7 +66,7 @@ def recipe(
     """What makes the `Judge` of a scan, here or in another process: it can be pickled."""
     return partial(
         Judge,
-        _whole(rules),
+        _whole(rules, settings),
         select=rules.select,
         ignore=rules.ignore,
         model=model_choice(model),
@@ -86,18 +86,27 @@ def ignore_settings(settings: Settings) -> dict[str, str | int]:
     return {"per_path_ignores": settings.ignores_digest} if settings.ignores else {}
 
 
-def load_rules(rules: ChosenRules) -> Constitution:
-    """The constitution, with the rules that were chosen."""
-    return select_rules(_whole(rules), rules.select, rules.ignore)
+def load_rules(rules: ChosenRules, settings: Settings = Settings()) -> Constitution:  # noqa: B008 - frozen
+    """The constitution, with the rules that were chosen; says where the settings name rules that it does not have."""
+    return select_rules(_whole(rules, settings), rules.select, rules.ignore)
 
 
-def _whole(rules: ChosenRules) -> Constitution:
+def _whole(rules: ChosenRules, settings: Settings) -> Constitution:
     if rules.constitution is None:
         names = ", ".join(path.stem for path in shipped_constitutions())
         raise UsageError(
             "no constitution was chosen", f"name a TOML file or a shipped one with --constitution: {names}"
         )
-    return load_constitution(find_constitution(rules.constitution))
+    constitution = load_constitution(find_constitution(rules.constitution))
+    for remark in settings.unknown(constitution):
+        _warn_once(remark)
+    return constitution
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Of rules that a command loads twice, and perhaps for another constitution: no mistake, but worth a look."""
+    warn(message)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +22,25 @@ TITLES = {"over_safety": "over-safety", "balanced_accuracy": "balanced accuracy"
 TITLES |= {"auroc": "AUROC", "auprc": "AUPRC"}
 
 
+class _Name:
+    """The name of a row, which is folded behind its slashes and spaces where there is no room for it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, cell_len(self._name)).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = ""
+        for part in re.findall("[^/ ]*[/ ]?", self._name):
+            if line and cell_len(line + part.rstrip()) > options.max_width:
+                yield Text(line.rstrip(), overflow="fold")
+                line = ""
+            line += part
+        yield Text(line, overflow="fold")
+
+
 def print_title(out: Console, title: str, more: str) -> None:
     """An empty line, a heading, and what it is about."""
     out.print()
@@ -29,11 +51,11 @@ def print_title(out: Console, title: str, more: str) -> None:
 def table_of(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """Rows whose first cell is their name, which gives way, and whose others stand under `titles`."""
     shown = table()
-    shown.add_column("", overflow="fold")
+    shown.add_column("")
     for title in titles:
         shown.add_column(title, justify="right", no_wrap=True)
-    for row in rows:
-        shown.add_row(*row)
+    for name, *figures in rows:
+        shown.add_row(_Name(name), *figures)
     return shown
 
 

@@ -29,7 +29,7 @@ from imagejudge.output.packing import Packing
 from imagejudge.output.writing import writing
 from imagejudge.verdict import Outcome
 
-_HINT = "name a folder with room for the new shards, with -o"
+_INSTEAD = "name another folder with -o"
 
 
 def filter(  # noqa: A001 - the name of the command
@@ -67,7 +67,7 @@ def filter(  # noqa: A001 - the name of the command
     if Outcome.ERROR in wanted:
         raise UsageError("images that could not be judged do not pass", "leave out --only error")
     shards = _shards(paths, output)
-    with writing(output, _HINT):
+    with writing(output, _INSTEAD):
         output.mkdir(parents=True, exist_ok=True)
     records = Records(output)
     total, broken = Filtered(), 0
@@ -152,10 +152,10 @@ def _one(
         raise UsageError(f"{printable(shard)} cannot be read: {error.strerror}", "check its name") from error
     if (done := _done(name, target, ingredients, records, overwrite=overwrite)) is not None:
         return done
-    with writing(target.parent, _HINT):
+    with writing(target.parent, _INSTEAD):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with writing(printable(target), _HINT), records.open(name) as record:
+        with writing(printable(target), _INSTEAD), records.open(name) as record:
             if (done := _done(name, target, ingredients, records, overwrite=overwrite)) is not None:
                 return done  # another process made it meanwhile
             with replacing(target, locked=True) as fresh:

@@ -15,6 +15,7 @@ import typer
 from imagejudge.cli.console import warn
 from imagejudge.common.open_input import open_input
 from imagejudge.common.text import printable
+from imagejudge.common.text_file import reading
 from imagejudge.errors import UsageError
 from imagejudge.images.find import find_images, read_list
 from imagejudge.images.names import HOW_TO_JUDGE, PLURALS, Unread, shard_of
@@ -142,8 +143,6 @@ def _named(paths: Sequence[str], files_from: Path | None, null: bool) -> Iterato
     if str(files_from) == STDIN:
         yield from read_list(sys.stdin.buffer, null)
     elif files_from is not None:
-        try:
-            with open_input(files_from) as listed:
-                yield from read_list(listed, null)
-        except OSError as error:
-            raise UsageError(f"the list {files_from} cannot be read: {error.strerror}", "check --files-from") from error
+        problem = f"the list {files_from} cannot be read"
+        with reading(files_from, UsageError, "check --files-from", problem=problem), open_input(files_from) as listed:
+            yield from read_list(listed, null)

@@ -13,6 +13,7 @@ from imagejudge.cli.console import warn
 from imagejudge.cli.verdict_file import lines_in, load_decisions
 from imagejudge.common.open_input import open_input
 from imagejudge.common.text import counted
+from imagejudge.common.text_file import reading
 from imagejudge.errors import UsageError
 from imagejudge.evaluate.datasets import ADAPTERS, load_dataset
 from imagejudge.images.signed import name_of
@@ -106,11 +107,8 @@ def labelled(data: DataOptions, path: Path) -> tuple[Matched, dict[str, Any]]:
     from imagejudge.evaluate.match import match
     from imagejudge.output.jsonl import read_verdicts
 
-    try:
-        with open_input(path) as file:
-            read = list(read_verdicts(lines_in(file, str(path)), str(path)))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", "check --verdicts") from error
+    with reading(path, UsageError, "check --verdicts"), open_input(path) as file:
+        read = list(read_verdicts(lines_in(file, str(path)), str(path)))
     if any(steps_in(verdict) in (Steps.FOUND, Steps.NONE) for verdict in read):
         problem = f"lines of {path} have not all the steps that scores and costs are read off"
         raise UsageError(problem, "scan again with --steps all: answers that were kept are not asked again")

@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 from imagejudge import __version__
 from imagejudge.cli.commands import SUMMARIES, Commands
 from imagejudge.cli.console import UNREAD, complain, prepare_streams, say, unwritten
-from imagejudge.cli.signals import INTERRUPTED, exit_code, leave_if_stopped, watch_signals
+from imagejudge.cli.signals import INTERRUPTED, exit_code, leave_if_stopped
 from imagejudge.common.crash_log import CrashLog
 from imagejudge.common.text import printable, without_secrets
 from imagejudge.engine.allowance import room_hint
@@ -52,8 +52,6 @@ class _Program(TyperGroup):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as stopped:  # to Typer it is always Ctrl-C; and Ray raises it anew
-            raise typer.Exit(exit_code() or INTERRUPTED) from stopped
         except BrokenPipeError as error:  # Typer would leave with 1 and say nothing
             raise OutputError(UNREAD) from error
 
@@ -67,6 +65,8 @@ class _Program(TyperGroup):
         except Exception as error:
             if unwritten() is None:
                 _explain(error)
+        if code == INTERRUPTED:  # to Typer it is always Ctrl-C; and Ray raises it anew
+            code = exit_code() or INTERRUPTED
         if code != exit_code() and (why := unwritten()) is not None:
             say("error", why, "bold red")
             code = FAILED
@@ -112,9 +112,8 @@ def root(
 
 
 def main() -> None:
-    """The console script."""
+    """Run the program; `imagejudge.__main__` watches signals meanwhile."""
     prepare_streams()
-    watch_signals()
     try:
         refuse_without_folder()
         refuse_files_as_options(sys.argv[1:])

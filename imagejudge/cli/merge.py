@@ -76,7 +76,7 @@ def merge(
     if manifest.images and not found.stats.images:  # what was not looked at must not pass
         raise UsageError("no images were found: the shards hold none", "check what was scanned")
     if output is not None:
-        with writing(output, "name a file in a folder that exists, with -o"), replacing(output) as fresh:
+        with writing(output, "name another file with -o"), replacing(output) as fresh:
             save_lines(merged(manifest, parts), fresh, packing)
     if not check:
         write_summary(manifest, folder, found)

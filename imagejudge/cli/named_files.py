@@ -1,14 +1,28 @@
-"""What a command is told to read and to write: nothing is lost by naming one file for two purposes."""
+"""What a command is told to read and to write: nothing is lost by naming one file for two purposes, or a wrong one."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-from imagejudge.common.existing import exists, is_file, is_same
+from imagejudge.common.existing import exists, is_file, is_folder, is_same
 from imagejudge.errors import UsageError
+
+PAGE: Final = re.compile(rb'<!doctype html>.{,200}<meta name="generator" content="imagejudge">', re.DOTALL)
+"""How every page begins."""
+FIGURES: Final = re.compile(rb'\{\s*"schema": \d+,\s*"made": "')
+"""How the figures of an evaluation begin."""
+PREDICTIONS: Final = re.compile(rb'\{"name": "(?:[^"\\]|\\.)*", "unsafe": (?:true|false), "rules": \[')
+"""How what an evaluation says of each image begins."""
+DISTILLED: Final = re.compile(rb'\{\s*"origin": \{\s*"model": "')
+"""How the figures of probes begin."""
+_BEGINNING: Final = 2**16
+"""Bytes of a file that are looked at: more than a path in JSON takes."""
 
 
 def refuse_to_overwrite(read: Iterable[str | Path | None], **written: Path | None) -> None:
@@ -28,6 +42,27 @@ def refuse_existing(file: Path, option: str = "output", *, overwrite: bool | Non
     if not overwrite and (exists(file) or file.is_symlink()):
         replaced = "" if overwrite is None else ", or replace it with --overwrite"
         raise UsageError(f"{file} is there already", f"name another file with {_option(option)}{replaced}")
+
+
+def refuse_foreign(file: Path | None, own: re.Pattern[bytes], option: str = "output") -> None:
+    """Raise `UsageError` where a file is there already, unless it is empty or begins as the command's `own` do.
+
+    Those are made again. What goes into a pipe or a device replaces nothing.
+    """
+    if file is None or not is_file(file):
+        return
+    with suppress(OSError), file.open("rb") as there:
+        beginning = there.read(_BEGINNING)
+        if not beginning or own.match(beginning):
+            return
+    refuse_existing(file, option)
+
+
+def refuse_pipe(name: str | None, why: str = "") -> None:
+    """Raise `UsageError` for what gives its content once, before it is read; `why` says what needs it again."""
+    if name is not None and exists(name) and not (is_file(name) or is_folder(name)):
+        problem = f"{name} is no file, and is read more than once {why}".rstrip()
+        raise UsageError(problem, "save what it holds to a file, and name that file")
 
 
 def _option(name: str) -> str:

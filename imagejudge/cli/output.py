@@ -161,7 +161,7 @@ class Output:
         check: Check | None = None,
     ) -> None:
         self.options = options
-        self.tally = Stats()
+        self.stats = Stats()
         self.hides_progress = options.quiet or not sys.stderr.isatty()
         """Whether a progress bar would not be seen."""
         self._constitution = constitution
@@ -184,7 +184,7 @@ class Output:
                 if kind is None:
                     self._record.finish()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            judged = self.tally.images
+            judged = self.stats.images
             have = "has its" if judged == 1 else "have their"
             say("interrupted", f"{counted(judged, 'image')} {have} verdict; {self._way_on()}", "bold yellow")
         if kind is None and self._shown is not None:
@@ -215,7 +215,7 @@ class Output:
             for verdict in self._record.recorded(done, telling=self._shown is None):
                 self._take(self._accepted.mark(verdict))
                 told += 1
-            self.tally.add_safe(len(done) - told)
+            self.stats.add_safe(len(done) - told)
             have = "has its" if len(done) == 1 else "have their"
             say("resumed", f"{len(done):,} of these images {have} line in {self.options.output} already", "bold cyan")
         return done
@@ -232,15 +232,15 @@ class Output:
     def _take(self, verdict: Verdict) -> None:
         if self._shown is not None:
             self._shown.write(verdict)
-        self.tally.add(verdict)
+        self.stats.add(verdict)
 
     def end(self, *, failed: bool = False, passed_over: Iterable[str] = ()) -> None:
         """As the function `end`, of what was taken in."""
-        end(self.tally, self._constitution, self.options, failed=failed, passed_over=passed_over)
+        end(self.stats, self._constitution, self.options, failed=failed, passed_over=passed_over)
 
 
 def end(
-    tally: Stats,
+    stats: Stats,
     constitution: Constitution,
     options: OutputOptions,
     *,
@@ -251,18 +251,18 @@ def end(
 
     `failed`: not every image could be judged.
     """
-    if tally.images and not options.quiet:
-        _summarise(tally, constitution)
+    if stats.images and not options.quiet:
+        _summarise(stats, constitution)
     for words in () if options.quiet else passed_over:
         say("passed over", words, "yellow")
-    leave(tally, options.fail_on, options.on_error, exit_zero=options.exit_zero, failed=failed)
+    leave(stats, options.fail_on, options.on_error, exit_zero=options.exit_zero, failed=failed)
 
 
-def leave(tally: Stats, fail_on: FailOn, on_error: OnError, *, exit_zero: bool, failed: bool = False) -> None:
+def leave(stats: Stats, fail_on: FailOn, on_error: OnError, *, exit_zero: bool, failed: bool = False) -> None:
     """Leave with the exit code for what was found, where that is not 0."""
-    if (failed or tally.outcomes[Outcome.ERROR]) and on_error is OnError.FAIL:
+    if (failed or stats.outcomes[Outcome.ERROR]) and on_error is OnError.FAIL:
         raise typer.Exit(2)
-    if tally.found(fail_on) and not exit_zero:
+    if stats.found(fail_on) and not exit_zero:
         raise typer.Exit(1)
 
 
@@ -308,22 +308,22 @@ def sink(
             return Sarif(stream.buffer, constitution)
 
 
-def counts_of(tally: Stats) -> Text:
+def counts_of(stats: Stats) -> Text:
     """How many images there are, and of each verdict, for standard error."""
-    counts = Text(f"{counted(tally.images, 'image')}: ")
-    return counts.append(Text(", ").join(_count(tally, outcome) for outcome in Outcome if tally.outcomes[outcome]))
+    counts = Text(f"{counted(stats.images, 'image')}: ")
+    return counts.append(Text(", ").join(_count(stats, outcome) for outcome in Outcome if stats.outcomes[outcome]))
 
 
-def _count(tally: Stats, outcome: Outcome) -> Text:
-    accepted = f" ({tally.accepted[outcome]:,} accepted)" if tally.accepted[outcome] else ""
-    return Text(f"{tally.outcomes[outcome]:,} {outcome}{accepted}", VERDICT_STYLES[outcome])
+def _count(stats: Stats, outcome: Outcome) -> Text:
+    accepted = f" ({stats.accepted[outcome]:,} accepted)" if stats.accepted[outcome] else ""
+    return Text(f"{stats.outcomes[outcome]:,} {outcome}{accepted}", VERDICT_STYLES[outcome])
 
 
-def _summarise(tally: Stats, constitution: Constitution) -> None:
+def _summarise(stats: Stats, constitution: Constitution) -> None:
     """What was found, on standard error: a line of counts, and a row for each rule that was not always clear."""
     err = console(sys.stderr, wrap=True)
     noted = (RuleStatus.VIOLATED, RuleStatus.UNSURE, RuleStatus.EXCEPTED)
-    rules = [rule for rule in constitution.rules if any(tally.rules[rule.id, status] for status in noted)]
+    rules = [rule for rule in constitution.rules if any(stats.rules[rule.id, status] for status in noted)]
     if rules:
         found = table()
         found.add_column("rule", overflow="fold")
@@ -332,19 +332,19 @@ def _summarise(tally: Stats, constitution: Constitution) -> None:
             found.add_column(status, justify="right")
         for rule in rules:
             found.add_row(
-                printable(rule.id), rule.severity, *(str(tally.rules[rule.id, status] or "") for status in noted)
+                printable(rule.id), rule.severity, *(str(stats.rules[rule.id, status] or "") for status in noted)
             )
         err.print(found)
-    err.print(counts_of(tally))
-    if tally.out_of_world:
-        say("hint", tally.hint, "bold cyan")
-    tell_probed(tally)
+    err.print(counts_of(stats))
+    if stats.out_of_world:
+        say("hint", stats.hint, "bold cyan")
+    tell_probed(stats)
 
 
-def tell_probed(tally: Stats) -> None:
+def tell_probed(stats: Stats) -> None:
     """What was left to probes, and what an audit found, on standard error."""
     err = console(sys.stderr, wrap=True)
-    for words in tally.probed.summary:
+    for words in stats.probed.summary:
         err.print(Text(words))
-    if tally.probed.warning:
-        warn(tally.probed.warning)
+    if stats.probed.warning:
+        warn(stats.probed.warning)

@@ -16,12 +16,13 @@ from imagejudge.cli.config_options import Config, Isolated, in_force
 from imagejudge.cli.console import say, warn
 from imagejudge.cli.factory import ignore_settings, load_rules, prepared
 from imagejudge.cli.image_options import ImageOptions
-from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.cli.named_files import refuse_existing, refuse_to_overwrite
 from imagejudge.cli.options import CacheOptions, ModelOptions, RuleOptions, grouped
 from imagejudge.cli.output import Output, OutputOptions
 from imagejudge.cli.scan import write_all
 from imagejudge.cli.verdict_file import Verdicts, check_alike, opened
 from imagejudge.common.atomic_write import write_atomically
+from imagejudge.common.existing import is_file
 from imagejudge.common.text import counted
 from imagejudge.errors import UsageError
 from imagejudge.images.read import Limits, Source
@@ -67,8 +68,10 @@ def rejudge(
     del isolated, config  # they have had their effect
     read = [verdicts, rules.constitution, output.baseline, *model.files]
     refuse_to_overwrite(read, output=output.output, missing=missing)
-    constitution = load_rules(rules)
+    if missing is not None and is_file(missing):
+        refuse_existing(missing, "missing", overwrite=output.overwrite)
     settings = in_force(call)
+    constitution = load_rules(rules, settings)
     with opened(verdicts) as lines:
         first = next(iter(lines), None)
         if first is None:

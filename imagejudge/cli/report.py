@@ -15,7 +15,7 @@ import typer
 from tqdm import tqdm
 
 from imagejudge.cli.console import say, warn
-from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.cli.named_files import PAGE, refuse_foreign, refuse_to_overwrite
 from imagejudge.cli.options import grouped
 from imagejudge.cli.verdict_file import ChoiceOptions, Verdicts, name_of, opened
 from imagejudge.common.atomic_write import replacing
@@ -64,6 +64,7 @@ def report(
     if thumbnails is not None and no_images:
         raise UsageError("--thumbnails and --no-images contradict each other", "leave out one of them")
     refuse_to_overwrite([verdicts, constitution], output=output, thumbnails=thumbnails)
+    refuse_foreign(output, PAGE)
     found, digest = gathered(verdicts, choice, constitution)
     here = output.resolve().parent
     folder = "" if thumbnails is None else _address(thumbnails.resolve(), here)

@@ -91,10 +91,10 @@ def scan(
             if by_blocks.ray is not None:
                 make = recipe(rules, by_blocks.on_actor(model), image_options, cache, in_force(call), probes)
                 judging = on_ray(by_blocks, folder, make, work, looking.unread)
-            tally, complete = scan_blocks(folder, asked, looking.find, by_blocks, judging, output)
+            stats, complete = scan_blocks(folder, asked, looking.find, by_blocks, judging, output)
         if complete and by_blocks.ray is not None and by_blocks.blocks is None:  # else others' blocks may hold some
-            looking.expect_some(tally.images)
-        end(tally, judge.constitution, output, failed=not complete, passed_over=looking.passed_over)
+            looking.expect_some(stats.images)
+        end(stats, judge.constitution, output, failed=not complete, passed_over=looking.passed_over)
         return
     with prepared(rules, model, image_options, cache, in_force(call), probes=probes, quiet=output.quiet) as judge:
         refs = looking.find()  # after what is wrong with the rules or the model was said
@@ -109,7 +109,7 @@ def scan(
             known = not any(is_shard(ref.path) for ref in left)
             write_all(judge.judge_all(images), len(left) if known else None, out, done=len(done))
     if refs:
-        looking.expect_some(out.tally.images)
+        looking.expect_some(out.stats.images)
     out.end(passed_over=looking.passed_over)
 
 
@@ -136,10 +136,10 @@ def write_all(verdicts: Generator[Verdict, None, None], count: int | None, out: 
         for verdict in verdicts:
             out.write(verdict)
             if not bar.disable:
-                bar.set_postfix_str(_counts(out.tally), refresh=False)
+                bar.set_postfix_str(_counts(out.stats), refresh=False)
                 bar.update()
 
 
-def _counts(tally: Stats) -> str:
+def _counts(stats: Stats) -> str:
     shown = (Outcome.UNSAFE, Outcome.UNSURE, Outcome.ERROR)
-    return ", ".join(f"{tally.outcomes[outcome]} {outcome}" for outcome in shown if tally.outcomes[outcome])
+    return ", ".join(f"{stats.outcomes[outcome]} {outcome}" for outcome in shown if stats.outcomes[outcome])

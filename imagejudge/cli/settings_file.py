@@ -9,17 +9,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
 from imagejudge.common.existing import is_file
+from imagejudge.common.suggest import did_you_mean
 from imagejudge.common.text import printable
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import read_text, reading
 from imagejudge.common.toml_lines import Path as Place
+from imagejudge.common.toml_lines import nearest
 from imagejudge.common.toml_read import parse
 from imagejudge.common.toml_table import Report, Table, quote
+from imagejudge.constitution import Constitution
 from imagejudge.errors import SettingsError
 from imagejudge.images.gitignore import patterns
 from imagejudge.images.names import shard_of
@@ -55,6 +58,8 @@ class PathIgnores:
     """As in .gitignore, from the settings file's folder."""
     rules: tuple[str, ...]
     """Ids or categories."""
+    lines: tuple[int, ...]
+    """Where each of these stands in the settings file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,19 @@ class Settings:
         return frozenset(
             rule for ignores in self.ignores if patterns([ignores.pattern]).match_file(file) for rule in ignores.rules
         )
+
+    def unknown(self, rules: Constitution) -> Iterator[str]:
+        """For each name in `ignores` that none of these rules and categories has, one line that says so."""
+        known = rules.rule_names
+        lines: dict[str, int] = {}
+        for ignores in self.ignores:
+            for name, line in zip(ignores.rules, ignores.lines, strict=True):
+                lines.setdefault(name, line)
+        for name, line in lines.items():
+            if name not in known:
+                problem = f"no rule or category of {rules.name!r} is called {quote(name)}"
+                hint = did_you_mean(name, known, "nothing is ignored by it")
+                yield f"{printable(self.path)}:{line}: {problem}; {hint}"
 
 
 def find_settings(start: Path) -> Path | None:
@@ -123,13 +141,8 @@ def load_settings(path: Path, options: Mapping[str, Option]) -> Settings:
 
 def _read(path: Path) -> tuple[dict[str, Any], Mapping[Place, int]]:
     name = printable(path)
-    try:
-        return parse(read_text(path, _MAX_BYTES).removeprefix("\ufeff"))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise SettingsError(f"{name}: cannot be read: {why}", "check --config") from error
-    except UnreadableError as error:
-        raise SettingsError(error.about(name)) from None
+    with reading(name, SettingsError, "check --config", problem=f"{name}: cannot be read"):
+        return parse(read_text(path, _MAX_BYTES))
 
 
 def _table(document: dict[str, Any], path: Path) -> dict[str, Any] | None:
@@ -165,13 +178,10 @@ def _ignores(table: Table, report: Report) -> tuple[PathIgnores, ...]:
         except (ValueError, re.error) as error:
             problem = f"{quote(pattern)} in [{IGNORES}] is no pattern: {error}"
             inner.complain(pattern, problem, "write it as in a .gitignore file")
-    return tuple(
-        PathIgnores(
-            pattern,
-            tuple(
-                report.line(item, place, f"an item of {quote(pattern)}", limit=100)
-                for place, item in inner.items(pattern, limit=1000)
-            ),
-        )
-        for pattern in given
-    )
+    return tuple(_path_ignores(pattern, inner, report) for pattern in given)
+
+
+def _path_ignores(pattern: str, table: Table, report: Report) -> PathIgnores:
+    items = table.items(pattern, limit=1000)
+    rules = (report.line(item, place, f"an item of {quote(pattern)}", limit=100) for place, item in items)
+    return PathIgnores(pattern, tuple(rules), tuple(nearest(report.lines, place) for place, _ in items))

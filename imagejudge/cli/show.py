@@ -28,9 +28,7 @@ from imagejudge.verdict import Outcome, line_of
 
 _NAMING_RULES = (Format.CSV, Format.SARIF)
 """Formats that say something of every rule before, or beside, what they say of images."""
-
-
-_HINT = "name a file in a folder that exists, with -o"
+_INSTEAD = "name another file with -o"
 
 
 @grouped
@@ -96,7 +94,7 @@ def show(
 
 def _save(lines: Latest, chosen: Choice, target: Path) -> None:
     packing = Packing.named(target)
-    with writing(target, _HINT), replacing(target) as fresh:
+    with writing(target, _INSTEAD), replacing(target) as fresh:
         save_lines((line_of(verdict) for verdict in lines if chosen.takes(verdict)), fresh, packing)
 
 
@@ -119,7 +117,7 @@ def _stream(target: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     with (
-        writing(target, _HINT),
+        writing(target, _INSTEAD),
         replacing(target) as fresh,
         fresh.open("w", encoding="utf-8", newline="") as stream,
     ):

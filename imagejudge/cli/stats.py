@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imagejudge.cli.console import console, say, table, warn
-from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.cli.named_files import PAGE, refuse_foreign, refuse_to_overwrite
 from imagejudge.cli.verdict_file import STDIN, Verdicts, name_of, opened
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import counted, printable
@@ -56,6 +56,7 @@ def stats(
     if as_json and html is not None:
         raise UsageError("--json and --html contradict each other", "leave out one of them")
     refuse_to_overwrite([verdicts, other], html=html)
+    refuse_foreign(html, PAGE, "html")
     found = Overview()
     with opened(verdicts) as lines:
         if other is None:

@@ -17,6 +17,7 @@ from imagejudge.cli.outcomes import outcomes
 from imagejudge.common.existing import is_file
 from imagejudge.common.open_input import open_input
 from imagejudge.common.text import printable
+from imagejudge.common.text_file import reading
 from imagejudge.errors import UsageError
 from imagejudge.judge.replay import answered_with
 from imagejudge.output.choice import Choice, rules_named
@@ -70,13 +71,12 @@ def opened(name: str) -> Iterator[Latest]:
         try:
             file = sys.stdin.buffer if name == STDIN else stack.enter_context(open_input(Path(name)))
             seekable = name != STDIN and file.seekable()
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        except OSError as error:
             so_far = lines_beside(Path(name))
             hint = (
                 f"what there is so far is in {so_far}" if is_file(so_far) else "`imagejudge scan -o FILE` writes them"
             )
-            raise UsageError(f"the verdicts {name} cannot be read: {why}", hint) from error
+            raise UsageError(f"the verdicts {name} cannot be read: {error.strerror}", hint) from error
         text = lines_in(file, name)
         if not seekable:  # a pipe can be read only once
             kept = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
@@ -114,12 +114,12 @@ def lines_in(file: BinaryIO, name: str) -> BinaryIO:
 
 def load_decisions(file: Path) -> Decisions:
     """The decisions in a file. Raises `UsageError` where it cannot be read, or for what is none."""
-    try:
-        with open_input(file) as stream:
-            return Decisions(read_decisions(stream, printable(file), warn))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise UsageError(f"the decisions {file} cannot be read: {why}", "the review page saves them") from error
+    name = printable(file)
+    with (
+        reading(name, UsageError, "the review page saves them", problem=f"the decisions {name} cannot be read"),
+        open_input(file) as stream,
+    ):
+        return Decisions(read_decisions(stream, name, warn))
 
 
 def _shown(name: str) -> str:

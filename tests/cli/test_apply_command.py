@@ -115,6 +115,13 @@ def test_there_and_back(run: Run, tmp_path: Path, images: Tree, action: str) -> 
     assert (twice.returncode, b"nothing to take back" in twice.stderr) == (0, True)
 
 
+def test_names_that_a_terminal_cannot_show_stop_nothing(run: Run, tmp_path: Path, images: Tree) -> None:
+    done = run("apply", "v.jsonl", "--copy", "q", "--yes", env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "a b/ü \\u2713.png".encode("latin-1") in done.stdout
+    assert tree_of(tmp_path / "q") == {name: content for name, content in images.items() if "safe" not in name}
+
+
 def test_what_is_deleted_is_gone_and_recorded(run: Run, tmp_path: Path, images: Tree) -> None:
     done = run("apply", "v.jsonl", "--delete", "--yes", "--undo-file", "undo.jsonl")
     assert (done.returncode, b"nothing brings it back" in done.stderr) == (0, True)

@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from imagejudge.cli import check
+from imagejudge.constitution import load_constitution, select_rules
 
 GOOD = """\
 schema = 1
@@ -38,7 +39,7 @@ enabled = false
 SUMMARY = """\
 {path}
   name        pets, version 2.1
-  digest      8c0d2b174d32
+  digest      35226c77923a
   rules       3, 1 disabled
   statements  6
   questions   4 distinct, 1 in the first wave
@@ -63,6 +64,29 @@ def run(*names: str, strict: bool = False) -> tuple[int, str, str]:
 
 def test_a_good_file_is_summed_up() -> None:
     assert run("good.toml") == (0, SUMMARY.format(path="good.toml"), "")
+
+
+def test_the_digest_is_the_one_that_verdicts_carry() -> None:
+    digest = re.search(r"digest +(\w+)", run("good.toml")[1])
+    constitution = load_constitution(Path("good.toml"))
+    assert digest is not None
+    assert select_rules(constitution).label == f"pets@{digest[1]}"
+
+
+def test_invisible_characters_and_spaces_of_print_are_mistakes() -> None:
+    Path("pasted.toml").write_text(
+        GOOD.replace("A dog is", "A do\u00adg is").replace("A cat is", "A\u00a0cat is"), "utf-8"
+    )
+    code, out, err = run("pasted.toml")
+    assert (code, out) == (2, "")
+    assert [line.partition(" holds ") for line in err.splitlines()] == [
+        (f"pasted.toml:{place} of rule '{name}'", " holds ", words)
+        for place, name, words in [
+            ("8: alternative 1 of precondition 2", "dog", "the character '\\xad' (SOFT HYPHEN); leave it out"),
+            ("9: exception 1", "dog", "the character '\\xa0' (NO-BREAK SPACE); write a plain space"),
+            ("14: precondition 2", "cat", "the character '\\xa0' (NO-BREAK SPACE); write a plain space"),
+        ]
+    ]
 
 
 def test_a_rule_without_preconditions_counts_as_one_question() -> None:

@@ -7,12 +7,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest_cli import PROGRAM, RULES, Run
 
 from imagejudge.cli.commands import SUMMARIES, Commands
+from imagejudge.common.hashed_file import hash_file
+from imagejudge.judge.answer_cache import Cache
 
 Options = Sequence[str]
 
@@ -133,6 +136,14 @@ def test_doctor_refuses_a_model_that_does_not_see(run: Run, pair: Options) -> No
     said = " ".join(done.stderr.decode().split())
     assert "error: shown a red heart, it " in said
     assert "hint: " in said
+
+
+def test_doctor_reads_no_file_whose_digest_is_known(run: Run, pair: Options) -> None:
+    cache = Cache(Path(os.environ["IMAGEJUDGE_CACHE_DIR"]))
+    for number, path in enumerate(map(Path, pair[1::2])):  # told apart from what reading the files would give
+        cache.keep_hashed_file(replace(hash_file(path), digest=f"{number}" * 64, settled=True))
+    shown = "".join(run("doctor", *pair).stdout.decode().split())
+    assert re.findall("SHA-256([0-9a-f]*)", shown) == ["0" * 64, "1" * 64]
 
 
 def test_cache_info_and_clear(run: Run, pair: Options, rules: Options, images: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,51 @@ def test_rows_of_one_file_go_by_their_methods_and_every_measure_fits(run: Run, e
         shown = run("compare", "good.json", "--by", measure).stdout.decode()
         assert max(map(len, shown.splitlines())) <= 80
         assert [line.split()[0] for line in shown.splitlines()[4:6]] == ["clue", "threshold"]
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["runs/llava/metrics.json", "runs/qwen/metrics.json"], ["llava", "qwen"]),
+        (["runs/llava/1/metrics.json", "runs/qwen/1/metrics.json"], ["llava", "qwen"]),
+        (
+            ["llava/metrics.json", "qwen/other.json", "qwen/metrics.json"],
+            ["llava/metrics", "qwen/other", "qwen/metrics"],
+        ),
+        (["metrics.json", "runs/metrics.json"], ["metrics", "runs/metrics"]),
+        (["runs/m-1.5", "runs/m-1.6"], ["m-1.5", "m-1.6"]),
+    ],
+)
+def test_rows_go_by_what_tells_their_files_apart(
+    run: Run, evaluated: None, tmp_path: Path, files: list[str], names: list[str]
+) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes((tmp_path / "good.json").read_bytes())
+    table = [line.split() for line in run("compare", *files).stdout.decode().splitlines()]
+    shown = [row[:2] for row in table if row[1:2] in (["clue"], ["threshold"])]
+    assert shown[: 2 * len(names)] == [[name, method] for name in names for method in ("clue", "threshold")]
+
+
+def test_names_are_whole_in_a_pipe_and_folded_between_their_parts_on_a_terminal(
+    run: Run, evaluated: None, tmp_path: Path
+) -> None:
+    folders = [f"{name}-with-a-long-name/of-the-first-seed" for name in ("first", "second")]
+    files = [f"{folder}/{name}.json" for folder, name in zip(folders, ("good", "bad"), strict=True)]
+    files.append(f"{folders[0]}/bad.json")
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes((tmp_path / "good.json").read_bytes())
+    piped = [line.split() for line in run("compare", *files).stdout.decode().splitlines()]
+    assert [f"{folders[1]}/bad", "threshold"] in [row[:2] for row in piped]
+    assert [f"{file}:", "m@1,", "c@1"] in piped
+    seen = run("compare", *files, env={**os.environ, "TTY_COMPATIBLE": "1", "NO_COLOR": "1", "COLUMNS": "80"})
+    tables = re.sub(r"\x1b\[\d*m", "", seen.stdout.decode()).partition("what was measured")[0].splitlines()
+    lines = [line.split() for line in tables]
+    assert ["second-with-a-long-name/", "of-the-first-seed/bad", "threshold"] in [
+        [row[0], *below] for row, below in pairwise(lines) if row
+    ]
+    assert max(map(len, tables)) <= 80
 
 
 def test_rows_are_sorted_by_the_measure_that_is_named(run: Run, evaluated: None) -> None:

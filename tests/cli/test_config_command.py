@@ -99,6 +99,26 @@ def test_what_the_file_says_of_standard_output_gives_way(run: Run, configured: P
     assert run("scan", "images", "--format", "paths").stdout.decode().splitlines() == names
 
 
+def test_a_name_in_per_path_ignores_that_no_rule_has_is_told(run: Run, configured: Path, tmp_path: Path) -> None:
+    rules = (tmp_path / "rules.toml").read_text()
+    (tmp_path / "rules.toml").write_text(rules.replace("[[rules]]", "[[rules]]\ncategory = 'arms'", 1))
+    configured.write_text(
+        configured.read_text().partition("[")[0]
+        + '[per-path-ignores]\n"images/*1.png" = ["knife"]\n"images/*.png" = [\n  "arms",\n  "knif", "other-rules"]\n'
+        + '"*.gif" = ["knif"]\n'
+    )
+    told = (
+        f"warning: {configured}:10: no rule or category of 'demo' is called 'knif'; did you mean 'knife'?\n"
+        f"warning: {configured}:10: no rule or category of 'demo' is called 'other-rules'; nothing is ignored by it\n"
+    )
+    done = run("scan", "images", "--select", "arms", "-o", "v.jsonl")
+    assert (done.returncode, told in done.stderr.decode()) == (0, True)
+    configured.write_text(configured.read_text().replace("unsure", "unsafe"))
+    again = run("rejudge", "v.jsonl", "-o", "w.jsonl")
+    assert (again.returncode, again.stderr.count(b"called")) == (0, 2)
+    assert b"called" not in run("scan", "images", "--isolated").stderr
+
+
 def test_config_says_which_file_counts(run: Run, configured: Path) -> None:
     done = run("config")
     assert f"settings file: {configured}".encode() in done.stdout.replace(b"\n", b"")

@@ -174,6 +174,20 @@ def test_exit_codes_of_diff(run: Run, rules_file: Path, tmp_path: Path) -> None:
     assert run("constitution", "diff", rules_file, "none.toml", "--exit-code").returncode == 2
 
 
+def test_a_rule_that_is_disabled_is_compared_but_no_verdict_differs(run: Run, rules_file: Path, tmp_path: Path) -> None:
+    off = RULES.replace('id = "knife"\n', 'id = "knife"\nenabled = false\n')
+    (tmp_path / "off.toml").write_text(off)
+    (tmp_path / "reworded.toml").write_text(off.replace("Should not depict knives.", "No knives."))
+    done = run("constitution", "diff", "off.toml", "reworded.toml", "--exit-code", env=PLAIN)
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = done.stdout.decode().splitlines()
+    assert shown[2:6] == ["", "knife  disabled", "- text     Should not depict knives.", "+ text     No knives."]
+    assert shown[0].removeprefix("---") == shown[1].removeprefix("+++")
+    done = run("constitution", "diff", rules_file, "off.toml", "--exit-code", env=PLAIN)
+    assert done.returncode == 1
+    assert "\nknife\n+ enabled  false\n" in done.stdout.decode()
+
+
 def test_the_page_shows_real_output() -> None:
     page = (DOCS / "constitutions.md").read_text("utf-8")
     assert page.count("```console") >= 4

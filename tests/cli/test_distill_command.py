@@ -12,6 +12,7 @@ import pytest
 from conftest_cli import Run
 from PIL import Image
 
+from imagejudge.cli.named_files import DISTILLED
 from imagejudge.judge.probe_file import read_probes
 
 Options = Sequence[str]
@@ -48,6 +49,7 @@ def test_probes_are_made_of_verdicts_and_vectors(
     assert told in b" ".join(made.stdout.split())
     assert re.search(rb"^ *0\.99 +- +- +- +-$", made.stdout, re.MULTILINE)
     probes = read_probes(tmp_path / "probe.toml")
+    assert DISTILLED.match((tmp_path / "figures.json").read_bytes()), "the same command may write it again"
     figures = json.loads((tmp_path / "figures.json").read_text("utf-8"))
     fire, knife = figures["rules"]
     assert figures["highest_recall"] == 0.904

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest_cli import PROGRAM, make_images
+from conftest_cli import PROGRAM, RULES, make_images
 
 Options = Sequence[str]
 
@@ -110,6 +110,33 @@ def test_closed_streams_are_empty(pair: Options, rules: Options, images: Path, t
     assert done.returncode == 0
     assert done.stderr == b"warning: no images were found\n"
     assert shell(tmp_path, '"$@" >&-', "--version").returncode == 0
+
+
+# --- streams that cannot show every letter ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1:strict"},
+        {"PYTHONIOENCODING": "utf-8:strict"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=lambda stream: " ".join(stream.values()),
+)
+def test_a_letter_that_cannot_be_shown_is_an_escape(tmp_path: Path, stream: dict[str, str]) -> None:
+    text = RULES.replace("Should not depict knives.", "Nobody\u2019s knives.")
+    (tmp_path / "rules.toml").write_text(text, "utf-8")
+    shown = "Nobody\u2019s knives." if "utf-8" in str(stream) else r"Nobody\u2019s knives."
+    done = shell(tmp_path, '"$@"', "constitution", "show", "rules.toml", env=os.environ | stream)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert shown in done.stdout.decode()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / os.fsdecode(b"\xff.toml")).write_text(text, "utf-8")
+    done = shell(tmp_path, '"$@" bad/*', "check", env=os.environ | stream)
+    assert done.returncode == 0
+    assert rb"bad/\udcff.toml" in done.stdout
 
 
 # --- nothing to do with images --------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from conftest_cli import Run
 
 from imagejudge.judge.answer_cache import Cache
 from imagejudge.judge.cached_view import AnswerKey, ImageAnswers
+from imagejudge.verdict import Verdict, line_of
 
 Options = Sequence[str]
 
@@ -153,6 +154,41 @@ def test_a_full_disk(run: Run, pair: Options, rules: Options, images: Path, tmp_
         assert again.returncode == 0
         lines = (tmp_path / "disk" / "v.jsonl").read_bytes().splitlines()
         assert len({json.loads(line)["path"] for line in lines}) == len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "why", "hint"),
+    [
+        ("size=64k", "No space left on device", "free space, or "),
+        ("size=64k,ro", "Read-only file system", "make it writable, or "),
+        (None, "No such file or directory", "make its folder, or "),
+    ],
+    ids=["full", "read-only", "none"],
+)
+def test_the_hint_is_about_what_went_wrong(run: Run, tmp_path: Path, options: str | None, why: str, hint: str) -> None:
+    line = {"verdict": "safe", "rationale": "", "model": "m", "constitution": "c", "method": "clue", "imagejudge": "0"}
+    (tmp_path / "v.jsonl").write_bytes(line_of(Verdict.model_validate({"path": "a.png", "sha256": "a" * 64, **line})))
+    disk = tmp_path / "disk"
+    with mounted(disk, "-t", "tmpfs", "-o", options, "tmpfs") if options else contextlib.nullcontext():
+        if options == "size=64k":
+            with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+                while filler.write(bytes(4096)):
+                    pass
+        for command, option in (("show", "-o"), ("report", "-o"), ("stats", "--html")):
+            done = run(command, "v.jsonl", option, "disk/page")
+            said = done.stderr.decode()
+            assert done.returncode == 2
+            assert f"error: disk/page cannot be written: {why}\nhint: {hint}name another file with {option}\n" in said
+
+
+def test_a_scan_into_a_place_that_may_only_be_read(
+    run: Run, pair: Options, rules: Options, images: Path, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=64k,ro", "tmpfs"):
+        for command in (("scan", images, *pair, *rules), ("embed", images, *pair)):
+            done = run(*command, "-o", "disk/v.jsonl")
+            assert done.returncode == 2
+            assert b"Read-only file system\nhint: make it writable, or name another file with -o\n" in done.stderr
 
 
 def test_a_cache_on_a_full_disk(run: Run, pair: Options, rules: Options, images: Path, tmp_path: Path) -> None:

@@ -83,11 +83,17 @@ def test_in_tables_about_files_of_strangers(run: Run, folder: Path) -> None:
     quiet(run, "cache", "info", "--cache-dir", f"kept{NAME}")
 
 
-def test_in_tables_about_a_model_and_rules_of_strangers(run: Run, folder: Path, pair: Sequence[str]) -> None:
+def test_in_a_table_about_a_model_of_strangers(run: Run, folder: Path, pair: Sequence[str]) -> None:
     model = shutil.copy(pair[1], folder / f"model{NAME}.gguf")
+    named = ("--model", str(model), *pair[2:])
+    quiet(run, "doctor", *named)
+
+
+def test_rules_of_strangers_are_refused(run: Run, folder: Path) -> None:
     rules = RULES.replace("Should not depict", "Should not depict \u202egnp\u2066")
     (folder / "rules.toml").write_text(rules, "utf-8")
-    Image.new("RGB", (20, 20), "red").save(folder / "red.png")
-    named = ("--model", str(model), *pair[2:])
-    quiet(run, "explain", "red.png", *named, "--constitution", "rules.toml", "--no-reasoning")
-    quiet(run, "doctor", *named)
+    refused = run("check", "rules.toml")
+    shown = (refused.stdout + refused.stderr).decode()
+    assert refused.returncode == 2
+    assert r"the character '\u202e' (RIGHT-TO-LEFT OVERRIDE)" in " ".join(shown.split())
+    assert not ACTING & set(shown)

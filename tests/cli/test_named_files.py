@@ -1,14 +1,15 @@
-"""What a command reads is not written over, no two results go to one file, and no option has an empty value."""
+"""What a command reads or did not make is not written over, no two results go to one file, no option is empty."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from conftest_cli import Run
 from PIL import Image
 
-from imagejudge.cli.named_files import refuse_to_overwrite
+from imagejudge.cli.named_files import DISTILLED, FIGURES, PAGE, PREDICTIONS, refuse_foreign, refuse_to_overwrite
 from imagejudge.errors import UsageError
 from imagejudge.verdict import Verdict, line_of
 
@@ -98,6 +99,77 @@ def test_what_is_there_is_refused_in_the_same_words(run: Run, arguments: tuple[s
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"error: a.png is there already" in done.stderr
     assert (b"replace it with --overwrite" in done.stderr) == overwrites
+
+
+WRITING = [
+    ("report", "v.jsonl", "--no-images", "-o"),
+    ("stats", "v.jsonl", "--html"),
+    ("explain", "a.png", *JUDGED, "--html"),
+    (*SCORED, "--html"),
+    (*SCORED, "--json"),
+    (*SCORED, "-o"),
+    ("distill", "v.jsonl", *JUDGED, "--json"),
+    ("rejudge", "v.jsonl", "-c", "rules.toml", "--missing"),
+]
+"""Commands that write one file of their own, without its name."""
+
+
+@pytest.mark.parametrize("command", WRITING, ids=lambda command: f"{command[0]} {command[-1]}")
+def test_nothing_but_an_earlier_result_is_replaced(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    before = Image.new("RGB", (8, 8)).tobytes()
+    (tmp_path / "b.png").write_bytes(before)
+    done = run(*command, "b.png")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"error: b.png is there already\nhint: name another file with {command[-1]}" in done.stderr.decode()
+    assert (tmp_path / "b.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("own", [PAGE, FIGURES, PREDICTIONS, DISTILLED])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<!doctype html>\n<html lang="en">\n<head>\n<title>My own</title>\n',
+        '<p>&lt;meta name="generator" content="imagejudge"&gt; <meta name="generator" content="imagejudge"></p>',
+        f'<!doctype html>{"<p>my own</p>" * 1000}<meta name="generator" content="imagejudge">',
+        '{"schema": 1, "rules": []}',
+        '{"name": "a.png", "truth": "safe"}\n',
+        " ",
+        "\0",
+    ],
+)
+def test_what_looks_alike_is_not_replaced(tmp_path: Path, own: re.Pattern[bytes], content: str) -> None:
+    (tmp_path / "x").write_text(content)
+    (tmp_path / "link").symlink_to("x")
+    for name in ("x", "link"):
+        with pytest.raises(UsageError, match=f"{name} is there already"):
+            refuse_foreign(tmp_path / name, own, "html")
+    refuse_foreign(tmp_path / "none", own)
+    refuse_foreign(tmp_path, own)
+    refuse_foreign(None, own)
+
+
+@pytest.mark.parametrize("command", WRITING[:6], ids=lambda command: f"{command[0]} {command[-1]}")
+def test_an_earlier_result_and_an_empty_file_are_replaced(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "out").touch()
+    for _ in range(2):
+        assert run(*command, "out").returncode == 0
+        assert (tmp_path / "out").stat().st_size > 100
+        (tmp_path / "out").write_bytes((tmp_path / "out").read_bytes() + b"<!-- of before -->")
+    assert run(*command, "out").returncode == 0
+    assert b"<!-- of before -->" not in (tmp_path / "out").read_bytes()
+
+
+def test_a_page_takes_the_place_of_any_other_page(run: Run, tmp_path: Path) -> None:
+    for command in (WRITING[0], WRITING[3], WRITING[1], WRITING[0]):
+        assert run(*command, "page.html").returncode == 0
+    assert b"<script" in (tmp_path / "page.html").read_bytes()
+
+
+@pytest.mark.parametrize("command", WRITING[1:2] + WRITING[-1:], ids=lambda command: command[0])
+def test_what_goes_into_a_pipe_replaces_nothing(run: Run, command: tuple[str, ...]) -> None:
+    done = run(*command, "/dev/stdout")
+    assert b"is there already" not in done.stderr
+    assert done.stdout
 
 
 @pytest.mark.parametrize(

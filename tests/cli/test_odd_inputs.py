@@ -104,6 +104,18 @@ def test_a_name_of_a_thousand_characters(run: Run, command: Sequence[str]) -> No
     assert b"xxx" in done.stderr
 
 
+@pytest.mark.parametrize("setting", [r'chat-template = "a\u0000"', r'prompt-style = "a\u0000/b.toml"'])
+def test_a_name_that_no_file_can_have(run: Run, tmp_path: Path, setting: str) -> None:
+    """A command line cannot hold one, but a settings file can."""
+    for name in ("m.gguf", "e.gguf", "a.png"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    (tmp_path / "s.toml").write_text(f'model = "m.gguf"\nmmproj = "e.gguf"\n{setting}\n')
+    done = run("scan", "a.png", "-c", "stickers", "--config", "s.toml")
+    assert done.returncode == 2
+    assert b"cannot be read: no file can have this name" in done.stderr
+    assert b"this is a bug" not in done.stderr
+
+
 def test_a_pipe_is_read_while_it_is_written(run: Run, tmp_path: Path) -> None:
     """As a shell's `<(...)`, whose writer is there before the reader."""
     reader, writer = os.pipe()

@@ -218,7 +218,7 @@ def test_a_full_disk_costs_nothing_that_is_written(run: Run, base: Options, fold
     full = run(*scan, "-o", "v.jsonl", preexec_fn=limit)
     assert full.returncode == 2
     assert (
-        b"error: v.jsonl cannot be written: File too large hint: free space, then run the same command again: "
+        b"error: v.jsonl cannot be written: File too large hint: allow larger files, then run the same command again: "
         b"it resumes where it stopped" in b" ".join(full.stderr.split())
     )
     assert b"bug" not in full.stderr
@@ -324,6 +324,34 @@ def test_unused_entries_are_listed(run: Run, base: Options, folder: Path) -> Non
     assert idle.stdout.startswith(b".imagejudge-baseline.toml:")
     assert idle.stdout.endswith(b": knife: d/bad.png: no image with these bytes was judged\n")
     assert idle.stdout.count(b"\n") == 1
+
+
+def test_the_baseline_that_settings_name_is_written_and_read_from_its_beginning(
+    run: Run, base: Options, folder: Path, tmp_path: Path
+) -> None:
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / "imagejudge.toml").write_text('baseline = "base.toml"\n')
+    configured = ("--config", "conf/imagejudge.toml")
+    scan = ("scan", "d", *base, *configured)
+    first = run(*scan)
+    said = b" ".join(first.stderr.split())
+    assert first.returncode == 2
+    assert b"the baseline conf/base.toml cannot be read: No such file" in said
+    assert b"begin it with the line `schema = 1`" in said
+    (conf / "base.toml").write_text("schema = 1\n")
+    assert run(*scan, "-o", "v.jsonl").returncode == 1
+    assert b"accepted: 2 more, 2 in conf/base.toml" in run("baseline", "add", "v.jsonl", *configured).stderr
+    assert not (tmp_path / ".imagejudge-baseline.toml").exists()
+    assert run(*scan).returncode == 0
+    (conf / "base.toml").write_text((conf / "base.toml").read_text().replace("knife", "fire"))
+    idle = run("baseline", "unused", "v.jsonl", *configured)
+    assert (idle.returncode, idle.stdout.count(b"conf/base.toml:")) == (1, 2)
+    (conf / "base.toml").unlink()
+    assert b"accepted: 2 more, 2 in conf/base.toml" in run("baseline", "add", "v.jsonl", *configured).stderr
+    assert b"2 in other.toml" in run("baseline", "add", "v.jsonl", *configured, "-b", "other.toml").stderr
+    (conf / "imagejudge.toml").rename(tmp_path / "imagejudge.toml")
+    assert b"2 more, 2 in .imagejudge-baseline.toml" in run("baseline", "add", "v.jsonl", "--isolated").stderr
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_values_of_every_kind(tmp_path: Path) -> None:
     file = write(
         tmp_path / "imagejudge.toml",
         'constitution = "rules.toml"\nfail-on = "unsure"\ntimeout = 2\n'
-        'threads = 3\nexit-zero = true\nexclude = ["a", "b/"]',
+        'threads = 3\nexit-zero = true\nexclude = ["a", "b/", "9.41\\u202fAM.png"]',
     )
     assert load_settings(file, OPTIONS).values == {
         "constitution": str(rules),
@@ -57,7 +57,7 @@ def test_values_of_every_kind(tmp_path: Path) -> None:
         "timeout": 2,
         "threads": 3,
         "exit-zero": True,
-        "exclude": ["a", "b/"],
+        "exclude": ["a", "b/", "9.41\u202fAM.png"],
     }
 
 

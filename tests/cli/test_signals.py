@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -123,6 +124,25 @@ def test_a_signal_while_the_model_loads(
     assert process.returncode == CODES[number], errors
     assert b"resume v.jsonl" in errors
     assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+@pytest.mark.parametrize("loaded", ["imagejudge.cli.main", "typer", "imagejudge.cli.stats"])
+@pytest.mark.parametrize("number", CODES)
+def test_a_signal_while_the_program_itself_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, loaded: str
+) -> None:
+    """It comes as a module is looked for: the program's own, a library's, the command's."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {loaded!r}: os.kill(os.getpid(), {number.value})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for program in ([PROGRAM], [sys.executable, "-m", "imagejudge"]):
+        done = subprocess.run([*program, "stats", "none.jsonl"], capture_output=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (CODES[number], b"", b"")
 
 
 def test_what_is_ignored_from_the_beginning_stays_ignored(
