@@ -77,10 +77,13 @@ class Tries:
             raise
 
     def call_off(self, number: int, worker: str) -> None:
-        """Forget the attempt at a block by this worker, who was ended on purpose."""
+        """Forget the attempt at a block by this worker, who was ended on purpose.
+
+        A file that names nobody is taken for its own: it was ended, or another is, before the name was written.
+        """
         for file in self._files(number):
             with suppress(FileNotFoundError):
-                if file.read_text() == worker:
+                if file.read_text() in ("", worker):
                     file.unlink()
 
     def forget(self, number: int) -> None:

@@ -62,6 +62,13 @@ def test_an_attempt_is_called_off_by_its_own_run_alone(tries: Tries, tmp_path: P
         assert files(tmp_path) == ["00003.1"]
 
 
+def test_one_that_was_ended_before_its_name_was_written_is_called_off(tries: Tries, tmp_path: Path) -> None:
+    (tmp_path / "tries" / "00007.1").touch()
+    (tmp_path / "tries" / "00007.2").write_text("somebody else")
+    tries.call_off(7, "an actor")
+    assert files(tmp_path) == ["00007.2"]
+
+
 @pytest.mark.parametrize("place", ["_begin", "forget"])
 def test_a_signal_between_two_blocks_is_no_death(
     tries: Tries, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
