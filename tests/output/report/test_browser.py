@@ -246,6 +246,18 @@ def test_many_are_decided_on_after_a_question(show: Callable[..., Tab]) -> None:
     assert found.run("[...decisions.made.values()].map((one) => one.opinion)") == ["disagree"] * 3
 
 
+def test_a_question_is_asked_again_before_the_page_hears_that_the_first_was_closed(show: Callable[..., Tab]) -> None:
+    found = show(*MIXED)
+    found.run("grid.extend(2)")
+    found.press("n")
+    pressed = "element('grid').dispatchEvent(new KeyboardEvent('keydown', { key: 'y', bubbles: true }))"
+    found.run(f"(element('ask').close(), {pressed})")
+    assert found.texts("#ask-words") == ["Agree with 3 verdicts?"]
+    found.click('#ask button[value="yes"]')
+    found.wait("decisions.made.size > 0")
+    assert found.run("[...decisions.made.values()].map((one) => one.opinion)") == ["agree"] * 3
+
+
 def test_shift_selects(show: Callable[..., Tab]) -> None:
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.keys import Keys

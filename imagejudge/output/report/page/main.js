@@ -189,12 +189,17 @@ function undo() {
   say("Taken back.");
 }
 
+/** Ask a question, and give whether the answer is yes. */
 function confirmed(words) {
   const dialog = element("ask");
+  confirmed.answer?.(false); // that the question before was closed may be told only now, when this one is open
   element("ask-words").textContent = words;
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => {
+    confirmed.answer = resolve;
+    dialog.onclose = () => dialog.open || resolve(dialog.returnValue === "yes");
+  });
 }
 
 function download() {
