@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from imagejudge.common.atomic_write import write_atomically
 from imagejudge.common.text import counted, printable
-from imagejudge.common.text_file import UnreadableError, read_text
+from imagejudge.common.text_file import read_text, reading
 from imagejudge.common.toml_lines import Path as Place
 from imagejudge.common.toml_read import parse
 from imagejudge.common.toml_table import Report, Table, kind_of
@@ -108,13 +108,9 @@ def _numbers(name: str, values: Iterable[float]) -> Iterator[str]:
 def read_probes(path: Path) -> Probes:
     """Read a file that `write_probes` wrote. Raises `UsageError` with every mistake in it."""
     name = printable(path)
-    try:
+    problem = f"the probes {name} cannot be read"
+    with reading(name, UsageError, "`imagejudge distill` writes them", _AGAIN, problem=problem):
         document, lines = parse(read_text(path, MAX_BYTES))
-    except UnreadableError as error:
-        raise UsageError(error.about(name), _AGAIN) from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise UsageError(f"the probes {name} cannot be read: {why}", "`imagejudge distill` writes them") from error
     schema = document.get("schema")
     if schema != SCHEMA or type(schema) is not int:
         problem = f"schema {schema} is not one that" if type(schema) is int else "no file of probes, as far as"

@@ -282,17 +282,23 @@ def test_what_cannot_be_filtered(run: Run, tmp_path: Path, arguments: list[str],
     assert (tmp_path / "s.tar").read_bytes() == before
 
 
-def test_a_kill_leaves_no_half_shard(run: Run, tmp_path: Path) -> None:
+def in_the_middle(folder: Path) -> subprocess.Popen[bytes]:
+    """A run that has begun to write a shard of 4,000 samples."""
     members = {f"{number:05}.png": SAFE for number in range(4000)}
-    shard = write_tar(tmp_path / "s.tar", members)
-    (tmp_path / "v.jsonl").write_bytes(lines(shard, dict.fromkeys(members, "safe"), members))
-    process = subprocess.Popen([PROGRAM, "filter", "v.jsonl", "s.tar", "-o", "out"], cwd=tmp_path)
-    begun = tmp_path / "out" / ".s.tar.tmp"
+    shard = write_tar(folder / "s.tar", members)
+    (folder / "v.jsonl").write_bytes(lines(shard, dict.fromkeys(members, "safe"), members))
+    process = subprocess.Popen([PROGRAM, "filter", "v.jsonl", "s.tar", "-o", "out"], cwd=folder)
+    begun = folder / "out" / ".s.tar.tmp"
     deadline = time.monotonic() + 60
     while not (begun.exists() and begun.stat().st_size):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.001)
+    return process
+
+
+def test_a_kill_leaves_no_half_shard(run: Run, tmp_path: Path) -> None:
+    process = in_the_middle(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "out" / "s.tar").exists()
@@ -302,16 +308,7 @@ def test_a_kill_leaves_no_half_shard(run: Run, tmp_path: Path) -> None:
 
 
 def test_two_that_write_one_shard_do_not_spoil_it(run: Run, tmp_path: Path) -> None:
-    members = {f"{number:05}.png": SAFE for number in range(4000)}
-    shard = write_tar(tmp_path / "s.tar", members)
-    (tmp_path / "v.jsonl").write_bytes(lines(shard, dict.fromkeys(members, "safe"), members))
-    first = subprocess.Popen([PROGRAM, "filter", "v.jsonl", "s.tar", "-o", "out"], cwd=tmp_path)
-    begun = tmp_path / "out" / ".s.tar.tmp"
-    deadline = time.monotonic() + 60
-    while not (begun.exists() and begun.stat().st_size):
-        assert time.monotonic() < deadline
-        assert first.poll() is None
-        time.sleep(0.001)
+    first = in_the_middle(tmp_path)
     first.send_signal(signal.SIGSTOP)
     try:
         second = run("filter", "v.jsonl", "s.tar", "-o", "out")
